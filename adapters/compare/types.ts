@@ -1,0 +1,49 @@
+/**
+ * What `sealpool compare` measures: the same work over the same total bytes, once per arm.
+ */
+
+/** One way to spend the memory. `private-POLICY` is named after the policy, as in private-s3-fifo. */
+export type ArmName = 'private-lru' | 'private-s3-fifo' | 'private-sieve' | 'shared' | 'os-cache';
+
+/** The figures of one arm, summed over its nodes. Byte counts are bytes, latencies microseconds per page request. */
+export interface ArmResult {
+  readonly name: ArmName;
+  readonly requests: number;
+  readonly hits: number;
+  /** 0..1 */
+  readonly hitRatio: number;
+  readonly storageReads: number;
+  /** Bytes that each node holds for itself, summed: pages plus the overhead of the index that finds them. */
+  readonly bytesPrivate: number;
+  /** Bytes of the pool that all nodes share, counted once. */
+  readonly bytesShared: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** Wall time of the arm, milliseconds. */
+  readonly elapsedMs: number;
+  /** Things worth knowing about this arm, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface CompareResult {
+  readonly nodes: number;
+  /** Total bytes given to each arm. */
+  readonly memory: number;
+  readonly workload: string;
+  readonly seed: number;
+  readonly arms: readonly ArmResult[];
+  /** What was checked (for example: every query equals an uncached run), one sentence each. */
+  readonly checks: readonly { readonly text: string; readonly ok: boolean }[];
+  /** What was seen and what it does not mean, one sentence each. */
+  readonly notes: readonly string[];
+  /** Free-form extra series for the report, e.g. milliseconds per query and arm. */
+  readonly series?: readonly {
+    readonly title: string;
+    readonly unit: string;
+    readonly labels: readonly string[];
+    readonly values: Readonly<Partial<Record<ArmName, readonly number[]>>>;
+  }[];
+}
+
+/** Called while an arm runs. `fraction` is 0..1 of that arm. */
+export type Progress = (update: { arm: string; fraction: number; text: string }) => void;

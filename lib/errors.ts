@@ -1,0 +1,48 @@
+/**
+ * The one table of operating errors. `docs/ERRORS.md` is proved against it both ways by a test.
+ */
+export const errorTable = {
+  POOL_NOT_FOUND: 'Create the pool first: sealpool format PATH, or pass the create option to connect.',
+  POOL_EXISTS: 'Connect to the pool that is there, or pass force to format to discard it.',
+  POOL_CORRUPT: 'Run sealpool verify PATH to see what is damaged. Reformat the pool when the damage is not repairable.',
+  FORMAT_MISMATCH:
+    'The file is no pool, or a pool of another layout. Use the version of sealpool that made it, or reformat it.',
+  ACCESS_DENIED:
+    'Only pools owned by the caller, by root or by a uid in trustUids, not world-writable and not reached through a symbolic link, are opened.',
+  IN_USE: 'Disconnect the live nodes first; sealpool nodes PATH lists them.',
+  NO_SPACE:
+    'The file system cannot hold the pool. Free space, enlarge it (containers: --shm-size), or choose a smaller size.',
+  POOL_FULL: 'Nothing evictable is left to make room. Release pages, delete retained objects, or format a larger pool.',
+  OBJECT_TOO_LARGE: 'The object cannot fit this pool even when it is empty. Split it, or format a larger pool.',
+  KEY_EXISTS: 'A live object or a draft has this key. Delete it first, or use SharedCache.set to supersede it.',
+  KEY_INVALID: 'A key is a string or Uint8Array of 1 to 1024 bytes; strings are taken as UTF-8.',
+  ALREADY_SEALED: 'A draft is sealed once. Create a new object for new content.',
+  NOT_OWNER: "The draft is no longer this node's: it was aborted, or undone after the node was taken for dead.",
+  RELEASED: 'The page was released. Call get again for a new pin.',
+  TOO_MANY_PINS: 'Release pages that are no longer needed, or use borrow or read, which pin nothing.',
+  TOO_MANY_NODES: 'All node rows are taken by live nodes. Disconnect some, or format the pool with a larger maxNodes.',
+  TOO_MANY_SPACES: 'The space table is full. Use fewer namespaces and page spaces.',
+  DISCONNECTED: 'This pool handle was disconnected. Call connect again.',
+  NODE_FENCED: 'Other nodes took this node for dead and cleaned up after it. Connect again.',
+  READ_ONLY: 'This node was connected with readOnly. Connect without it to write.',
+  TIMEOUT: 'The time limit passed. Retry, or raise timeoutMs.',
+  ABORTED: 'The operation was aborted by its signal.',
+  BUSY: 'The lock is held by a node that is alive but not running. Retry, or resume or end that process.',
+  OPTION_INVALID: 'Correct the option named in the message.',
+  UNSUPPORTED: 'sealpool needs Linux on x64 or arm64, and the feature named in the message.',
+} as const;
+
+export type PoolErrorCode = keyof typeof errorTable;
+
+/** An operating error: a stable code, what happened to what, and what to do about it. */
+export class PoolError extends Error {
+  override readonly name = 'PoolError';
+  readonly code: PoolErrorCode;
+  readonly details?: object;
+
+  constructor(code: PoolErrorCode, message: string, details?: object, cause?: unknown) {
+    super(`${code}: ${message} ${errorTable[code]}`, cause === undefined ? undefined : { cause });
+    this.code = code;
+    if (details !== undefined) this.details = details;
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Words: the only caller of Atomics. Shared metadata is an array of 32-bit words; a word index is a byte offset / 4.
+ *
+ * load, store, exchange, add and compareExchange are sequentially consistent across processes: the buffer is a plain
+ * ArrayBuffer over an mmap, on which Atomics are atomic (only Atomics.wait is refused). `read` and `write` are plain:
+ * for words that only the caller writes, or that a lock guards, or that are hints. The compiler may merge two plain
+ * reads of one word, so every word whose change matters goes through `load`.
+ */
+export class Words {
+  readonly length: number;
+  private readonly array: Int32Array;
+
+  constructor(buffer: ArrayBuffer, byteOffset = 0, byteLength = buffer.byteLength - byteOffset) {
+    this.array = new Int32Array(buffer, byteOffset, byteLength >>> 2);
+    this.length = this.array.length;
+  }
+
+  /** Sequentially consistent load, as a signed 32-bit integer. */
+  load(index: number): number {
+    return Atomics.load(this.array, index);
+  }
+
+  /** Sequentially consistent store. */
+  store(index: number, value: number): void {
+    Atomics.store(this.array, index, value);
+  }
+
+  /** Returns the value before. */
+  exchange(index: number, value: number): number {
+    return Atomics.exchange(this.array, index, value);
+  }
+
+  /** Returns the value before. */
+  add(index: number, value: number): number {
+    return Atomics.add(this.array, index, value);
+  }
+
+  /** Returns the value before; the exchange took place when that equals `expected`. */
+  compareExchange(index: number, expected: number, value: number): number {
+    return Atomics.compareExchange(this.array, index, expected, value);
+  }
+
+  /** Plain read, as a signed 32-bit integer. */
+  read(index: number): number {
+    return this.array[index] as number;
+  }
+
+  /** Plain write. */
+  write(index: number, value: number): void {
+    this.array[index] = value;
+  }
+
+  /** Plain fill of `count` words. */
+  fill(index: number, count: number, value: number): void {
+    this.array.fill(value, index, index + count);
+  }
+}
