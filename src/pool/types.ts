@@ -1,0 +1,172 @@
+/**
+ * The public surface of the object layer: one pool, its nodes and its objects. Byte counts are bytes, times milliseconds.
+ */
+
+/** 1..1024 bytes; a string is taken as UTF-8. */
+export type Key = string | Uint8Array;
+export type Eviction = 's3-fifo' | 'sieve' | 'lru' | 'none';
+export type Coherence = 'hardware' | 'software';
+
+export interface FormatOptions {
+  /** Of the whole file: bytes, or a string such as '512MiB' or '4GiB'. */
+  size: number | string;
+  /** Typical object size in bytes; sizes the slot table and the chunks. Default 8192. */
+  pageSize?: number;
+  /** A hard capacity in objects. Default: as many objects of pageSize as the data region holds. */
+  maxObjects?: number;
+  /** Default 64. */
+  maxNodes?: number;
+  /** Default 'hardware'; fixed at format. */
+  coherence?: Coherence;
+  /** Default 's3-fifo'. */
+  eviction?: Eviction;
+  /** File mode, default 0o600. */
+  mode?: number;
+  /** Discard what is there; IN_USE while a live node is attached. */
+  force?: boolean;
+}
+
+export interface ConnectOptions {
+  /** Attach (an existing pool's geometry wins), else format: of racing openers exactly one formats. */
+  create?: FormatOptions;
+  /** The owner must be the caller, root, or one of these; never world-writable, never a symbolic link. */
+  trustUids?: number[];
+  /** Not in this version: UNSUPPORTED. */
+  emulate?: 'noncoherent';
+  /** Shown by nodes(); default host:pid. At most 47 bytes of UTF-8 are kept. */
+  name?: string;
+  /** Maps nothing writable and cannot disturb the pool; pages it hands out are private copies. */
+  readOnly?: boolean;
+  /** Capacity of this node's lookup index, in entries. Default: the pool's maxObjects, at most 1,048,576. */
+  nearEntries?: number;
+  /** Touch the mapping's pages beforehand. Default 'none'. */
+  prefault?: 'none' | 'sync' | 'background';
+  /** How long to wait for another process that is formatting. Default 10,000. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface CreateOptions {
+  metadata?: Uint8Array;
+  ttlMs?: number;
+  /** Never evicted. */
+  retain?: boolean;
+}
+
+export interface Draft extends Disposable {
+  readonly key: Key;
+  /** Writable until seal; detached after it on Node >= 22. Node 20 cannot detach it: do not write to it after seal. */
+  readonly bytes: Uint8Array;
+  /** Throws ALREADY_SEALED, NOT_OWNER. */
+  seal(): void;
+  abort(): void;
+}
+
+export interface Page extends Disposable {
+  readonly key: Key;
+  /** Mapped read-only: writing to them ends the process (SIGSEGV). Throws RELEASED after release. */
+  readonly bytes: Uint8Array;
+  readonly metadata: Uint8Array;
+  readonly size: number;
+  readonly generation: number;
+  /** A private copy, safe to post or keep. */
+  copy(): Uint8Array;
+  /** Idempotent. */
+  release(): void;
+}
+
+export interface ObjectInfo {
+  key: string;
+  keyBytes: Uint8Array;
+  size: number;
+  state: 'draft' | 'sealed';
+  generation: number;
+  metadataSize: number;
+  retained: boolean;
+  expiresAt?: Date;
+}
+
+export interface PoolInfo {
+  path: string;
+  poolId: string;
+  size: number;
+  pageSize: number;
+  maxObjects: number;
+  maxNodes: number;
+  coherence: Coherence;
+  eviction: Eviction;
+  layout: string;
+  createdAt: Date;
+}
+
+export interface NodeInfo {
+  id: number;
+  name: string;
+  pid: number;
+  bootId: string;
+  state: 'alive' | 'dead' | 'fenced';
+  connectedAt: Date;
+  readOnly: boolean;
+  pins: number;
+}
+
+export interface PoolStats {
+  /** Bytes of the data region. */
+  bytesData: number;
+  /** Bytes of it that extents of objects occupy, drafts and retired pages not yet reclaimed included. */
+  bytesUsed: number;
+  bytesFree: number;
+  bytesMetadata: number;
+  objects: number;
+  drafts: number;
+  /** Objects retired but still held by a pin or a borrow, or not yet scanned for. */
+  limbo: number;
+  pins: number;
+  hits: number;
+  misses: number;
+  evictions: number;
+}
+
+export interface PoolProblem {
+  code: string;
+  where: string;
+  message: string;
+  repairable: boolean;
+}
+
+/** ok is false only for corruption; what a death left behind is a repairable problem. */
+export interface PoolReport {
+  info: PoolInfo;
+  ok: boolean;
+  problems: PoolProblem[];
+  stats: PoolStats;
+  nodes: NodeInfo[];
+}
+
+export interface WaitOptions {
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface Pool extends AsyncDisposable {
+  readonly path: string;
+  readonly info: PoolInfo;
+  readonly node: NodeInfo;
+  /** Throws KEY_EXISTS, POOL_FULL, OBJECT_TOO_LARGE. */
+  create(key: Key, size: number, options?: CreateOptions): Draft;
+  /** create, fill and seal; false if the key is live. */
+  put(key: Key, bytes: Uint8Array, options?: CreateOptions): boolean;
+  /** Pinned until release, zero-copy. */
+  get(key: Key): Page | undefined;
+  getMany(keys: readonly Key[]): (Page | undefined)[];
+  waitForMany(keys: readonly Key[], options?: WaitOptions): Promise<Page[]>;
+  waitFor(key: Key, options?: WaitOptions): Promise<Page>;
+  has(key: Key): boolean;
+  delete(key: Key): boolean;
+  list(options?: { prefix?: Key }): IterableIterator<ObjectInfo>;
+  evict(bytes: number): number;
+  sync(): Promise<void>;
+  stats(): PoolStats;
+  nodes(): NodeInfo[];
+  disconnect(): Promise<void>;
+}
