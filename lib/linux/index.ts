@@ -1,3 +1,4 @@
+export { Deadline, wantsCopies } from './deadline.js';
 export { errnoNameOf, type OpenFileOptions, PoolFile } from './file.js';
 export { libc } from './libc.js';
 export { MUTEX_BYTES, RobustLiveness } from './liveness.js';

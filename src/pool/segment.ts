@@ -30,22 +30,27 @@ export class Segment {
     this.file = file;
     this.geometry = geometry;
     this.writable = writable;
-    this.metadata = new Mapping(file.descriptor, 0, geometry.dataOffset, writable);
+    this.windowBytes = geometry.chunksPerWindow * geometry.chunkBytes;
+    this.metadata = file.withMappable((descriptor) => this.map(descriptor));
     this.words = new Words(this.metadata.buffer);
     this.counters = new Counters(this.metadata.buffer);
-    this.windowBytes = geometry.chunksPerWindow * geometry.chunkBytes;
-    for (let start = 0; start < geometry.dataBytes; start += this.windowBytes) {
-      const length = Math.min(this.windowBytes, geometry.dataBytes - start);
-      this.mapWindow(geometry.dataOffset + start, length);
-    }
   }
 
-  private mapWindow(offset: number, length: number): void {
-    const sealed = new Mapping(this.file.descriptor, offset, length, false);
+  /** Maps the data windows; returns the mapping of the metadata. */
+  private map(descriptor: number): Mapping {
+    const { dataOffset, dataBytes } = this.geometry;
+    for (let start = 0; start < dataBytes; start += this.windowBytes) {
+      this.mapWindow(descriptor, dataOffset + start, Math.min(this.windowBytes, dataBytes - start));
+    }
+    return new Mapping(descriptor, 0, dataOffset, this.writable);
+  }
+
+  private mapWindow(descriptor: number, offset: number, length: number): void {
+    const sealed = new Mapping(descriptor, offset, length, false);
     this.sealed.push(sealed);
     this.sealedRoots.push(new Uint8Array(sealed.buffer));
     if (!this.writable) return;
-    const drafts = new Mapping(this.file.descriptor, offset, length, true);
+    const drafts = new Mapping(descriptor, offset, length, true);
     this.drafts.push(drafts);
     this.draftRoots.push(new Uint8Array(drafts.buffer));
   }
