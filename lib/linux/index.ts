@@ -1,3 +1,4 @@
+export { ALIGNMENT, alignedBuffer, isAligned } from './aligned.js';
 export { Deadline, wantsCopies } from './deadline.js';
 export { errnoNameOf, type OpenFileOptions, PoolFile } from './file.js';
 export { libc } from './libc.js';

@@ -9,7 +9,7 @@ import { PoolError } from '../../lib/errors.js';
 import type { Words } from '../../lib/words.js';
 import type { Chunks } from './chunks.js';
 import { alignUp, type Geometry } from './geometry.js';
-import { CHUNK_CLASS, CHUNK_RUN, CHUNK_RUN_NEXT, CLASS_HEADS, ChunkUse, NO_EXTENT, ShardHead } from './layout.js';
+import { CHUNK_CLASS, CHUNK_RUN, CHUNK_RUN_NEXT, ChunkUse, CLASS_HEADS, NO_EXTENT, ShardHead } from './layout.js';
 import { type SizeClass, SizeClasses } from './sizeclasses.js';
 
 const { used: USED, next: NEXT, previous: PREVIOUS, hint: HINT, listed: LISTED } = ChunkUse.word;
@@ -270,7 +270,10 @@ export class Extents {
     const limit = Math.min(chunks, chunksPerWindow) * chunkBytes;
     if (bytes <= limit && bytes < 2 ** 32) return;
     const largest = Math.min(limit, 2 ** 32 - 1);
-    throw new PoolError('OBJECT_TOO_LARGE', `An object of ${bytes} bytes; this pool takes at most ${largest}.`, { bytes, largest });
+    throw new PoolError('OBJECT_TOO_LARGE', `An object of ${bytes} bytes; this pool takes at most ${largest}.`, {
+      bytes,
+      largest,
+    });
   }
 
   /** Bytes of the extent that an object of so many bytes takes. */

@@ -5,7 +5,7 @@
  */
 import { LinuxMachine, type PoolFile } from '../../lib/linux/index.js';
 import { type Geometry, geometryOf } from './geometry.js';
-import { CHUNK_FREE, ChunkEntry, Control, SPACE_UNUSED, STATE_FREE, Slot, Space } from './layout.js';
+import { CHUNK_FREE, ChunkEntry, Control, Slot, SPACE_UNUSED, Space, STATE_FREE } from './layout.js';
 import type { CheckedFormat } from './options.js';
 import { Segment } from './segment.js';
 import { makePolicies } from './shardpolicy.js';

@@ -7,6 +7,7 @@ import { KeyHash } from '../../lib/hash.js';
 import { KEY_BYTES_MAX } from './layout.js';
 import type { NearIndex, NearMap } from './near.js';
 import type { ProbeKey } from './reader.js';
+import { type DraftFields, NO_FIELDS } from './slots.js';
 import type { Key } from './types.js';
 
 const encoder = new TextEncoder();
@@ -64,12 +65,24 @@ export class KeySpace implements ProbeKey {
     return this.finish(PAGE_NUMBER_BYTES);
   }
 
+  /** The key of a page, as lists show it and every call of the pool takes it back. */
+  pageKey(pageNo: number): Uint8Array {
+    this.encodePage(pageNo);
+    return this.bytes.slice(0, this.length);
+  }
+
   private finish(written: number): this {
     this.length = this.prefixLength + written;
     this.hash.of(this.bytes, this.length);
     this.hashLow = this.hash.low;
     this.hashHigh = this.hash.high;
     return this;
+  }
+
+  /** The fields of a draft, or of something to remove, under the key encoded last. */
+  fields(changes: Partial<DraftFields>): DraftFields {
+    const { bytes: key, length: keyLength, hashLow, hashHigh, space } = this;
+    return { ...NO_FIELDS, key, keyLength, hashLow, hashHigh, space, ...changes };
   }
 
   /** The prefix that every key of this space begins with. */

@@ -118,7 +118,6 @@ export const NodeRow = struct('NodeRow', [
   {
     writer: NODE,
     fields: {
-      requests: 'u64',
       nearHits: 'u64',
       tableHits: 'u64',
       misses: 'u64',
@@ -126,11 +125,12 @@ export const NodeRow = struct('NodeRow', [
       loadFailures: 'u64',
       loadMicroseconds: 'u64',
       waits: 'u64',
+      staleFills: 'u64',
     },
   },
   {
     writer: NODE,
-    fields: { staleFills: 'u64', unshared: 'u64', evictions: 'u64', reserved3: ['u32', 10] },
+    fields: { unshared: 'u64', evictions: 'u64', reserved3: ['u32', 12] },
   },
 ]);
 
@@ -248,7 +248,7 @@ export const SlotLink = record('SlotLink', SHARD, { next: 'u32' });
 
 export const ChunkUse = struct('ChunkUse', [
   {
-    writer: 'holder of the owning shard\'s lock',
+    writer: "holder of the owning shard's lock",
     fields: { used: 'u32', next: 'u32', previous: 'u32', hint: 'u32', listed: 'u32', reserved1: ['u32', 11] },
   },
 ]);

@@ -5,11 +5,17 @@ import { type CounterName, counterIndex, type Parts } from './parts.js';
 import type { ObjectInfo, PoolStats } from './types.js';
 
 /** One object, or undefined when the slot has none, or changed while it was read. */
-function objectAt(parts: Parts, slot: number, prefix: Uint8Array | undefined): ObjectInfo | undefined {
+function objectAt(
+  parts: Parts,
+  slot: number,
+  prefix: Uint8Array | undefined,
+  space: number | undefined,
+): ObjectInfo | undefined {
   const { slots, spaces } = parts;
   const stateWord = slots.stateWord(slot);
   const state = stateWord & STATE_MASK;
   if (state !== STATE_SEALED && state !== STATE_DRAFT) return undefined;
+  if (space !== undefined && slots.space(slot) !== space) return undefined;
   if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
   const expiry = slots.expiry(slot);
   if (expiry !== 0 && expiry <= parts.machine.nowMs()) return undefined;
@@ -28,9 +34,14 @@ function objectAt(parts: Parts, slot: number, prefix: Uint8Array | undefined): O
   return slots.stateWord(slot) === stateWord ? info : undefined;
 }
 
-export function* listObjects(parts: Parts, prefix: Uint8Array | undefined): IterableIterator<ObjectInfo> {
+/** `space`: only objects of it. */
+export function* listObjects(
+  parts: Parts,
+  prefix: Uint8Array | undefined,
+  space?: number,
+): IterableIterator<ObjectInfo> {
   for (let slot = 0; slot < parts.slots.total; slot++) {
-    const info = objectAt(parts, slot, prefix);
+    const info = objectAt(parts, slot, prefix, space);
     if (info !== undefined) yield info;
   }
 }
@@ -38,7 +49,8 @@ export function* listObjects(parts: Parts, prefix: Uint8Array | undefined): Iter
 /** A counter summed over every row, the dead ones included: rows are never set back. */
 export function totalOf(parts: Parts, name: CounterName): number {
   let sum = 0;
-  for (let row = 0; row < parts.geometry.maxNodes; row++) sum += parts.counters.get(counterIndex(parts.geometry, row, name));
+  for (let row = 0; row < parts.geometry.maxNodes; row++)
+    sum += parts.counters.get(counterIndex(parts.geometry, row, name));
   return sum;
 }
 

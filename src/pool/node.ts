@@ -2,13 +2,14 @@
  * One node's session with a pool: what the object layer and the cache layer both do with keys, counted and checked. The
  * life of a node: attached → (drained) → detached; every call after that says DISCONNECTED.
  */
+import type { Counters } from '../../lib/counters.js';
 import { PoolError } from '../../lib/errors.js';
-import type { Machine } from '../../lib/machine.js';
 import { detach } from '../../lib/linux/index.js';
+import type { Machine } from '../../lib/machine.js';
 import type { Attached } from './attach.js';
 import { binaryName, KeySpace } from './keys.js';
 import type { NearEntry, NearKey, NearMap } from './near.js';
-import { type CounterName, counterIndex, type Parts } from './parts.js';
+import { COUNTER_NAMES, type CounterName, counterIndex, type Parts } from './parts.js';
 import { nearAt, type Reader } from './reader.js';
 import type { Repair } from './repair.js';
 import type { Key } from './types.js';
@@ -23,6 +24,12 @@ export class NodeSession {
   readonly repair: Repair;
   readonly machine: Machine;
   private open = true;
+  private readonly counters: Counters;
+  private readonly nearHits: number;
+  private readonly tableHits: number;
+  private readonly misses: number;
+  /** Counts of earlier nodes of this row: rows are never set back. */
+  private readonly countedBefore: Partial<Record<CounterName, number>> = {};
   private readonly drafts = new Map<DraftPlace, ArrayBuffer | undefined>();
 
   constructor(path: string, seed: number, attached: Attached) {
@@ -33,6 +40,12 @@ export class NodeSession {
     this.writer = attached.writer;
     this.repair = attached.repair;
     this.machine = attached.parts.machine;
+    const { counters, geometry, nodes } = attached.parts;
+    this.counters = counters;
+    this.nearHits = counterIndex(geometry, nodes.self, 'nearHits');
+    this.tableHits = counterIndex(geometry, nodes.self, 'tableHits');
+    this.misses = counterIndex(geometry, nodes.self, 'misses');
+    for (const name of COUNTER_NAMES) this.countedBefore[name] = counters.get(counterIndex(geometry, nodes.self, name));
   }
 
   /** Throws DISCONNECTED. */
@@ -49,8 +62,13 @@ export class NodeSession {
   }
 
   count(name: CounterName, amount = 1): void {
-    const { counters, geometry, nodes } = this.parts;
-    counters.add(counterIndex(geometry, nodes.self, name), amount);
+    this.counters.add(counterIndex(this.parts.geometry, this.parts.nodes.self, name), amount);
+  }
+
+  /** What this node has counted since it connected. */
+  counted(name: CounterName): number {
+    const now = this.counters.get(counterIndex(this.parts.geometry, this.parts.nodes.self, name));
+    return now - (this.countedBefore[name] ?? 0);
   }
 
   /** The page of the key, exposed but not yet borrowed or pinned. Throws DISCONNECTED, KEY_INVALID, POOL_CORRUPT. */
@@ -68,11 +86,11 @@ export class NodeSession {
     const near = map.entries.get(name);
     if (near !== undefined && this.open && this.reader.isFresh(near)) {
       this.reader.touch(near);
-      this.count('nearHits');
+      this.counters.add(this.nearHits, 1);
       return near;
     }
     this.check();
-    return this.counted(this.reader.search(map, name, keys.encode(key), undefined));
+    return this.tally(this.reader.search(map, name, keys.encode(key), undefined));
   }
 
   /** The page of the number, exposed but not yet borrowed or pinned. */
@@ -80,29 +98,29 @@ export class NodeSession {
     const near = nearAt(keys.strings, pageNo, asOf);
     if (near !== undefined && this.open && this.reader.isFresh(near)) {
       this.reader.touch(near);
-      this.count('nearHits');
+      this.counters.add(this.nearHits, 1);
       return near;
     }
     this.check();
-    return this.counted(this.reader.search(keys.strings, pageNo, keys.encodePage(pageNo), asOf));
+    return this.tally(this.reader.search(keys.strings, pageNo, keys.encodePage(pageNo), asOf));
   }
 
-  private counted(found: NearEntry | undefined): NearEntry | undefined {
+  private tally(found: NearEntry | undefined): NearEntry | undefined {
     if (found === undefined) {
-      this.count('misses');
+      this.counters.add(this.misses, 1);
       return undefined;
     }
     this.reader.touch(found);
-    this.count('tableHits');
+    this.counters.add(this.tableHits, 1);
     return found;
   }
 
   /** As find, without counting or touching. */
   glance(keys: KeySpace, key: Key): NearEntry | undefined {
     this.check();
-    const isText = typeof key === 'string';
-    const map = isText ? keys.strings : keys.binaries;
-    const name = isText ? key : (keys.encode(key), binaryName(key));
+    if (typeof key !== 'string') keys.encode(key);
+    const map = typeof key === 'string' ? keys.strings : keys.binaries;
+    const name = typeof key === 'string' ? key : binaryName(key);
     const near = map.entries.get(name);
     if (near !== undefined && this.reader.isFresh(near)) return near;
     return this.reader.search(map, name, keys.encode(key), undefined);

@@ -22,7 +22,11 @@ const NEAR_ENTRIES_MAX = 1_048_576;
 const NAME_CHARACTERS_MAX = 47;
 
 /** The file with its membership lock held, and still the one the path leads to. */
-async function openLocked(path: string, options: { createMode?: number; trustUids: readonly number[] }, deadline: Deadline): Promise<PoolFile> {
+async function openLocked(
+  path: string,
+  options: { createMode?: number; trustUids: readonly number[] },
+  deadline: Deadline,
+): Promise<PoolFile> {
   for (;;) {
     const file = PoolFile.open(path, { writable: true, ...options });
     if (file.tryLock(MEMBERSHIP_BYTE) && file.isCurrent()) return file;
@@ -135,7 +139,14 @@ async function connectReadOnly(path: string, options: CheckedConnect, deadline: 
       if (state === 'ready' || state === 'foreign') {
         const identity = readIdentity(file);
         const { segment, nodes, machine } = viewOnly(file, identity);
-        return new ReadOnlyPool({ segment, nodes, machine, seed: identity.seed, info: infoOf(path, identity), name: nameOf(options, machine) });
+        return new ReadOnlyPool({
+          segment,
+          nodes,
+          machine,
+          seed: identity.seed,
+          info: infoOf(path, identity),
+          name: nameOf(options, machine),
+        });
       }
     } catch (error) {
       file.close();

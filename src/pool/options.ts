@@ -1,7 +1,7 @@
 /** The options of the object layer, checked at the border. Errors are OPTION_INVALID and name the option. */
 import { z } from 'zod';
 import { PoolError } from '../../lib/errors.js';
-import { NODES_MAX, type Plan, defaultMaxObjects } from './geometry.js';
+import { defaultMaxObjects, NODES_MAX, type Plan } from './geometry.js';
 import { METADATA_BYTES_MAX } from './layout.js';
 import type { ConnectOptions, CreateOptions, FormatOptions, WaitOptions } from './types.js';
 
@@ -23,8 +23,18 @@ const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'e
 
 const formatSchema = z.strictObject({
   size: bytes.pipe(z.number().min(SIZE_MIN)),
-  pageSize: z.number().int().min(1).max(2 ** 30).optional(),
-  maxObjects: z.number().int().min(1).max(2 ** 30).optional(),
+  pageSize: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 30)
+    .optional(),
+  maxObjects: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 30)
+    .optional(),
   maxNodes: z.number().int().min(1).max(NODES_MAX).optional(),
   coherence: z.enum(['hardware', 'software']).optional(),
   eviction: z.enum(EVICTIONS).optional(),
@@ -38,7 +48,12 @@ const connectSchema = z.strictObject({
   emulate: z.literal('noncoherent').optional(),
   name: z.string().optional(),
   readOnly: z.boolean().optional(),
-  nearEntries: z.number().int().min(0).max(2 ** 24).optional(),
+  nearEntries: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 24)
+    .optional(),
   prefault: z.enum(['none', 'sync', 'background']).optional(),
   timeoutMs: z.number().min(0).optional(),
   signal: signal.optional(),

@@ -40,18 +40,19 @@ export interface Parts {
   readonly touchDrain: TouchDrain;
 }
 
-export type CounterName =
-  | 'requests'
-  | 'nearHits'
-  | 'tableHits'
-  | 'misses'
-  | 'loads'
-  | 'loadFailures'
-  | 'loadMicroseconds'
-  | 'waits'
-  | 'staleFills'
-  | 'unshared'
-  | 'evictions';
+export const COUNTER_NAMES = [
+  'nearHits',
+  'tableHits',
+  'misses',
+  'loads',
+  'loadFailures',
+  'loadMicroseconds',
+  'waits',
+  'staleFills',
+  'unshared',
+  'evictions',
+] as const;
+export type CounterName = (typeof COUNTER_NAMES)[number];
 
 /** Place of a row's counter among the 64-bit places of the segment. */
 export function counterIndex(geometry: Geometry, row: number, name: CounterName): number {

@@ -7,9 +7,20 @@ import type { NodeSession } from './node.js';
 import { checkCreate, checkWait } from './options.js';
 import { OpenDraft, PinnedPage } from './page.js';
 import type { DraftFields } from './slots.js';
-import type { CreateOptions, Draft, Key, NodeInfo, ObjectInfo, Page, Pool, PoolInfo, PoolStats, WaitOptions } from './types.js';
+import type {
+  CreateOptions,
+  Draft,
+  Key,
+  NodeInfo,
+  ObjectInfo,
+  Page,
+  Pool,
+  PoolInfo,
+  PoolStats,
+  WaitOptions,
+} from './types.js';
 import { Upkeep } from './upkeep.js';
-import { NO_FIELDS, poolFull } from './writer.js';
+import { poolFull } from './writer.js';
 
 const NO_PREFIX = new Uint8Array(0);
 const WAIT_FIRST_MS = 0.25;
@@ -40,25 +51,21 @@ export class AttachedPool implements Pool {
   }
 
   private fieldsOf(key: Key, size: number, options: CreateOptions): DraftFields {
-    if (!Number.isSafeInteger(size) || size < 0) throw new PoolError('OPTION_INVALID', `size: ${size} is no number of bytes.`);
-    const probe = this.keys.encode(key);
-    return {
-      ...NO_FIELDS,
-      key: probe.bytes,
-      keyLength: probe.length,
-      hashLow: probe.hashLow,
-      hashHigh: probe.hashHigh,
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new PoolError('OPTION_INVALID', `size: ${size} is no number of bytes.`);
+    return this.keys.encode(key).fields({
       size,
       metadata: options.metadata ?? NO_PREFIX,
       expiry: options.ttlMs === undefined ? 0 : this.session.machine.nowMs() + options.ttlMs,
       flags: options.retain === true ? FLAG_RETAINED : 0,
-    };
+    });
   }
 
   create(key: Key, size: number, options?: CreateOptions): Draft {
     this.session.check();
     const place = this.session.writer.create(this.fieldsOf(key, size, checkCreate(options)));
-    if (place === 'exists') throw new PoolError('KEY_EXISTS', `The key ${JSON.stringify(key)} is in the pool.`, { key });
+    if (place === 'exists')
+      throw new PoolError('KEY_EXISTS', `The key ${JSON.stringify(key)} is in the pool.`, { key });
     if (place === 'full') throw poolFull(this.path, size);
     return new OpenDraft(this.session, key, place, size);
   }
@@ -148,14 +155,7 @@ export class AttachedPool implements Pool {
 
   delete(key: Key): boolean {
     this.session.check();
-    const probe = this.keys.encode(key);
-    return this.session.writer.remove({
-      ...NO_FIELDS,
-      key: probe.bytes,
-      keyLength: probe.length,
-      hashLow: probe.hashLow,
-      hashHigh: probe.hashHigh,
-    });
+    return this.session.writer.remove(this.keys.encode(key).fields({}));
   }
 
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo> {

@@ -114,14 +114,26 @@ export class Reader {
   }
 
   /** The lock is held by somebody who may be dead, and then the lock is taken over; who is alive is not waited for. */
-  private decideSlowly(map: NearMap, key: NearKey, probe: ProbeKey, shard: number, asOf: number | undefined): NearEntry | undefined {
+  private decideSlowly(
+    map: NearMap,
+    key: NearKey,
+    probe: ProbeKey,
+    shard: number,
+    asOf: number | undefined,
+  ): NearEntry | undefined {
     const { locks } = this.parts;
     locks.recover(shard);
     this.again(map, key, shard, asOf);
     return this.probe(map, key, probe, shard, asOf);
   }
 
-  private probe(map: NearMap, key: NearKey, probe: ProbeKey, shard: number, asOf: number | undefined): NearEntry | undefined {
+  private probe(
+    map: NearMap,
+    key: NearKey,
+    probe: ProbeKey,
+    shard: number,
+    asOf: number | undefined,
+  ): NearEntry | undefined {
     const { table, slots, spaces } = this.parts;
     this.metRetired = false;
     table.begin(shard, probe.hashLow, probe.hashHigh);
@@ -150,7 +162,8 @@ export class Reader {
     const size = slots.size(slot);
     const metadataLength = slots.metadataLength(slot);
     const bytes = extent === NO_EXTENT ? NOTHING : segment.sealedBytes(extent, 0, size);
-    const metadata = metadataLength === 0 ? NOTHING : segment.sealedBytes(extent, slots.metadataOffset(slot), metadataLength);
+    const metadata =
+      metadataLength === 0 ? NOTHING : segment.sealedBytes(extent, slots.metadataOffset(slot), metadataLength);
     const entry = new NearEntry(map, key, {
       slot,
       shard,

@@ -14,10 +14,10 @@ import { NO_EXTENT, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js'
 import { listObjects, statsOf } from './listing.js';
 import { NearIndex } from './near.js';
 import type { Nodes } from './nodes.js';
+import { checkWait } from './options.js';
 import { PrivatePage } from './page.js';
 import type { Parts } from './parts.js';
 import type { Segment } from './segment.js';
-import { checkWait } from './options.js';
 import type { Draft, Key, NodeInfo, ObjectInfo, Page, Pool, PoolInfo, PoolStats, WaitOptions } from './types.js';
 
 const TRIES_MAX = 64;
@@ -37,7 +37,14 @@ export class ReadOnlyPool implements Pool {
   private readonly connectedAt: Date;
   private open = true;
 
-  constructor(options: { segment: Segment; nodes: Nodes; machine: Machine; seed: number; info: PoolInfo; name: string }) {
+  constructor(options: {
+    segment: Segment;
+    nodes: Nodes;
+    machine: Machine;
+    seed: number;
+    info: PoolInfo;
+    name: string;
+  }) {
     this.path = options.info.path;
     this.info = options.info;
     this.segment = options.segment;
@@ -58,7 +65,16 @@ export class ReadOnlyPool implements Pool {
     this.check();
     const bootId = [...this.machine.bootId].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
     const { processId: pid } = this.machine;
-    return { id: -1, name: this.name, pid, bootId, state: 'alive', connectedAt: this.connectedAt, readOnly: true, pins: 0 };
+    return {
+      id: -1,
+      name: this.name,
+      pid,
+      bootId,
+      state: 'alive',
+      connectedAt: this.connectedAt,
+      readOnly: true,
+      pins: 0,
+    };
   }
 
   get(key: Key): Page | undefined {
@@ -107,7 +123,8 @@ export class ReadOnlyPool implements Pool {
     const extent = slots.extent(slot);
     const bytes = extent === NO_EXTENT ? NOTHING : this.segment.sealedBytes(extent, 0, slots.size(slot)).slice();
     const length = slots.metadataLength(slot);
-    const metadata = length === 0 ? NOTHING : this.segment.sealedBytes(extent, slots.metadataOffset(slot), length).slice();
+    const metadata =
+      length === 0 ? NOTHING : this.segment.sealedBytes(extent, slots.metadataOffset(slot), length).slice();
     return new PrivatePage(key, bytes, metadata, slots.generation(slot));
   }
 

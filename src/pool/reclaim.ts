@@ -11,7 +11,15 @@
  *
  * A crash between any two stores: the lock's owner is dead, and repair finishes from the slots (see repair.ts).
  */
-import { CHUNK_CLASS, FLAG_RETAINED, NO_EXTENT, STATE_FREE, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
+import {
+  CHUNK_CLASS,
+  FLAG_RETAINED,
+  NO_EXTENT,
+  STATE_FREE,
+  STATE_MASK,
+  STATE_RETIRED,
+  STATE_SEALED,
+} from './layout.js';
 import { counterIndex, type Parts } from './parts.js';
 import { REASON_EVICTED, REASON_EXPIRED } from './retirelog.js';
 import type { SizeClass } from './sizeclasses.js';
@@ -111,7 +119,8 @@ export class Reclaimer {
     const policy = policies[shard];
     if (policy === undefined) return false;
     touchDrain.drain(shard, policy);
-    const evicted = sizeClass === undefined ? this.evictObjects(shard, this.batchOf(shard)) : this.evictFor(shard, sizeClass);
+    const evicted =
+      sizeClass === undefined ? this.evictObjects(shard, this.batchOf(shard)) : this.evictFor(shard, sizeClass);
     if (evicted === 0) return false;
     if (sizeClass !== undefined || !shards.hasFreeSlot(shard)) this.reclaim(shard);
     return true;

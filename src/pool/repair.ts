@@ -11,7 +11,15 @@
  *
  * Each step may be cut off anywhere and is done again from the start: the lock stays dirty until all of them are through.
  */
-import { FLAG_DETACHED, FLAG_RETAINED, STATE_DRAFT, STATE_FREE, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
+import {
+  FLAG_DETACHED,
+  FLAG_RETAINED,
+  STATE_DRAFT,
+  STATE_FREE,
+  STATE_MASK,
+  STATE_RETIRED,
+  STATE_SEALED,
+} from './layout.js';
 import type { Parts } from './parts.js';
 import type { Reclaimer } from './reclaim.js';
 

@@ -14,7 +14,14 @@ import type { Geometry } from './geometry.js';
 import { Control, SPACE_NAME_BYTES_MAX, SPACE_USED, Space } from './layout.js';
 import type { Locks } from './locks.js';
 
-const { state: STATE, generation: GENERATION, nameLength: NAME_LENGTH, nameHash: NAME_HASH, versioned: VERSIONED, name: NAME } = Space.word;
+const {
+  state: STATE,
+  generation: GENERATION,
+  nameLength: NAME_LENGTH,
+  nameHash: NAME_HASH,
+  versioned: VERSIONED,
+  name: NAME,
+} = Space.word;
 
 export class Spaces {
   /** The pool-wide drop count. Read on the hot path. */
@@ -80,7 +87,10 @@ export class Spaces {
   /** The number of the space of this name, which is entered if it is new. Throws OPTION_INVALID, TOO_MANY_SPACES. */
   open(name: Uint8Array): number {
     if (name.length > SPACE_NAME_BYTES_MAX) {
-      throw new PoolError('OPTION_INVALID', `A namespace and space name of ${name.length} bytes; at most ${SPACE_NAME_BYTES_MAX} fit.`);
+      throw new PoolError(
+        'OPTION_INVALID',
+        `A namespace and space name of ${name.length} bytes; at most ${SPACE_NAME_BYTES_MAX} fit.`,
+      );
     }
     const known = this.find(name);
     if (known !== 0) return known;

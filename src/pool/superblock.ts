@@ -89,13 +89,16 @@ export function readIdentity(file: PoolFile): Identity {
   const words = wordsOf(file);
   const { path } = file;
   const corrupt = (why: string) => new PoolError('POOL_CORRUPT', `${path}: ${why}.`, { path });
-  if (stateOf(file) === 'foreign') throw new PoolError('FORMAT_MISMATCH', `${path} does not begin like a pool.`, { path });
+  if (stateOf(file) === 'foreign')
+    throw new PoolError('FORMAT_MISMATCH', `${path} does not begin like a pool.`, { path });
   if (words.read(at.version) !== LAYOUT_VERSION || words.read(at.fingerprint) !== (LAYOUT_FINGERPRINT | 0)) {
     throw new PoolError('FORMAT_MISMATCH', `${path} has layout ${layoutName(words)}, not ${layoutName()}.`, { path });
   }
-  if (words.read(at.check) !== checkOf(words) || words.read(at.ready) !== READY) throw corrupt('its superblock is damaged');
+  if (words.read(at.check) !== checkOf(words) || words.read(at.ready) !== READY)
+    throw corrupt('its superblock is damaged');
   const eviction = EVICTIONS[words.read(at.eviction) - 1];
-  if (eviction === undefined || words.read(at.coherence) !== HARDWARE) throw corrupt('its superblock names no known mode');
+  if (eviction === undefined || words.read(at.coherence) !== HARDWARE)
+    throw corrupt('its superblock names no known mode');
   const plan: Plan = {
     size: readUnsigned64(words, at.size),
     pageSize: words.read(at.pageSize),
@@ -104,7 +107,8 @@ export function readIdentity(file: PoolFile): Identity {
     eviction,
   };
   const fileSize = file.stats().size;
-  if (file.stats().isFile() && fileSize < plan.size) throw corrupt(`it is cut off at ${fileSize} of ${plan.size} bytes`);
+  if (file.stats().isFile() && fileSize < plan.size)
+    throw corrupt(`it is cut off at ${fileSize} of ${plan.size} bytes`);
   const poolId = [0, 1, 2, 3].map((i) => words.read(at.poolId + i));
   return { plan, seed: words.read(at.seed), poolId, createdAtMs: readUnsigned64(words, at.createdAt) };
 }

@@ -29,7 +29,7 @@ import type { Parts } from './parts.js';
 import { Reclaimer } from './reclaim.js';
 import { REASON_DELETED, REASON_EXPIRED, REASON_SHORTENED, REASON_SUPERSEDED } from './retirelog.js';
 import { Runs } from './runs.js';
-import { type DraftFields, extentBytes } from './slots.js';
+import { type DraftFields, extentBytes, NO_FIELDS } from './slots.js';
 import { lowerUnsigned64 } from './wide.js';
 
 const ROUNDS_MAX = 256;
@@ -208,7 +208,8 @@ export class Writer {
       const flags = slots.flags(slot);
       const stripe = stripes.wordOf(shard, slots.hashHigh(slot));
       const moved = (flags & FLAG_LEASED) !== 0 && stripes.count(stripe) !== slots.leaseCount(slot);
-      if (moved || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) {
+      const isDropped = !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
+      if (moved || isDropped || this.isOutdated(slot, stripe)) {
         this.reclaimer.undoDraft(shard, local);
         return 'stale';
       }
@@ -245,10 +246,6 @@ export class Writer {
   private publishDetached(shard: number, local: number, stripe: number): SealOutcome {
     const { slots, stripes, table, shards } = this.parts;
     const slot = shard * this.slotsPerShard + local;
-    if (this.isOutdated(slot, stripe)) {
-      this.reclaimer.undoDraft(shard, local);
-      return 'stale';
-    }
     const leased = (slots.flags(slot) & FLAG_LEASED) !== 0;
     this.adjustVersions(shard, local);
     const old = this.findLive(shard, this.identityOf(slot));
@@ -320,6 +317,19 @@ export class Writer {
     return found;
   }
 
+  /** The row of the node that has a draft under the key, or -1. A look without the lock. */
+  drafterOf(fields: DraftFields): number {
+    const { table, slots, shards } = this.parts;
+    const shard = shards.ofHash(fields.hashLow);
+    table.begin(shard, fields.hashLow, fields.hashHigh);
+    for (let local = table.next(); local >= 0; local = table.next()) {
+      const slot = shard * this.slotsPerShard + local;
+      if ((slots.stateWord(slot) & STATE_MASK) !== STATE_DRAFT) continue;
+      if (slots.keyEquals(slot, fields.key, fields.keyLength)) return slots.ownerRow(slot);
+    }
+    return -1;
+  }
+
   /** Takes a draft of this node back; false when it is no longer there. */
   abort(place: DraftPlace): boolean {
     return this.guarded(place.shard, () => {
@@ -366,25 +376,6 @@ export class Writer {
     return freed;
   }
 }
-
-const NOTHING = new Uint8Array(0);
-
-/** A draft of nothing, to copy from. */
-export const NO_FIELDS: DraftFields = {
-  key: NOTHING,
-  keyLength: 0,
-  hashLow: 0,
-  hashHigh: 0,
-  size: 0,
-  metadata: NOTHING,
-  expiry: 0,
-  flags: 0,
-  space: 0,
-  spaceGeneration: 0,
-  from: 0,
-  until: Number.POSITIVE_INFINITY,
-  leaseCount: 0,
-};
 
 export function poolFull(path: string, bytes: number): PoolError {
   return new PoolError('POOL_FULL', `${path} has no room for an object of ${bytes} bytes.`, { bytes });
