@@ -8,7 +8,7 @@ import { type Table, tables } from './rows.js';
 import { cardinality, indexes, schema } from './schema.js';
 
 /** Changes whenever the rows or the schema do: it is part of the key under which files are kept. */
-export const GENERATOR_VERSION = 1;
+export const GENERATOR_VERSION = 2;
 export const PAGE_SIZE = 8192;
 /** 'chbd' in the header's application id: a file of ours. */
 export const APPLICATION_ID = 0x63686264;
@@ -16,6 +16,8 @@ export const APPLICATION_ID = 0x63686264;
 export interface GenerateOptions {
   readonly seed: number;
   readonly scale: number;
+  /** Kept in the header's user version, a positive 31-bit integer. Default 0. */
+  readonly fingerprint?: number;
   readonly progress?: (fraction: number, text: string) => void;
 }
 
@@ -24,7 +26,8 @@ const TABLE_COUNT = 12;
 export function generate(sqlite3: Sqlite3Static, options: GenerateOptions): Uint8Array {
   const database = new sqlite3.oo1.DB(':memory:');
   try {
-    database.exec(`PRAGMA page_size = ${PAGE_SIZE}; PRAGMA application_id = ${APPLICATION_ID}; ${schema}`);
+    database.exec(`PRAGMA page_size = ${PAGE_SIZE}; PRAGMA application_id = ${APPLICATION_ID};`);
+    database.exec(`PRAGMA user_version = ${options.fingerprint ?? 0}; ${schema}`);
     database.exec('BEGIN');
     let done = 0;
     for (const table of tables(new Random(options.seed), cardinality(options.scale))) {

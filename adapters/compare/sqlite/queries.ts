@@ -5,7 +5,8 @@
  * Simplified, apart from the dialect (`%` for mod, unicode() for ascii(), strftime() for extract()): every result is cut
  * at 100 rows, and orders are made total where the specification leaves ties; the number of suppliers follows the scale;
  * 8 takes items below a tenth of them rather than below 1,000; 11 asks for 0.0005 of the total instead of 0.005, since
- * there are fewer suppliers per nation; 18 asks for 60,000 instead of 200, since every order here exceeds 200.
+ * there are fewer suppliers per nation; 18 asks for 60,000 instead of 200, since every order here exceeds 200; 20
+ * takes items whose data begin with c instead of co.
  */
 export interface Query {
   /** As numbered in the specification, 1 to 22. */
@@ -129,7 +130,7 @@ const third = (supplierOfStock: string): Record<number, string> => ({
         OR (i_data LIKE '%c' AND ol_w_id IN (1, 5, 3)))`,
   20: `SELECT su_name, su_address FROM supplier, nation
     WHERE su_suppkey IN (SELECT ${supplierOfStock} FROM stock, order_line
-        WHERE s_i_id IN (SELECT i_id FROM item WHERE i_data LIKE 'co%') AND ol_i_id = s_i_id
+        WHERE s_i_id IN (SELECT i_id FROM item WHERE i_data LIKE 'c%') AND ol_i_id = s_i_id
           AND ol_delivery_d > '2010-05-23 12:00:00'
         GROUP BY s_i_id, s_w_id, s_quantity HAVING 2 * s_quantity > sum(ol_quantity))
       AND su_nationkey = n_nationkey AND n_name = 'Germany' ORDER BY su_name`,

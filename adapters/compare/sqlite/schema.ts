@@ -71,7 +71,6 @@ CREATE TABLE region (r_regionkey INTEGER PRIMARY KEY, r_name TEXT, r_comment TEX
 export const indexes = `
 CREATE INDEX customer_name ON customer (c_w_id, c_d_id, c_last, c_first);
 CREATE INDEX orders_customer ON orders (o_w_id, o_d_id, o_c_id, o_id);
-CREATE INDEX order_line_item ON order_line (ol_i_id);
 CREATE INDEX supplier_nation ON supplier (su_nationkey);
 `;
 
