@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -46,6 +46,16 @@ describe('storage reads', () => {
       }
     });
   }
+
+  it('what is appended after the opening is not read', () => {
+    const growing = join(folder, 'growing');
+    writeFileSync(growing, content.subarray(0, 5000));
+    for (const direct of [false, true]) {
+      using storage = openStorage(growing, { direct });
+      appendFileSync(growing, content.subarray(0, 5000));
+      expect(storage.read(4096, new Uint8Array(8192))).to.equal(storage.size - 4096);
+    }
+  });
 
   it('a direct read into aligned memory is one read of just its bytes, and into other memory the same bytes', () => {
     using storage = openStorage(file, { direct: true });
