@@ -28,9 +28,12 @@ export interface Arm {
   readonly notes: readonly string[];
 }
 
-export function privateArm(nodes: number, memory: number): Arm {
+/** No index is larger than the file it finds pages of. */
+const pagesOf = (fileSize: number): number => Math.ceil(fileSize / PAGE_SIZE);
+
+export function privateArm(nodes: number, memory: number, fileSize: number): Arm {
   const entry = PAGE_SIZE + LRU_ENTRY_OVERHEAD;
-  const pagesMax = Math.floor(memory / nodes / entry);
+  const pagesMax = Math.min(Math.floor(memory / nodes / entry), pagesOf(fileSize));
   if (pagesMax < 1) {
     throw new PoolError('OPTION_INVALID', `${memory} bytes do not hold one page for each of ${nodes} nodes.`, {
       memory,
@@ -52,8 +55,8 @@ export interface SharedArm extends Arm {
   readonly poolSize: number;
 }
 
-export function sharedArm(nodes: number, memory: number): SharedArm {
-  const nearEntries = Math.max(1, Math.floor(memory / PAGE_SIZE));
+export function sharedArm(nodes: number, memory: number, fileSize: number): SharedArm {
+  const nearEntries = Math.max(1, Math.min(Math.floor(memory / PAGE_SIZE), pagesOf(fileSize)));
   const nodeBytes = nearEntries * NEAR_ENTRY_SIZE;
   const poolSize = Math.floor((memory - nodes * nodeBytes) / 4096) * 4096;
   if (poolSize < PAGE_SIZE) {

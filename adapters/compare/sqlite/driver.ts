@@ -120,10 +120,11 @@ async function compare(options: CompareSqliteOptions, signal: AbortSignal): Prom
 
 async function runArm(plan: Plan, name: ArmName, memory: number): Promise<{ arm: Arm; run: RunResult }> {
   const { nodes, eviction } = plan.options;
-  if (name === 'private-lru') return runReaders(plan, privateArm(nodes, memory));
-  if (name === 'os-cache') return runReaders(plan, osCacheArm(plan.database.size));
+  const { size } = plan.database;
+  if (name === 'private-lru') return runReaders(plan, privateArm(nodes, memory, size));
+  if (name === 'os-cache') return runReaders(plan, osCacheArm(size));
   if (name !== 'shared') throw new PoolError('OPTION_INVALID', `The sqlite workload has no arm '${name}'.`);
-  const arm = sharedArm(nodes, memory);
+  const arm = sharedArm(nodes, memory, size);
   const remove = (): void => rmSync(arm.poolPath, { force: true });
   process.on('exit', remove);
   try {

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import initialise from '@sqlite.org/sqlite-wasm';
 import { expect } from 'chai';
+import { privateArm, sharedArm } from '../../../adapters/compare/sqlite/arms.js';
 import { conclusions } from '../../../adapters/compare/sqlite/conclusions.js';
 import { generate } from '../../../adapters/compare/sqlite/generate.js';
 import { bytesOf, type CompareSqliteOptions, compareSqlite } from '../../../adapters/compare/sqlite/index.js';
@@ -189,6 +190,21 @@ describe('what a killed run leaves', () => {
 });
 
 describe('figures of a comparison', () => {
+  it('no arm is given more index than the file has pages, nor more than its memory', () => {
+    const [memory, fileSize] = [2 ** 30, 1000 * 8192];
+    expect(privateArm(4, memory, fileSize).source).to.have.property('pagesMax', 1000);
+    const { nodeBytes, sharedBytes, source } = sharedArm(4, memory, fileSize);
+    expect(source).to.have.property('nearEntries', 1000);
+    expect(4 * nodeBytes + sharedBytes)
+      .to.be.at.most(memory)
+      .and.above(memory - 4096);
+    for (const make of [privateArm, sharedArm]) {
+      expect(() => make(4, 8_000, fileSize))
+        .to.throw()
+        .with.property('code', 'OPTION_INVALID');
+    }
+  });
+
   it('quantiles of latencies are within 3 % and add up over processes', () => {
     const [low, high] = [new Latency(), new Latency()];
     for (let value = 1; value <= 100_000; value += 1) (value <= 50_000 ? low : high).record(value);
