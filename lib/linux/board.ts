@@ -6,10 +6,10 @@
  * A crash leaves the dead node's last position, at which the others wait for ever: who waits must also watch its peers.
  */
 import { closeSync, ftruncateSync, openSync } from 'node:fs';
-import koffi from 'koffi';
 import { assert } from '../assert.js';
-import { PoolError } from '../errors.js';
 import { Words } from '../words.js';
+import { libc } from './libc.js';
+import { Mapping } from './mapping.js';
 
 export interface ProgressBoard {
   publish(node: number, position: number): void;
@@ -19,64 +19,30 @@ export interface ProgressBoard {
 
 const LINE_SIZE = 64;
 const LINE_WORDS = LINE_SIZE / 4;
-const PROT_READ_WRITE = 3;
-const MAP_SHARED = 1;
 const POSITION_MAX = 2 ** 31 - 1;
-
-interface LibC {
-  readonly map: (
-    address: number,
-    size: number,
-    protection: number,
-    flags: number,
-    fd: number,
-    offset: number,
-  ) => number;
-  readonly unmap: (address: number, size: number) => number;
-  readonly yieldProcessor: () => number;
-}
-
-let loaded: LibC | undefined;
-
-/** On first use, so that importing never throws. */
-function libc(): LibC {
-  if (loaded === undefined) {
-    const library = koffi.load('libc.so.6');
-    loaded = {
-      map: library.func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t']),
-      unmap: library.func('munmap', 'int', ['uintptr_t', 'size_t']),
-      yieldProcessor: library.func('sched_yield', 'int', []),
-    };
-  }
-  return loaded;
-}
 
 /** Lets another runnable process have this core. */
 export function yieldProcessor(): void {
-  libc().yieldProcessor();
+  libc().schedYield();
 }
 
 export class MappedBoard implements ProgressBoard {
   private readonly nodes: number;
-  private readonly size: number;
-  private address: number;
+  private readonly mapping: Mapping;
   private readonly words: Words;
 
   /** The file at `path` is made when it is not there, and grows to hold `nodes` lines. */
   constructor(path: string, nodes: number) {
     this.nodes = nodes;
-    this.size = nodes * LINE_SIZE;
-    const fd = openSync(path, 'a+', 0o600);
+    const size = nodes * LINE_SIZE;
+    const fileDescriptor = openSync(path, 'a+', 0o600);
     try {
-      ftruncateSync(fd, this.size);
-      this.address = Number(libc().map(0, this.size, PROT_READ_WRITE, MAP_SHARED, fd, 0));
+      ftruncateSync(fileDescriptor, size);
+      this.mapping = new Mapping(fileDescriptor, 0, size, true);
     } finally {
-      closeSync(fd);
+      closeSync(fileDescriptor);
     }
-    if (this.address > Number.MAX_SAFE_INTEGER) {
-      throw new PoolError('NO_SPACE', `The progress board ${path} cannot be mapped (errno ${koffi.errno()}).`);
-    }
-    this.words = new Words(koffi.view(this.address, this.size));
+    this.words = new Words(this.mapping.buffer);
   }
 
   publish(node: number, position: number): void {
@@ -94,9 +60,8 @@ export class MappedBoard implements ProgressBoard {
     return minimum;
   }
 
-  /** Nothing may be called afterwards: the memory is gone. Idempotent. */
+  /** Nothing may be called afterwards. Idempotent. */
   close(): void {
-    if (this.address !== 0) libc().unmap(this.address, this.size);
-    this.address = 0;
+    this.mapping.unmap();
   }
 }

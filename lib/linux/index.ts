@@ -1,3 +1,4 @@
+export { MappedBoard, type ProgressBoard, yieldProcessor } from './board.js';
 export { errnoNameOf, type OpenFileOptions, PoolFile } from './file.js';
 export { libc } from './libc.js';
 export { MUTEX_BYTES, RobustLiveness } from './liveness.js';
