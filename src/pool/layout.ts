@@ -240,7 +240,7 @@ export const SlotLink = record('SlotLink', SHARD, { next: 'u32' });
 
 export const ChunkUse = struct('ChunkUse', [
   {
-    writer: "holder of the owning shard's lock",
+    writer: 'holder of the owning shard\'s lock',
     fields: { used: 'u32', next: 'u32', previous: 'u32', hint: 'u32', listed: 'u32', reserved1: ['u32', 11] },
   },
 ]);

@@ -6,7 +6,7 @@
  */
 import { Counters } from '../../lib/counters.js';
 import { PoolError } from '../../lib/errors.js';
-import { Mapping, type PoolFile } from '../../lib/linux/index.js';
+import { type PoolFile, Mapping } from '../../lib/linux/index.js';
 import { Words } from '../../lib/words.js';
 import type { Geometry } from './geometry.js';
 
@@ -54,17 +54,12 @@ export class Segment {
   isInside(extent: number, byteLength: number): boolean {
     const start = extent * this.geometry.granuleBytes;
     if (extent < 0 || byteLength < 0 || start + byteLength > this.geometry.dataBytes) return false;
-    return (
-      Math.floor(start / this.windowBytes) === Math.floor((start + Math.max(1, byteLength) - 1) / this.windowBytes)
-    );
+    return Math.floor(start / this.windowBytes) === Math.floor((start + Math.max(1, byteLength) - 1) / this.windowBytes);
   }
 
   checkExtent(extent: number, byteLength: number): void {
     if (this.isInside(extent, byteLength)) return;
-    throw new PoolError(
-      'POOL_CORRUPT',
-      `${this.file.path}: an extent of ${byteLength} bytes at granule ${extent} lies outside the data.`,
-    );
+    throw new PoolError('POOL_CORRUPT', `${this.file.path}: an extent of ${byteLength} bytes at granule ${extent} lies outside the data.`);
   }
 
   /** Read-only bytes [offset, offset + length) of the extent. The extent has been checked. */

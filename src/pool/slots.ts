@@ -18,10 +18,10 @@ import {
   KEY_BYTES_MAX,
   METADATA_BYTES_MAX,
   NO_EXTENT,
-  Slot,
   STATE_BITS,
   STATE_DRAFT,
   STATE_MASK,
+  Slot,
 } from './layout.js';
 import type { Segment } from './segment.js';
 import { readUnsigned64, writeUnsigned64 } from './wide.js';
@@ -175,9 +175,7 @@ export class Slots {
   /** Throws POOL_CORRUPT unless the slot is intact and in range. */
   verify(slot: number): void {
     if (this.isIntact(slot)) return;
-    throw new PoolError('POOL_CORRUPT', `${this.segment.file.path}: the metadata of slot ${slot} is damaged.`, {
-      slot,
-    });
+    throw new PoolError('POOL_CORRUPT', `${this.segment.file.path}: the metadata of slot ${slot} is damaged.`, { slot });
   }
 
   keyEquals(slot: number, key: Uint8Array, length: number): boolean {

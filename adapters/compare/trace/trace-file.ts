@@ -94,7 +94,8 @@ async function readBytes(file: string): Promise<Buffer> {
     if (decompress === undefined) await pipeline(createReadStream(file), collect);
     else await pipeline(createReadStream(file, { highWaterMark: CHUNK_SIZE }), decompress, collect);
   } catch (error) {
-    throw unreadable(file, Math.min(size, decompress?.bytesWritten ?? 0), error);
+    const truncated = (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR';
+    throw unreadable(file, truncated ? size : (decompress?.bytesWritten ?? 0), error);
   }
   if (decompress !== undefined && decompress.bytesWritten !== size) {
     throw traceError(file, `stray bytes after its compressed data, which end at byte ${decompress.bytesWritten}`);
