@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { PoolError } from '../../../lib/errors.js';
 import type { ArmName, ArmResult, CompareResult, Progress } from '../types.js';
 import { PAGE_SIZE_MIN } from './pages.js';
-import { ReplayError, type ReplayHooks, type ReplayOutcome, runReplay } from './replay-driver.js';
+import { type ReplayHooks, type ReplayOutcome, refuseWrongPages, runReplay } from './replay-driver.js';
 import { type NodeConfig, runFiles } from './replay-protocol.js';
 import { capacityOfNode, NODES_MAX, routeRequests, simulatePrivate } from './routing.js';
 import { RunScope } from './run-scope.js';
@@ -160,11 +160,7 @@ class TraceRun {
     report(0);
     const outcome = await runReplay(configs, this.trace.ids.length, this.scope, { progress: report, started, stallMs });
     report(1);
-    for (const [node, { wrongPages, firstWrongId }] of outcome.reports.entries()) {
-      if (wrongPages > 0) {
-        throw new ReplayError(arm, node, `was served ${wrongPages} wrong pages, the first for page id ${firstWrongId}`);
-      }
-    }
+    refuseWrongPages(arm, outcome.reports);
     return this.resultOf(arm, outcome);
   }
 

@@ -56,6 +56,14 @@ export function runReplay(
   });
 }
 
+/** Throws ReplayError when any node was served a page that is not the page it asked for. */
+export function refuseWrongPages(arm: string, reports: readonly NodeReport[]): void {
+  for (const [node, { wrongPages, firstWrongId }] of reports.entries()) {
+    if (wrongPages === 0) continue;
+    throw new ReplayError(arm, node, `was served ${wrongPages} wrong pages, the first for page id ${firstWrongId}`);
+  }
+}
+
 class ReplayRun {
   private readonly arm: string;
   private readonly configs: readonly NodeConfig[];
@@ -74,7 +82,7 @@ class ReplayRun {
   private exitCount = 0;
   private startedAt = 0;
   private elapsedMs = 0;
-  private lastPosition = 0;
+  private lastAdvance = 0;
   private lastAdvanceAt = performance.now();
 
   constructor(
@@ -161,12 +169,12 @@ class ReplayRun {
     this.settle.resolve({ reports: this.reports as NodeReport[], elapsedMs: this.elapsedMs });
   }
 
-  /** The stall limit holds in every phase: any message or position counts as progress only through the board. */
+  /** Both the positions and the counts of nodes in each phase only grow, so their sum stands still only when all do. */
   private poll(): void {
     const position = this.board.minimum();
     const phase = this.readyCount + this.finishedCount + this.exitCount;
-    if (position + phase !== this.lastPosition) {
-      this.lastPosition = position + phase;
+    if (position + phase !== this.lastAdvance) {
+      this.lastAdvance = position + phase;
       this.lastAdvanceAt = performance.now();
     }
     this.hooks.progress(position / this.requests);
