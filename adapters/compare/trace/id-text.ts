@@ -8,7 +8,6 @@ import { PoolError } from '../../../lib/errors.js';
 import { DenseIds } from './dense-ids.js';
 
 const LINE_FEED = 10;
-const CARRIAGE_RETURN = 13;
 const WORD_SIZE = 4;
 /** Each line of an open record parses it anew, so a stray quote must not run to the end of the file. */
 const RECORD_LINES_MAX = 64;
@@ -87,15 +86,13 @@ function columnIndex(file: string, header: readonly string[], column: string | u
   return index;
 }
 
-/** The lines of a UTF-8 text without their ends; a last line feed ends the text. */
+/** The lines of a UTF-8 text without their line feeds, the last of which ends the text. Who takes one trims it. */
 function* linesOf(file: string, bytes: Buffer): Generator<{ text: string; line: number }> {
   let line = 1;
   for (let start = 0; start < bytes.length; line += 1) {
     const feed = bytes.indexOf(LINE_FEED, start);
     const next = feed < 0 ? bytes.length : feed + 1;
-    let end = feed < 0 ? bytes.length : feed;
-    if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end -= 1;
-    const part = bytes.subarray(start, end);
+    const part = bytes.subarray(start, feed < 0 ? bytes.length : feed);
     const zero = part.indexOf(0);
     if (zero >= 0) throw traceError(file, `line ${line} holds a zero byte at byte ${start + zero}; it is no text`);
     if (!isUtf8(part)) throw traceError(file, `line ${line} is no UTF-8 text, beginning at byte ${start}`);
@@ -117,7 +114,7 @@ function* recordsOf(file: string, bytes: Buffer): Generator<{ fields: string[]; 
       continue;
     }
     open = undefined;
-    if (record.text === '') throw traceError(file, `line ${record.line} is empty`);
+    if (record.text.trim() === '') throw traceError(file, `line ${record.line} is empty`);
     yield { fields, line: record.line };
   }
   if (open !== undefined)

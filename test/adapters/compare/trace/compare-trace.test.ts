@@ -163,9 +163,13 @@ describe('the comparison on a trace', () => {
       const [chunk] = (await once(driver.stdout, 'data')) as [Buffer];
       const pids = JSON.parse(chunk.toString()) as number[];
       expect(pids.map(isRunning)).to.deep.equal([true, true]);
+      // A driver that is killed outright ends nobody: a node that waits for a stopped one must see it for itself.
+      if (signal === 'SIGKILL') process.kill(pids[1]!, 'SIGSTOP');
       driver.kill(signal);
       const [code, how] = (await once(driver, 'exit')) as [number | null, string];
       expect([code, how]).to.deep.equal([null, signal]);
+      await untilEnded([pids[0]!]);
+      if (signal === 'SIGKILL') process.kill(pids[1]!, 'SIGCONT');
       await untilEnded(pids);
       if (signal === 'SIGINT') expect(readdirSync(temporary)).to.deep.equal([]);
     });
