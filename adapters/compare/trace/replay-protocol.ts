@@ -1,0 +1,52 @@
+/**
+ * replay-protocol: what the driver and its node processes say to each other, and the files they share.
+ *
+ * A run: configure → ready (all) → start → finished (all) → measure → report (all) → exit. A node that cannot go on says
+ * failed and exits with 1. The driver kills all nodes when one fails, dies or stands still; a node ends itself when its
+ * driver is gone.
+ */
+import type { ArmName } from '../types.js';
+import type { PolicyName } from './simulate.js';
+
+/** No node serves an access while another is more than this many accesses of the trace behind it. */
+export const WINDOW_ACCESSES = 256;
+
+/** In the run's own directory. */
+export const runFiles = { ids: 'ids.u32', nodes: 'nodes.u8', board: 'board' } as const;
+
+export interface NodeConfig {
+  readonly arm: ArmName;
+  readonly node: number;
+  readonly nodes: number;
+  /** The run's directory, where runFiles are. */
+  readonly directory: string;
+  readonly unique: number;
+  readonly pageSize: number;
+  /** Objects of this node's private cache; unused by the shared arm. */
+  readonly capacity: number;
+  readonly policy: PolicyName;
+  readonly storage: string | undefined;
+  /** Path of the pool of the shared arm. */
+  readonly pool: string | undefined;
+}
+
+export interface NodeReport {
+  readonly requests: number;
+  readonly hits: number;
+  readonly storageReads: number;
+  readonly wrongPages: number;
+  /** The id whose page was wrong first. */
+  readonly firstWrongId: number | undefined;
+  readonly bytesPrivate: number;
+  readonly bytesShared: number;
+  /** Nanoseconds per access, of a long trace every n-th access of each node. */
+  readonly latencies: Uint32Array;
+}
+
+export type ToNode = { type: 'configure'; config: NodeConfig } | { type: 'start' } | { type: 'measure' };
+
+export type FromNode =
+  | { type: 'ready' }
+  | { type: 'finished' }
+  | { type: 'report'; report: NodeReport }
+  | { type: 'failed'; reason: string };

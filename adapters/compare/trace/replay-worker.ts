@@ -1,0 +1,100 @@
+/**
+ * replay-worker: the program of a node process. Started by fork with an IPC channel and --expose-gc, of no use alone.
+ *
+ * (W1) It ends when its driver does: the channel closes while it is idle, its parent changes while it replays.
+ * (W2) bytesPrivate is what the cache alone keeps from the collector: the heap and the array buffers that go when the
+ *      cache is dropped. Compiled code and the replay's own arrays are on both sides of that difference.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MappedBoard, yieldProcessor } from '../../../lib/linux/index.js';
+import { PatternPages, StoragePages } from './pages.js';
+import { PrivateLruCache, PrivatePolicyCache, type ReplayCache } from './replay-cache.js';
+import { CountedSource, positionsOf, type ReplayTally, replay } from './replay-node.js';
+import { type FromNode, type NodeConfig, type NodeReport, runFiles, type ToNode } from './replay-protocol.js';
+import { openSharedCache } from './shared-cache.js';
+import { createPolicy } from './simulate.js';
+
+const parent = process.ppid;
+let config: NodeConfig;
+let board: MappedBoard;
+let source: CountedSource;
+let trace: { ids: Uint32Array; positions: Uint32Array };
+let tally: ReplayTally;
+/** The only reference to the cache, so that it can be dropped. */
+const holder: { cache: ReplayCache | undefined } = { cache: undefined };
+
+function send(message: FromNode): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send!(message, (error: Error | null) => (error === null ? resolve() : reject(error)));
+  });
+}
+
+function endWithParent(): void {
+  if (process.ppid !== parent) process.exit(1);
+}
+
+async function openCache(): Promise<ReplayCache> {
+  const { arm, pageSize, capacity, policy, unique, pool } = config;
+  if (arm === 'shared') return await openSharedCache({ path: pool!, pageSize, source });
+  if (arm === 'private-lru') return new PrivateLruCache({ capacity, pageSize, source });
+  return new PrivatePolicyCache({ policy: createPolicy(policy, capacity, unique), pageSize, source });
+}
+
+async function configure(received: NodeConfig): Promise<void> {
+  config = received;
+  const { directory, node, nodes, storage, pageSize, unique } = config;
+  board = new MappedBoard(join(directory, runFiles.board), nodes);
+  source = new CountedSource(storage === undefined ? new PatternPages() : new StoragePages(storage, pageSize, unique));
+  trace = readRouted(directory, node);
+  holder.cache = await openCache();
+  await send({ type: 'ready' });
+}
+
+function readRouted(directory: string, node: number): { ids: Uint32Array; positions: Uint32Array } {
+  // Copied, because a small file is read into a part of a buffer that need not be aligned.
+  const ids = new Uint32Array(new Uint8Array(readFileSync(join(directory, runFiles.ids))).buffer);
+  return { ids, positions: positionsOf(node, readFileSync(join(directory, runFiles.nodes))) };
+}
+
+async function start(): Promise<void> {
+  tally = replay(trace, { board, node: config.node, yieldProcessor, watch: endWithParent }, holder.cache!, source);
+  await send({ type: 'finished' });
+}
+
+/** Twice: the first collection hands array buffers to a sweep that the second one completes. */
+function retainedBytes(): number {
+  globalThis.gc!();
+  globalThis.gc!();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+async function measure(): Promise<void> {
+  const bytesShared = holder.cache!.bytesShared();
+  const withCache = retainedBytes();
+  await holder.cache!.close();
+  holder.cache = undefined;
+  // The frames of the calls above may hold the cache until this run of the event loop ends.
+  await new Promise((resolve) => setImmediate(resolve));
+  const bytesPrivate = Math.max(0, withCache - retainedBytes());
+  source.close();
+  const report: NodeReport = { ...tally, bytesPrivate, bytesShared };
+  await send({ type: 'report', report });
+  process.disconnect();
+}
+
+async function answer(message: ToNode): Promise<void> {
+  if (message.type === 'configure') await configure(message.config);
+  else if (message.type === 'start') await start();
+  else await measure();
+}
+
+process.on('message', (message: ToNode) => {
+  answer(message).catch(async (error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    await send({ type: 'failed', reason }).catch(() => {});
+    process.exit(1);
+  });
+});
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,297 @@
+/**
+ * Exact single-cache policies over dense ids: LRU, SIEVE and S3-FIFO, counted in objects, all of one size.
+ *
+ * A policy also says in which slot 0..capacity-1 a resident id lies, so that the same class can hold real pages.
+ *
+ * (P1) At most `capacity` ids are resident, each in a slot of its own.
+ * (P2) access(id) returns whether id was resident before; afterwards it is resident.
+ * (P3) The sequence of accesses decides everything: no clock, no chance.
+ */
+import type { Eviction } from '../../../src/pool/index.js';
+import { NONE, SlotLinks, SlotList } from './slot-list.js';
+
+export type PolicyName = Exclude<Eviction, 'none'>;
+
+export interface CachePolicy {
+  readonly capacity: number;
+  /** Bytes of the index that finds a page and chooses the victim, ghosts included, pages not. */
+  readonly indexBytes: number;
+  /** True on a hit. On a miss the id takes a slot, evicting when there is no free one. */
+  access(id: number): boolean;
+  /** The slot of a resident id, else NONE. */
+  slotOf(id: number): number;
+}
+
+/** Which slot an id has, which id a slot has, and the slots not yet used or free again. */
+class SlotTable {
+  readonly slots: Int32Array;
+  readonly ids: Int32Array;
+  readonly capacity: number;
+  private readonly free: Int32Array;
+  private freeCount: number;
+
+  constructor(capacity: number, unique: number) {
+    this.capacity = capacity;
+    this.slots = new Int32Array(unique).fill(NONE);
+    this.ids = new Int32Array(capacity).fill(NONE);
+    this.free = Int32Array.from({ length: capacity }, (_, index) => capacity - 1 - index);
+    this.freeCount = capacity;
+  }
+
+  get full(): boolean {
+    return this.freeCount === 0;
+  }
+
+  get byteLength(): number {
+    return this.slots.byteLength + this.ids.byteLength + this.free.byteLength;
+  }
+
+  /** There must be a free slot. */
+  take(id: number): number {
+    this.freeCount -= 1;
+    const slot = this.free[this.freeCount]!;
+    this.slots[id] = slot;
+    this.ids[slot] = id;
+    return slot;
+  }
+
+  /** Returns the id that was in the slot. */
+  release(slot: number): number {
+    const id = this.ids[slot]!;
+    this.slots[id] = NONE;
+    this.ids[slot] = NONE;
+    this.free[this.freeCount] = slot;
+    this.freeCount += 1;
+    return id;
+  }
+}
+
+export class LruPolicy implements CachePolicy {
+  readonly capacity: number;
+  private readonly table: SlotTable;
+  private readonly links: SlotLinks;
+  private readonly queue: SlotList;
+
+  constructor(capacity: number, unique: number) {
+    this.capacity = capacity;
+    this.table = new SlotTable(capacity, unique);
+    this.links = new SlotLinks(capacity);
+    this.queue = new SlotList(this.links);
+  }
+
+  get indexBytes(): number {
+    return this.table.byteLength + this.links.byteLength;
+  }
+
+  slotOf(id: number): number {
+    return this.table.slots[id]!;
+  }
+
+  access(id: number): boolean {
+    const slot = this.table.slots[id]!;
+    if (slot !== NONE) {
+      this.queue.moveToHead(slot);
+      return true;
+    }
+    if (this.table.full) {
+      const victim = this.queue.tail;
+      this.queue.remove(victim);
+      this.table.release(victim);
+    }
+    this.queue.pushHead(this.table.take(id));
+    return false;
+  }
+}
+
+/** Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024, Algorithm 1. */
+export class SievePolicy implements CachePolicy {
+  readonly capacity: number;
+  private readonly table: SlotTable;
+  private readonly links: SlotLinks;
+  private readonly queue: SlotList;
+  private readonly visited: Uint8Array;
+  /** The next candidate, or NONE to begin at the tail. */
+  private hand = NONE;
+
+  constructor(capacity: number, unique: number) {
+    this.capacity = capacity;
+    this.table = new SlotTable(capacity, unique);
+    this.links = new SlotLinks(capacity);
+    this.queue = new SlotList(this.links);
+    this.visited = new Uint8Array(capacity);
+  }
+
+  get indexBytes(): number {
+    return this.table.byteLength + this.links.byteLength + this.visited.byteLength;
+  }
+
+  slotOf(id: number): number {
+    return this.table.slots[id]!;
+  }
+
+  access(id: number): boolean {
+    const slot = this.table.slots[id]!;
+    if (slot !== NONE) {
+      this.visited[slot] = 1;
+      return true;
+    }
+    if (this.table.full) this.evict();
+    const taken = this.table.take(id);
+    this.visited[taken] = 0;
+    this.queue.pushHead(taken);
+    return false;
+  }
+
+  private evict(): void {
+    const { newer } = this.links;
+    let candidate = this.hand === NONE ? this.queue.tail : this.hand;
+    while (this.visited[candidate] === 1) {
+      this.visited[candidate] = 0;
+      const next = newer[candidate]!;
+      candidate = next === NONE ? this.queue.tail : next;
+    }
+    this.hand = newer[candidate]!;
+    this.queue.remove(candidate);
+    this.table.release(candidate);
+  }
+}
+
+const S3_SMALL_SHARE = 0.1;
+const S3_GHOST_SHARE = 0.9;
+const S3_COUNT_MAX = 3;
+
+/**
+ * Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023, Algorithm 1: small 10 %, main 90 %,
+ * ghost = main entries, two-bit counter, promotion from small at count > 1.
+ *
+ * Where the paper leaves room: a promoted page starts at count 0; a full main makes room before a page is promoted
+ * into it, which ends the eviction; the ghost is asked before the eviction; a page that comes back leaves the ghost.
+ */
+export class S3FifoPolicy implements CachePolicy {
+  readonly capacity: number;
+  private readonly smallCapacity: number;
+  private readonly mainCapacity: number;
+  private readonly table: SlotTable;
+  private readonly links: SlotLinks;
+  private readonly small: SlotList;
+  private readonly main: SlotList;
+  private readonly count: Uint8Array;
+  private readonly ghostTable: SlotTable;
+  private readonly ghostLinks: SlotLinks;
+  private readonly ghost: SlotList;
+
+  constructor(capacity: number, unique: number) {
+    this.capacity = capacity;
+    this.smallCapacity = Math.max(1, Math.floor(capacity * S3_SMALL_SHARE));
+    this.mainCapacity = capacity - this.smallCapacity;
+    this.table = new SlotTable(capacity, unique);
+    this.links = new SlotLinks(capacity);
+    this.small = new SlotList(this.links);
+    this.main = new SlotList(this.links);
+    this.count = new Uint8Array(capacity);
+    const ghostCapacity = Math.floor(capacity * S3_GHOST_SHARE);
+    this.ghostTable = new SlotTable(ghostCapacity, unique);
+    this.ghostLinks = new SlotLinks(ghostCapacity);
+    this.ghost = new SlotList(this.ghostLinks);
+  }
+
+  get indexBytes(): number {
+    const resident = this.table.byteLength + this.links.byteLength + this.count.byteLength;
+    return resident + this.ghostTable.byteLength + this.ghostLinks.byteLength;
+  }
+
+  slotOf(id: number): number {
+    return this.table.slots[id]!;
+  }
+
+  access(id: number): boolean {
+    const slot = this.table.slots[id]!;
+    if (slot !== NONE) {
+      if (this.count[slot]! < S3_COUNT_MAX) this.count[slot]! += 1;
+      return true;
+    }
+    // Before the eviction, which could push this very id out of the ghost.
+    const remembered = this.forget(id);
+    while (this.table.full) this.evict();
+    const taken = this.table.take(id);
+    this.count[taken] = 0;
+    if (remembered) this.main.pushHead(taken);
+    else this.small.pushHead(taken);
+    return false;
+  }
+
+  private evict(): void {
+    if (this.small.count >= this.smallCapacity || this.main.count === 0) this.evictSmall();
+    else this.evictMain();
+  }
+
+  private evictSmall(): void {
+    while (this.small.count > 0) {
+      const slot = this.small.tail;
+      this.small.remove(slot);
+      if (this.count[slot]! > 1) {
+        this.count[slot] = 0;
+        const mainFull = this.main.count > 0 && this.main.count >= this.mainCapacity;
+        // Before the promoted page enters, so that pages given another round lie behind it.
+        if (mainFull) this.evictMain();
+        this.main.pushHead(slot);
+        if (mainFull) return;
+      } else {
+        this.remember(this.table.release(slot));
+        return;
+      }
+    }
+  }
+
+  private evictMain(): void {
+    while (this.main.count > 0) {
+      const slot = this.main.tail;
+      if (this.count[slot]! > 0) {
+        this.count[slot]! -= 1;
+        this.main.moveToHead(slot);
+      } else {
+        this.main.remove(slot);
+        this.table.release(slot);
+        return;
+      }
+    }
+  }
+
+  /** True when the ghost held the id, which it no longer does. */
+  private forget(id: number): boolean {
+    const slot = this.ghostTable.slots[id]!;
+    if (slot === NONE) return false;
+    this.ghost.remove(slot);
+    this.ghostTable.release(slot);
+    return true;
+  }
+
+  private remember(id: number): void {
+    if (this.ghostTable.capacity === 0) return;
+    if (this.ghostTable.full) {
+      const oldest = this.ghost.tail;
+      this.ghost.remove(oldest);
+      this.ghostTable.release(oldest);
+    }
+    this.ghost.pushHead(this.ghostTable.take(id));
+  }
+}
+
+/** `capacity` >= 1; ids are 0..unique-1. */
+export function createPolicy(name: PolicyName, capacity: number, unique: number): CachePolicy {
+  if (name === 'lru') return new LruPolicy(capacity, unique);
+  if (name === 'sieve') return new SievePolicy(capacity, unique);
+  return new S3FifoPolicy(capacity, unique);
+}
+
+/** Hits of one cache of `capacity` objects over the whole trace, from cold. */
+export function simulateShared(
+  name: PolicyName,
+  capacity: number,
+  trace: { ids: Uint32Array; unique: number },
+): number {
+  const policy = createPolicy(name, capacity, trace.unique);
+  let hits = 0;
+  for (const id of trace.ids) if (policy.access(id)) hits += 1;
+  return hits;
+}

@@ -1,0 +1,188 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'chai';
+import {
+  type CompareTraceOptions,
+  compareTrace,
+  objectsOf,
+  ReplayError,
+} from '../../../../adapters/compare/trace/index.js';
+import { root } from '../../../tidy/sources.js';
+import { madeUpIds, naive, realTraces, TemporaryFolder } from './traces.js';
+
+const PAGE_SIZE = 512;
+const base: CompareTraceOptions = {
+  nodes: 3,
+  memory: '10%',
+  eviction: 's3-fifo',
+  seed: 7,
+  pageSize: PAGE_SIZE,
+  progress: () => {},
+  arms: ['private-lru', 'private-s3-fifo'],
+};
+
+/** A dead process that nobody has waited for is not running either. */
+function isRunning(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !['Z', 'X'].includes(status.slice(status.lastIndexOf(')') + 2)[0]!);
+  } catch {
+    return false;
+  }
+}
+
+async function untilEnded(pids: readonly number[]): Promise<void> {
+  while (pids.some(isRunning)) await delay(20);
+}
+
+async function failureOf(run: Promise<unknown>): Promise<Error> {
+  const error: unknown = await run.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).to.be.instanceOf(Error);
+  return error as Error;
+}
+
+describe('the comparison on a trace', () => {
+  const folder = new TemporaryFolder();
+  const ids = madeUpIds(12_000, 1000);
+  const file = folder.write('made-up.u32', new Uint8Array(ids.buffer));
+  /** Long enough to be still running when it is disturbed. */
+  const longIds = madeUpIds(3_000_000, 20_000);
+  const longFile = folder.write('long.u32', new Uint8Array(longIds.buffer));
+  after(() => folder.remove());
+
+  it('finds in real processes, with the real lru-cache, exactly the hits of the simulation', async () => {
+    const fractions: number[] = [];
+    const result = await compareTrace(file, { ...base, progress: ({ fraction }) => fractions.push(fraction) });
+    expect(result).to.include({ nodes: 3, workload: 'made-up', seed: 7, memory: 100 * PAGE_SIZE });
+    expect(result.arms.map((arm) => arm.name)).to.deep.equal(['private-lru', 'private-s3-fifo']);
+    expect(result.checks).to.have.length(4);
+    expect(result.checks.filter((check) => !check.ok)).to.deep.equal([]);
+    for (const arm of result.arms) {
+      expect(arm.requests).to.equal(12_000);
+      expect(arm.storageReads).to.equal(12_000 - arm.hits);
+      expect(arm.hitRatio).to.equal(arm.hits / 12_000);
+      expect(arm.bytesShared).to.equal(0);
+      expect(arm.p50Us).to.be.greaterThan(0).and.at.most(arm.p99Us);
+    }
+    expect(Math.min(...fractions)).to.equal(0);
+    expect(Math.max(...fractions)).to.equal(1);
+  });
+
+  it('finds on one node the hits of one naive cache of the whole memory', async () => {
+    const result = await compareTrace(file, { ...base, nodes: 1 });
+    const naiveHits = (['lru', 's3-fifo'] as const).map((name) => naive[name]([...ids], 100).filter(Boolean).length);
+    expect(result.arms.map((arm) => arm.hits)).to.deep.equal(naiveHits);
+  });
+
+  it('counts as private bytes the pages and an index of less than 1 KiB each', async () => {
+    const result = await compareTrace(file, { ...base, memory: '100%', pageSize: 4096 });
+    for (const arm of result.arms) {
+      expect(arm.bytesPrivate, arm.name)
+        .to.be.greaterThan(0.9 * 1000 * 4096)
+        .and.lessThan(1000 * (4096 + 1024));
+    }
+  });
+
+  it('reads misses from a storage file, fewer pages than ids included', async () => {
+    const storage = folder.write('storage', new Uint8Array(madeUpIds((700 * PAGE_SIZE) / 4, 2 ** 32).buffer));
+    const made = await compareTrace(file, { ...base, arms: ['private-lru'] });
+    const read = await compareTrace(file, { ...base, arms: ['private-lru'], storage });
+    expect(read.arms[0]!.hits).to.equal(made.arms[0]!.hits);
+    expect(read.checks.every((check) => check.ok)).to.equal(true);
+  });
+
+  it('counts memory in objects: a rounded share of the distinct pages, or whole pages of the bytes', () => {
+    expect(objectsOf('10%', 4096, 7454)).to.equal(745);
+    expect(objectsOf('0.5 %', 4096, 300)).to.equal(2);
+    expect(objectsOf(8191, 4096, 7454)).to.equal(1);
+    expect(objectsOf('8192', 4096, 7454)).to.equal(2);
+    expect(objectsOf('1MiB', 4096, 7454)).to.equal(256);
+    for (const bad of ['', '-1', 'ten', '5%%', Number.NaN])
+      expect(() => objectsOf(bad, 4096, 1)).to.throw(/OPTION_INV/);
+  });
+
+  it('refuses more nodes than pages, and options out of range, by name', async () => {
+    expect((await failureOf(compareTrace(file, { ...base, memory: 2 * PAGE_SIZE }))).message).to.match(
+      /OPTION.*memory/,
+    );
+    expect((await failureOf(compareTrace(file, { ...base, nodes: 0 }))).message).to.match(/OPTION.*nodes is 0/);
+    expect((await failureOf(compareTrace(file, { ...base, pageSize: 1 }))).message).to.match(/OPTION.*pageSize is 1/);
+    expect((await failureOf(compareTrace(file, { ...base, seed: 0.5 }))).message).to.match(/OPTION.*seed is 0.5/);
+  });
+
+  it('fails with the reason of the node that failed', async () => {
+    const storage = join(folder.path, 'no-such-storage');
+    const error = await failureOf(compareTrace(file, { ...base, storage }));
+    expect(error).to.be.instanceOf(ReplayError);
+    expect(error.message).to.match(/private-lru: node \d failed: .*no-such-storage/);
+  });
+
+  it('ends every process and names the node when one is killed amid the replay', async () => {
+    let pids: readonly number[] = [];
+    const started = (processes: readonly number[]) => {
+      pids = processes;
+      setTimeout(() => process.kill(processes[1]!, 'SIGKILL'), 50);
+    };
+    const error = await failureOf(compareTrace(longFile, { ...base, started }));
+    expect(error).to.be.instanceOf(ReplayError);
+    expect(error.message).to.include('private-lru: node 1 was ended by SIGKILL');
+    await untilEnded(pids);
+    expect(pids).to.have.length(3);
+  });
+
+  it('ends every process and names the node when one stands still', async () => {
+    let pids: readonly number[] = [];
+    const started = (processes: readonly number[]) => {
+      pids = processes;
+      setTimeout(() => process.kill(processes[2]!, 'SIGSTOP'), 50);
+    };
+    const error = await failureOf(compareTrace(longFile, { ...base, started, stallMs: 1500 }));
+    expect(error.message).to.match(/private-lru: node 2 stood still at access \d+ of 3000000/);
+    await untilEnded(pids);
+  });
+
+  for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+    it(`leaves no process behind when its own process gets ${signal}`, async () => {
+      const temporary = join(folder.path, signal);
+      mkdirSync(temporary);
+      const entry = join(root, 'dist', 'adapters', 'compare', 'trace', 'index.js');
+      const options = JSON.stringify({ ...base, nodes: 2 });
+      const program = `import { compareTrace } from ${JSON.stringify(entry)};
+        const started = (pids) => process.stdout.write(JSON.stringify(pids));
+        await compareTrace(${JSON.stringify(longFile)}, { ...${options}, progress() {}, started });`;
+      const driver = spawn(process.execPath, ['--input-type=module', '-e', program], {
+        env: { ...process.env, TMPDIR: temporary },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const [chunk] = (await once(driver.stdout, 'data')) as [Buffer];
+      const pids = JSON.parse(chunk.toString()) as number[];
+      expect(pids.map(isRunning)).to.deep.equal([true, true]);
+      // A driver that is killed outright ends nobody: a node that waits for a stopped one must see it for itself.
+      if (signal === 'SIGKILL') process.kill(pids[1]!, 'SIGSTOP');
+      driver.kill(signal);
+      const [code, how] = (await once(driver, 'exit')) as [number | null, string];
+      expect([code, how]).to.deep.equal([null, signal]);
+      await untilEnded([pids[0]!]);
+      if (signal === 'SIGKILL') process.kill(pids[1]!, 'SIGCONT');
+      await untilEnded(pids);
+      if (signal === 'SIGINT') expect(readdirSync(temporary)).to.deep.equal([]);
+    });
+  }
+
+  if (existsSync(realTraces)) {
+    it('meets the simulation on a real trace, where sharing nothing costs most hits at eight nodes', async () => {
+      const real = join(realTraces, 'lirs-multi3.u32.br');
+      const arms = ['private-lru'] as const;
+      const two = await compareTrace(real, { ...base, arms, nodes: 2 });
+      const eight = await compareTrace(real, { ...base, arms, nodes: 8 });
+      for (const result of [two, eight]) expect(result.checks.every((check) => check.ok)).to.equal(true);
+      expect(eight.arms[0]!.hitRatio).to.be.lessThan(0.5 * two.arms[0]!.hitRatio);
+    });
+  }
+});

@@ -1,0 +1,126 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { capacityOfNode, routeRequests, simulatePrivate } from '../../../../adapters/compare/trace/routing.js';
+import { createPolicy, type PolicyName, simulateShared } from '../../../../adapters/compare/trace/simulate.js';
+import { readTrace } from '../../../../adapters/compare/trace/trace-file.js';
+import { madeUpIds, naive, realTraces } from './traces.js';
+
+const names: readonly PolicyName[] = ['lru', 'sieve', 's3-fifo'];
+const printedNames = { lru: 'LRU', sieve: 'SIEVE', 's3-fifo': 'S3-FIFO' } as const;
+
+interface Baseline {
+  readonly requests: number;
+  readonly unique: number;
+  readonly hitRatioPct: Record<string, Record<string, number>>;
+  readonly privateVsShared: Record<string, { privateRandom: Record<string, Record<string, number>> }>;
+}
+
+describe('the exact policies', () => {
+  for (const name of names) {
+    it(`${name} hits and misses as a naive implementation does, access by access`, () => {
+      fc.assert(
+        fc.property(
+          fc.array(fc.nat({ max: 24 }), { maxLength: 400 }),
+          fc.integer({ min: 1, max: 22 }),
+          (ids, capacity) => {
+            const policy = createPolicy(name, capacity, 25);
+            expect(ids.map((id) => policy.access(id))).to.deep.equal(naive[name](ids, capacity));
+          },
+        ),
+        { numRuns: 300 },
+      );
+    });
+
+    it(`${name} keeps at most its capacity of pages, each in a slot of its own, the last one always`, () => {
+      fc.assert(
+        fc.property(fc.array(fc.nat({ max: 24 })), fc.integer({ min: 1, max: 22 }), (ids, capacity) => {
+          const policy = createPolicy(name, capacity, 25);
+          for (const id of ids) {
+            policy.access(id);
+            const slots = Array.from({ length: 25 }, (_, page) => policy.slotOf(page)).filter((slot) => slot >= 0);
+            expect(new Set(slots).size).to.equal(slots.length);
+            expect(Math.max(...slots)).to.be.lessThan(capacity);
+            expect(policy.slotOf(id)).to.be.at.least(0);
+          }
+        }),
+      );
+    });
+  }
+
+  it('differ on a skewed trace with a loop, where S3-FIFO and SIEVE do better than LRU', () => {
+    const trace = { ids: madeUpIds(40_000, 2000), unique: 2000 };
+    const [lru, sieve, s3] = names.map((name) => simulateShared(name, 200, trace));
+    expect(sieve).to.be.greaterThan(lru!);
+    expect(s3).to.be.greaterThan(lru!);
+    expect(s3).to.not.equal(sieve);
+  });
+});
+
+describe('private caches', () => {
+  it('divide the memory so that no object is lost and no node has two more than another', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 10_000 }), fc.integer({ min: 1, max: 64 }), (objects, nodes) => {
+        const shares = Array.from({ length: nodes }, (_, node) => capacityOfNode(objects, nodes, node));
+        expect(shares.reduce((total, share) => total + share, 0)).to.equal(objects);
+        expect(Math.max(...shares) - Math.min(...shares)).to.be.at.most(1);
+      }),
+    );
+  });
+
+  it('see only the accesses routed to them', () => {
+    const ids = madeUpIds(5000, 300);
+    const nodeOf = routeRequests({ requests: ids.length, nodes: 3, seed: 5 });
+    const hits = simulatePrivate('lru', { ids, unique: 300 }, { objects: 100, nodes: 3, nodeOf });
+    const expected = [34, 33, 33].map(
+      (capacity, node) =>
+        naive
+          .lru(
+            [...ids].filter((_, index) => nodeOf[index] === node),
+            capacity,
+          )
+          .filter(Boolean).length,
+    );
+    expect(hits).to.deep.equal(expected);
+  });
+});
+
+if (existsSync(realTraces)) {
+  const baselines = JSON.parse(readFileSync(join(realTraces, 'baselines.json'), 'utf8')) as {
+    traces: Record<string, Baseline>;
+  };
+  describe('the published figures of the real traces', () => {
+    for (const traceName of ['lirs-multi3', 'web12']) {
+      const baseline = baselines.traces[traceName]!;
+      for (const share of ['0.01', '0.05', '0.1', '0.2']) {
+        it(`are met to two decimals by each policy on ${traceName} with ${Number(share) * 100} % of its pages`, async () => {
+          const trace = await readTrace(join(realTraces, `${traceName}.u32.br`));
+          expect(trace.ids).to.have.length(baseline.requests);
+          expect(trace.unique).to.equal(baseline.unique);
+          for (const name of names) {
+            const hits = simulateShared(name, Math.round(Number(share) * trace.unique), trace);
+            const percent = ((100 * hits) / trace.ids.length).toFixed(2);
+            expect(percent, name).to.equal(baseline.hitRatioPct[share]![printedNames[name]]!.toFixed(2));
+          }
+        });
+      }
+
+      it(`are met within half a point by private caches on ${traceName}, whose routing has another seed`, async () => {
+        const trace = await readTrace(join(realTraces, `${traceName}.u32.br`));
+        const objects = Math.round(0.1 * trace.unique);
+        for (const nodes of [2, 4, 8]) {
+          const nodeOf = routeRequests({ requests: trace.ids.length, nodes, seed: 7, starts: trace.starts });
+          for (const name of names) {
+            const hits = simulatePrivate(name, trace, { objects, nodes, nodeOf }).reduce(
+              (sum, count) => sum + count,
+              0,
+            );
+            const published = baseline.privateVsShared['0.1']!.privateRandom[nodes]![printedNames[name]]!;
+            expect((100 * hits) / trace.ids.length, `${name} on ${nodes} nodes`).to.be.closeTo(published, 0.5);
+          }
+        }
+      });
+    }
+  });
+}

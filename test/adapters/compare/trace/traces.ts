@@ -1,0 +1,117 @@
+/** traces: what the tests of the replay share: made-up traces, naive caches, and where the real traces may lie. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Xorshift32 } from '../../../../adapters/compare/trace/routing.js';
+import { root } from '../../../tidy/sources.js';
+
+/** The real traces are no part of the project; tests that need them are only there when this folder is. */
+export const realTraces = join(root, '..', 'shared', 'traces');
+
+/** Skewed ids with a loop mixed in, so that the policies differ. */
+export function madeUpIds(requests: number, unique: number, seed = 1): Uint32Array {
+  const chance = new Xorshift32(seed);
+  return Uint32Array.from({ length: requests }, (_, index) => {
+    const uniform = chance.next() / 0x1_0000_0000;
+    return index % 4 === 0 ? Math.floor(index / 4) % unique : Math.floor(uniform ** 3 * unique);
+  });
+}
+
+export class TemporaryFolder {
+  readonly path = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+
+  write(name: string, contents: Uint8Array | string): string {
+    const path = join(this.path, name);
+    writeFileSync(path, contents);
+    return path;
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** As slow and as plain as it gets: newest first in arrays. Each returns whether every access was a hit. */
+export const naive = {
+  lru(ids: readonly number[], capacity: number): boolean[] {
+    let pages: number[] = [];
+    return ids.map((id) => {
+      const hit = pages.includes(id);
+      pages = [id, ...pages.filter((page) => page !== id)].slice(0, capacity);
+      return hit;
+    });
+  },
+
+  sieve(ids: readonly number[], capacity: number): boolean[] {
+    const pages: { id: number; visited: boolean }[] = [];
+    let hand: { id: number; visited: boolean } | undefined;
+    return ids.map((id) => {
+      const resident = pages.find((page) => page.id === id);
+      if (resident !== undefined) {
+        resident.visited = true;
+        return true;
+      }
+      if (pages.length === capacity) {
+        let at = hand === undefined ? pages.length - 1 : pages.indexOf(hand);
+        while (pages[at]!.visited) {
+          pages[at]!.visited = false;
+          at = at === 0 ? pages.length - 1 : at - 1;
+        }
+        hand = pages[at - 1];
+        pages.splice(at, 1);
+      }
+      pages.unshift({ id, visited: false });
+      return false;
+    });
+  },
+
+  's3-fifo'(ids: readonly number[], capacity: number): boolean[] {
+    const smallTarget = Math.max(1, Math.floor(capacity / 10));
+    const ghostTarget = Math.floor((capacity * 9) / 10);
+    const small: number[] = [];
+    const main: number[] = [];
+    let ghost: number[] = [];
+    const counts = new Map<number, number>();
+    const leaveMain = (): void => {
+      for (let last = main.pop(); last !== undefined; last = main.pop()) {
+        const count = counts.get(last)!;
+        if (count === 0) {
+          counts.delete(last);
+          return;
+        }
+        counts.set(last, count - 1);
+        main.unshift(last);
+      }
+    };
+    const leaveSmall = (): void => {
+      for (let last = small.pop(); last !== undefined; last = small.pop()) {
+        if (counts.get(last)! <= 1) {
+          counts.delete(last);
+          ghost = [last, ...ghost].slice(0, ghostTarget);
+          return;
+        }
+        counts.set(last, 0);
+        const mainFull = main.length > 0 && main.length >= capacity - smallTarget;
+        if (mainFull) leaveMain();
+        main.unshift(last);
+        if (mainFull) return;
+      }
+    };
+    return ids.map((id) => {
+      const count = counts.get(id);
+      if (count !== undefined) {
+        counts.set(id, Math.min(3, count + 1));
+        return true;
+      }
+      const returns = ghost.includes(id);
+      ghost = ghost.filter((page) => page !== id);
+      while (counts.size === capacity) {
+        if (small.length >= smallTarget || main.length === 0) leaveSmall();
+        else leaveMain();
+      }
+      counts.set(id, 0);
+      (returns ? main : small).unshift(id);
+      return false;
+    });
+  },
+};
