@@ -4,7 +4,7 @@
  * unmarked page. The hand is a link (R2) in shared words: the next process goes on where this one stopped.
  *
  * A held victim is stepped over and stays where it is: the hand moves on anyway, so this costs no order and no repeated
- * walk. Two rounds decide: after the first no mark is left, so a second without a victim means that all are held.
+ * walk. Two rounds decide at most: after the first no mark is left, so the second meets a victim or all are held.
  */
 import type { Words } from '../../../lib/words.js';
 import {
@@ -60,14 +60,18 @@ export class Sieve implements Policy {
     const count = queue.count();
     if (count === 0) return -1;
     let slot = this.hand();
-    for (let left = 2 * count; left > 0; left--) {
+    let heldInRow = 0;
+    for (let left = 2 * count; left > 0 && heldInRow < count; left--) {
       const previous = queue.previous(slot);
       if (queue.counter(slot) !== 0) {
         queue.setCounter(slot, 0);
+        heldInRow = 0;
       } else if (!isHeld(slot)) {
         queue.unlink(slot);
         this.words.write(this.handWord, previous + 1);
         return slot;
+      } else {
+        heldInRow += 1;
       }
       slot = previous < 0 ? queue.last() : previous;
     }
