@@ -7,16 +7,7 @@
  * walk. Two rounds decide at most: after the first no mark is left, so the second meets a victim or all are held.
  */
 import type { Words } from '../../../lib/words.js';
-import {
-  assertRegion,
-  checkInfos,
-  corrupt,
-  MAIN,
-  type Policy,
-  type PolicyRegion,
-  Queue,
-  resetQueues,
-} from './queue.js';
+import { assertRegion, checkInfos, MAIN, type Policy, type PolicyRegion, Queue, resetQueues } from './queue.js';
 import { PolicyHead } from './records.js';
 
 export class Sieve implements Policy {
@@ -91,10 +82,9 @@ export class Sieve implements Policy {
     else if (!this.queue.holds(link - 1)) problems(`the hand is at slot ${link - 1}, which is not queued`);
   }
 
+  /** As the words say: the queue checks the range of every slot it is asked about. */
   private hand(): number {
     const link = this.words.read(this.handWord);
-    if (link === 0) return this.queue.last();
-    if (link >>> 0 > this.region.slots) corrupt(`the hand is link ${link} of ${this.region.slots} slots`);
-    return link - 1;
+    return link === 0 ? this.queue.last() : link - 1;
   }
 }

@@ -5,7 +5,7 @@ import { PolicyEntry } from '../../../src/pool/policy/index.js';
 import { chanceOf, deadCanaries, type GuardedWords, guardedShard, problemsOf, type Shard } from './shard.js';
 
 const KINDS: readonly PolicyKind[] = ['s3-fifo', 'sieve', 'lru', 'none'];
-const SEEDS = 3_000;
+const SEEDS = 2_000;
 
 type GuardedShard = Shard & { words: GuardedWords };
 type Chance = () => number;

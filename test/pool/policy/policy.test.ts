@@ -21,6 +21,22 @@ function filled(kind: PolicyKind, slots: number): Shard {
   return shard;
 }
 
+/** All but the last pages in main, with a counter of zero; the few of small are taken out. */
+function allInMain(slots: number): Shard {
+  const shard = filled('s3-fifo', slots);
+  for (let hit = 0; hit < 2 * slots; hit++) shard.policy.touch(hit % slots);
+  shard.policy.evict(free);
+  for (let slot = 0; slot < slots; slot++) {
+    if (queueOf(shard, slot) === 1) shard.policy.remove(slot);
+  }
+  return shard;
+}
+
+/** 0: in none, 1: in small, 2: in main. */
+function queueOf({ region }: Shard, slot: number): number {
+  return region.words.read(region.entries + slot * PolicyEntry.words + PolicyEntry.word.info) & 3;
+}
+
 function drained(policy: Policy): number[] {
   const victims: number[] = [];
   for (let victim = policy.evict(free); victim >= 0; victim = policy.evict(free)) victims.push(victim);
@@ -141,6 +157,7 @@ describe('eviction policies', () => {
       const { policy, region } = filled(kind, 12);
       for (let hit = 0; hit < 20; hit++) policy.touch((hit * hit) % 12);
       for (let turn = 0; turn < 30; turn++) policy.insert(policy.evict(free), hashOf(turn % 9));
+      policy.remove(5);
       expect(problemsOf(policy)).to.deep.equal([]);
       const { smallFirst, smallLast, smallCount, mainFirst, mainLast, mainCount } = PolicyHead.word;
       const heads = [smallFirst, smallLast, smallCount, mainFirst, mainLast, mainCount];
@@ -148,7 +165,9 @@ describe('eviction policies', () => {
       const entries = Array.from({ length: 12 }, (_, slot) => region.entries + slot * PolicyEntry.words);
       const spoiled = [
         ...(kind === 's3-fifo' ? [...heads, PolicyHead.word.ghostCount] : heads.slice(3)).map((at) => region.head + at),
-        ...entries.flatMap((entry) => [entry + previous, entry + next, entry + info]),
+        ...entries.map((entry) => entry + info),
+        // The links of the slot that is not queued mean nothing.
+        ...entries.toSpliced(5, 1).flatMap((entry) => [entry + previous, entry + next]),
       ];
       for (const word of spoiled) {
         const before = region.words.read(word);
@@ -161,6 +180,77 @@ describe('eviction policies', () => {
       expect(problemsOf(policy)).to.deep.equal([]);
     });
   }
+
+  for (const kind of KINDS) {
+    it(`${kind} meets a wrong link before it has changed any word`, () => {
+      const { policy, region } = filled(kind, 6);
+      const all = () => Array.from({ length: region.words.length }, (_, word) => region.words.read(word));
+      for (let slot = 0; slot < 6; slot++) {
+        const entry = region.entries + slot * PolicyEntry.words;
+        for (const word of [entry + PolicyEntry.word.previous, entry + PolicyEntry.word.next]) {
+          const before = region.words.read(word);
+          for (const link of [0, 1, 2, 3, 4, 5, 6, 7, -1, -6, 1_000_000].filter((one) => one !== before)) {
+            region.words.write(word, link);
+            const spoiled = all();
+            expect(
+              codeOf(() => policy.remove(slot)),
+              `slot ${slot}, link ${link}`,
+            ).to.equal('POOL_CORRUPT');
+            expect(all()).to.deep.equal(spoiled);
+          }
+          region.words.write(word, before);
+        }
+      }
+      expect(problemsOf(policy)).to.deep.equal([]);
+    });
+
+    it(`${kind} takes no page into a queue that counts all slots already`, () => {
+      const { policy, region } = filled(kind, 6);
+      policy.remove(3);
+      const { smallCount, mainCount } = PolicyHead.word;
+      region.words.write(region.head + (kind === 's3-fifo' ? smallCount : mainCount), 6);
+      expect(codeOf(() => policy.insert(3, 3))).to.equal('POOL_CORRUPT');
+    });
+  }
+
+  it('s3-fifo finds a victim when all pages are in main with the highest counter', () => {
+    const { policy } = allInMain(30);
+    for (let hit = 0; hit < 90; hit++) policy.touch(hit % 30);
+    expect(policy.evict(free)).to.equal(1);
+  });
+
+  it('s3-fifo evicts from small, hit or not, when small is short and all of main is held', () => {
+    const { policy, region } = allInMain(40);
+    policy.insert(0, 1_000);
+    policy.insert(39, 1_001);
+    for (const slot of [0, 39, 0, 39]) policy.touch(slot);
+    const held = (slot: number) => slot !== 0 && slot !== 39;
+    const mainCount = region.words.read(region.head + PolicyHead.word.mainCount);
+    expect(policy.evict(held)).to.equal(0);
+    expect(region.words.read(region.head + PolicyHead.word.mainCount)).to.equal(mainCount);
+    expect(policy.evict(held)).to.equal(39);
+    expect(policy.evict(held)).to.equal(-1);
+    expect(problemsOf(policy)).to.deep.equal([]);
+  });
+
+  it('s3-fifo forgets the oldest hash when the ring of stamps comes round to it', () => {
+    const shard = allInMain(6);
+    const { policy } = shard;
+    const entersSmall = (hash: number, message: string) => {
+      policy.insert(0, hash);
+      expect(queueOf(shard, 0), message).to.equal(1);
+      expect(policy.evict(free)).to.equal(0);
+    };
+    entersSmall(-1, 'the first hash');
+    for (let turn = 0; turn < 2_000; turn++) {
+      entersSmall(turn, `a new hash, turn ${turn}`);
+      policy.insert(0, turn);
+      expect(queueOf(shard, 0), `a hash just forgotten by small, turn ${turn}`).to.equal(2);
+      policy.remove(0);
+    }
+    expect(problemsOf(policy)).to.deep.equal([]);
+    entersSmall(-1, 'the first hash again');
+  });
 
   it('sieve reports a hand that is at no queued slot', () => {
     const { policy, region } = filled('sieve', 4);
