@@ -9,8 +9,9 @@
  */
 import { assert } from '../../../lib/assert.js';
 import { PoolError } from '../../../lib/errors.js';
+import { LINE_WORDS } from '../../../lib/struct.js';
 import type { Words } from '../../../lib/words.js';
-import { GhostEntry, PolicyEntry, PolicyHead } from './records.js';
+import { PolicyEntry, PolicyHead } from './records.js';
 
 const { previous: PREVIOUS, next: NEXT, info: INFO, hash: HASH } = PolicyEntry.word;
 const ENTRY_WORDS = PolicyEntry.words;
@@ -23,8 +24,6 @@ export const COUNTER_MAX = 3;
 const COUNTER_ONE = 1 << COUNTER_SHIFT;
 const COUNTER_MASK = COUNTER_MAX << COUNTER_SHIFT;
 const INFO_MASK = QUEUE_MASK | COUNTER_MASK;
-
-export const GHOST_LINE_ENTRIES = 8;
 
 /** Where the policy of one shard lies. Word indexes count from the start of `words`. */
 export interface PolicyRegion {
@@ -39,7 +38,7 @@ export interface PolicyRegion {
   capacity: number;
   /** Word of the first ghost line. */
   ghost: number;
-  /** A power of two, of 8 GhostEntry each. Zero is enough for a policy without a ghost. */
+  /** 64-byte lines, a power of two: ghostLinesFor. Zero is enough for a policy without a ghost. */
   ghostLines: number;
 }
 
@@ -67,7 +66,7 @@ export function assertRegion(region: PolicyRegion): void {
   const fits = (word: number, length: number) => word >= 0 && length >= 0 && word + length <= words.length;
   assert(fits(head, PolicyHead.words), 'the policy head lies within the words');
   assert(fits(entries, slots * ENTRY_WORDS), 'the policy entries lie within the words');
-  assert(fits(ghost, ghostLines * GHOST_LINE_ENTRIES * GhostEntry.words), 'the ghost lies within the words');
+  assert(fits(ghost, ghostLines * LINE_WORDS), 'the ghost lies within the words');
 }
 
 export function corrupt(message: string): never {

@@ -4,7 +4,7 @@
  * (R1) all of it is derived from the slots (A2) and guarded by the shard's lock; reset makes any bytes valid again.
  * (R2) a link is a slot index + 1; zero is the end of the queue.
  * (R3) info is the queue the slot is in (zero: none) with the 2-bit counter above it; its other bits are zero.
- * (R4) LRU and SIEVE use the main queue only, and neither the ghost nor the ghost clock.
+ * (R4) LRU and SIEVE use the main queue only, and nothing of the ghost.
  */
 import { record, struct } from '../../../lib/struct.js';
 
@@ -22,9 +22,12 @@ export const PolicyHead = struct('PolicyHead', [
       mainCount: 'u32',
       /** SIEVE: link of the entry looked at next; zero: begin at the last of the queue. */
       hand: 'u32',
-      /** S3-FIFO: number of entries the ghost took, modulo 2^32. */
+      /** S3-FIFO: stamp of the next ghost entry, modulo 2^32. */
       ghostClock: 'u32',
-      reserved0: ['u32', 8],
+      /** No older stamp is remembered. */
+      ghostOldest: 'u32',
+      ghostCount: 'u32',
+      reserved0: ['u32', 6],
     },
   },
 ]);
@@ -38,7 +41,11 @@ export const PolicyEntry = record('PolicyEntry', WRITER, {
   hash: 'u32',
 });
 
+/** The ghost's lines are 31 of 32 full of these; the rest are GhostRing. With less than 32 lines one is GhostRing. */
 export const GhostEntry = record('GhostEntry', WRITER, {
   fingerprint: 'u32',
   stamp: 'u32',
 });
+
+/** One bit per stamp, in the order of stamps modulo the bits of all these lines: whether its hash is remembered. */
+export const GhostRing = struct('GhostRing', [{ writer: WRITER, fields: { remembered: ['u32', 16] } }]);

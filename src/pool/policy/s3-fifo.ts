@@ -4,7 +4,7 @@
  * otherwise; a page whose hash is in the ghost enters main at once.
  *
  * Where this differs from the letter of the paper:
- * - Shards are limited by bytes too, so the 10 % and the ghost's window are taken of what is there, not of a capacity.
+ * - Shards are limited by bytes too, so the 10 % and the ghost's size are taken of what is there, not of a capacity.
  *   In a full shard limited by count the two are the same.
  * - One call gives one victim: the queue is chosen anew after a promotion. The paper evicts from main when a promotion
  *   overfills it and then still one from small, which leaves room for two.
@@ -15,7 +15,7 @@
  * The loop of evict is bounded: small is passed once, and in main each page is met at most COUNTER_MAX times until its
  * counter is zero and once more until it is taken or found held.
  */
-import { Ghost, ghostWindow } from './ghost.js';
+import { Ghost, ghostSize } from './ghost.js';
 import {
   assertRegion,
   COUNTER_MAX,
@@ -37,7 +37,6 @@ const PROMOTE_MIN = 2;
 export class S3Fifo implements Policy {
   private readonly region: PolicyRegion;
   private readonly slots: number;
-  private readonly capacity: number;
   private readonly small: Queue;
   private readonly main: Queue;
   private readonly ghost: Ghost;
@@ -46,7 +45,6 @@ export class S3Fifo implements Policy {
     assertRegion(region);
     this.region = region;
     this.slots = region.slots;
-    this.capacity = region.capacity;
     this.small = new Queue(region, SMALL);
     this.main = new Queue(region, MAIN);
     this.ghost = new Ghost(region);
@@ -58,9 +56,7 @@ export class S3Fifo implements Policy {
   }
 
   insert(slot: number, hash: number): void {
-    // The page counts as there already: in a full shard its victim has just gone.
-    const window = Math.min(ghostWindow(this.count() + 1), this.capacity);
-    const queue = this.ghost.take(hash | 0, window) ? this.main : this.small;
+    const queue = this.ghost.take(hash | 0) ? this.main : this.small;
     queue.put(slot, hash, 0);
   }
 
@@ -99,7 +95,7 @@ export class S3Fifo implements Policy {
           small.requeue(slot, counter);
         } else {
           small.unlink(slot);
-          this.ghost.add(small.hash(slot));
+          this.ghost.add(small.hash(slot), ghostSize(total));
           return slot;
         }
       } else {
@@ -131,6 +127,7 @@ export class S3Fifo implements Policy {
     this.small.check(problems);
     this.main.check(problems);
     checkInfos(this.region, SMALL | MAIN, problems);
+    this.ghost.check(problems);
   }
 
   private promote(slot: number): void {

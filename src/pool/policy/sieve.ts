@@ -4,19 +4,10 @@
  * unmarked page. The hand is a link (R2) in shared words: the next process goes on where this one stopped.
  *
  * A held victim is stepped over and stays where it is: the hand moves on anyway, so this costs no order and no repeated
- * walk. Two rounds decide: after the first no mark is left, so a second without a victim means that all are held.
+ * walk. Two rounds decide at most: after the first no mark is left, so the second meets a victim or all are held.
  */
 import type { Words } from '../../../lib/words.js';
-import {
-  assertRegion,
-  checkInfos,
-  corrupt,
-  MAIN,
-  type Policy,
-  type PolicyRegion,
-  Queue,
-  resetQueues,
-} from './queue.js';
+import { assertRegion, checkInfos, MAIN, type Policy, type PolicyRegion, Queue, resetQueues } from './queue.js';
 import { PolicyHead } from './records.js';
 
 export class Sieve implements Policy {
@@ -60,14 +51,18 @@ export class Sieve implements Policy {
     const count = queue.count();
     if (count === 0) return -1;
     let slot = this.hand();
-    for (let left = 2 * count; left > 0; left--) {
+    let heldInRow = 0;
+    for (let left = 2 * count; left > 0 && heldInRow < count; left--) {
       const previous = queue.previous(slot);
       if (queue.counter(slot) !== 0) {
         queue.setCounter(slot, 0);
+        heldInRow = 0;
       } else if (!isHeld(slot)) {
         queue.unlink(slot);
         this.words.write(this.handWord, previous + 1);
         return slot;
+      } else {
+        heldInRow += 1;
       }
       slot = previous < 0 ? queue.last() : previous;
     }
@@ -87,10 +82,9 @@ export class Sieve implements Policy {
     else if (!this.queue.holds(link - 1)) problems(`the hand is at slot ${link - 1}, which is not queued`);
   }
 
+  /** As the words say: the queue checks the range of every slot it is asked about. */
   private hand(): number {
     const link = this.words.read(this.handWord);
-    if (link === 0) return this.queue.last();
-    if (link >>> 0 > this.region.slots) corrupt(`the hand is link ${link} of ${this.region.slots} slots`);
-    return link - 1;
+    return link === 0 ? this.queue.last() : link - 1;
   }
 }
