@@ -18,7 +18,7 @@
  * | RETIRED | FREE    | Reclaimer.free        | a free slot whose extent is still marked: repair recounts     |
  */
 import { fingerprint, LINE_BYTES, record, render, type Struct, struct } from '../../lib/struct.js';
-import { GhostEntry, PolicyEntry, PolicyHead } from './policy/index.js';
+import { GhostEntry, GhostRing, PolicyEntry, PolicyHead } from './policy/index.js';
 
 export const MAGIC_LOW = 0x6c616573; // 'seal'
 export const MAGIC_HIGH = 0x6c6f6f70; // 'pool'
@@ -266,6 +266,7 @@ const structs: readonly Struct[] = [
   PolicyHead,
   PolicyEntry,
   GhostEntry,
+  GhostRing,
   RetireRecord,
   Stripe,
   Bucket,
