@@ -5,7 +5,7 @@
  * (K2) a file that does not look like an earlier output is never overwritten: `--json TRACE` would take a trace for it.
  */
 
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access, open, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, release, type } from 'node:os';
 import { basename, dirname } from 'node:path';
@@ -21,6 +21,7 @@ import {
   renderJson,
   renderReport,
   renderTable,
+  visible,
   type WorkloadOptions,
 } from '../compare/index.js';
 import type { Context } from './context.js';
@@ -58,11 +59,23 @@ function planOf(traces: readonly string[], { workload = [] }: CompareFlags): Pla
   throw new UsageError(`the sqlite workload takes no trace, but ${JSON.stringify(files[0])} was given as one`);
 }
 
-/**
- * Refuses before the work what would fail or do harm after it. `firstByte` tells an earlier output of the same kind; an
- * empty or absent file may become either.
- */
-async function checkOutput(option: string, file: string, firstByte: string): Promise<void> {
+/** Before the work: the last of several traces is reached only after minutes. A CSV trace is named FILE:COLUMN. */
+function checkTraces(plan: Plan): void {
+  if (plan.kind === 'sqlite') return;
+  for (const file of plan.files) {
+    if (existsSync(file) || existsSync(file.replace(/:[^:/]*$/, ''))) continue;
+    throw new UsageError(`there is no trace file ${visible(file)}; without a trace, compare runs the sqlite workload`);
+  }
+}
+
+/** How an earlier output of each kind begins. */
+const beginnings = {
+  '--json': ['{\n  "nodes"', '{\n  "runs"'],
+  '--report': ['<!doctype html>'],
+} as const;
+
+/** Refuses before the work what would fail or do harm after it. An empty or absent file may become either output. */
+async function checkOutput(option: keyof typeof beginnings, file: string): Promise<void> {
   const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return undefined;
     throw cause;
@@ -70,8 +83,9 @@ async function checkOutput(option: string, file: string, firstByte: string): Pro
   if (handle === undefined) return await access(dirname(file), constants.W_OK);
   try {
     if (!(await handle.stat()).isFile()) return;
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(1), 0, 1, 0);
-    if (bytesRead === 0 || buffer.toString('latin1') === firstByte) return;
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(64), 0, 64, 0);
+    const head = buffer.toString('latin1', 0, bytesRead);
+    if (bytesRead === 0 || beginnings[option].some((beginning) => head.startsWith(beginning))) return;
   } finally {
     await handle.close();
   }
@@ -143,8 +157,9 @@ async function writeOutputs(
 
 async function compare(traces: readonly string[], flags: CompareFlags, words: readonly string[], context: Context) {
   const plan = planOf(traces, flags);
-  if (typeof flags.json === 'string') await checkOutput('--json', flags.json, '{');
-  if (flags.report !== undefined) await checkOutput('--report', flags.report, '<');
+  checkTraces(plan);
+  if (typeof flags.json === 'string') await checkOutput('--json', flags.json);
+  if (flags.report !== undefined) await checkOutput('--report', flags.report);
   const progress = createProgress(context.stderr);
   const finish = () => progress.finish();
   const results = await interruptible(finish, () => runPlan(plan, flags, context, progress).finally(finish));
@@ -159,7 +174,10 @@ export function addCompare(program: Command, context: Context, words: readonly s
   program
     .command('compare')
     .description('local caches against the shared pool, on a built-in workload or on traces of page ids')
-    .argument('[traces...]', 'files of page ids: .u32, .u32.br, .u32.gz, text or CSV (default: the sqlite workload)')
+    .argument(
+      '[traces...]',
+      'files of page ids: .u32, .u32.br, .u32.gz, text, or CSV as FILE:COLUMN (default: the sqlite workload)',
+    )
     .option('--workload <name...>', 'sqlite, or trace files')
     .option('--nodes <count>', 'nodes that share the work', integerBetween('--nodes', 1, NODES_MAX), NODES_DEFAULT)
     .option(

@@ -21,8 +21,8 @@ async function withPool<T>(
   options: ConnectOptions,
   work: (pool: Pool) => Promise<T> | T,
 ): Promise<T> {
-  const { connect } = await context.loadApi();
-  const pool = await connect(path, { name: `sealpool cli:${process.pid}`, ...options });
+  const api = await context.loadApi();
+  const pool = await api.connect(path, { name: `sealpool cli:${process.pid}`, ...options });
   try {
     return await work(pool);
   } finally {

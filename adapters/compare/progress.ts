@@ -44,9 +44,10 @@ function percentOf(fraction: number): number {
 }
 
 export function armLine(arm: string, fraction: number, text: string, nameWidth: number, columns: number): string {
-  const filled = Math.floor(clampFraction(fraction) * BAR_CELLS);
+  const known = clampFraction(fraction);
+  const filled = Math.floor(known * BAR_CELLS);
   const bar = '█'.repeat(filled) + '░'.repeat(BAR_CELLS - filled);
-  const line = `${visible(arm).padEnd(nameWidth)}  ${bar} ${String(percentOf(fraction)).padStart(3)} %  ${visible(text)}`;
+  const line = `${visible(arm).padEnd(nameWidth)}  ${bar} ${String(percentOf(known)).padStart(3)} %  ${visible(text)}`;
   return line.slice(0, Math.max(1, columns - 1)).trimEnd();
 }
 
