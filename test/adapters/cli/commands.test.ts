@@ -9,14 +9,20 @@ interface Captured {
   readonly stderr: string;
 }
 
-function stream(into: string[]) {
-  return { writable: true, write: (chunk: string | Uint8Array) => into.push(Buffer.from(chunk as string).toString()) };
+/** Its reader leaves after so many writes. */
+function stream(into: string[], writesMax = Number.POSITIVE_INFINITY) {
+  return {
+    get writable() {
+      return into.length < writesMax;
+    },
+    write: (chunk: string | Uint8Array) => into.push(Buffer.from(chunk as string).toString()),
+  };
 }
 
 describe('the pool commands', () => {
   let pool: FakePool;
 
-  async function command(words: readonly string[], input = ''): Promise<Captured> {
+  async function command(words: readonly string[], input = '', writesMax?: number): Promise<Captured> {
     const stdout: string[] = [];
     const stderr: string[] = [];
     async function* stdin() {
@@ -24,7 +30,7 @@ describe('the pool commands', () => {
     }
     const context: Context = {
       stdin: stdin(),
-      stdout: stream(stdout),
+      stdout: stream(stdout, writesMax),
       stderr: stream(stderr),
       loadApi: async () => pool,
       workloads: fakeWorkloads,
@@ -151,6 +157,14 @@ describe('the pool commands', () => {
     expect(stdout)
       .to.match(/^ +10 {2}sealed {2}a\/1$/m)
       .and.not.contain('b/1');
+  });
+
+  it('ls stops when its reader has gone', async () => {
+    for (let index = 0; index < 5000; index++) pool.objects.set(`key-${index}`, new Uint8Array(1));
+    const { exitCode, stdout } = await command(['ls', 'p'], '', 3);
+    expect(exitCode).to.equal(0);
+    expect(stdout.trimEnd().split('\n')).to.have.length(3);
+    expect(pool.connected).to.equal(0);
   });
 
   it('ls --json carries the bytes of each key', async () => {

@@ -150,6 +150,18 @@ describe('compare', () => {
     expect(readFileSync(mine, 'utf8')).to.equal('17\n18\n');
   });
 
+  it('takes a trace that is not there for wrong usage before it runs those that are', async () => {
+    const { exitCode, stderr } = await run(fakeMain, ['compare', good, traces.path('absent')]);
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.contain(traces.path('absent')).and.not.contain('shared:');
+  });
+
+  it('takes FILE:COLUMN for a trace whose file is there', async () => {
+    const { exitCode, stdout } = await run(fakeMain, ['compare', `${good}:page`, '--json']);
+    expect(exitCode).to.equal(0);
+    expect(JSON.parse(stdout).workload).to.equal('good:page');
+  });
+
   it('fails before the work when the folder of an output is not there', async () => {
     const { exitCode, stderr } = await run(fakeMain, ['compare', good, '--report', '/nowhere/at/all.html']);
     expect(exitCode).to.equal(1);
