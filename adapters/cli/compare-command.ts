@@ -34,13 +34,12 @@ const NODES_MAX = 64;
 const SEED_MAX = 0xffff_ffff;
 const NODES_DEFAULT = 4;
 const SEED_DEFAULT = 1;
-const MEMORY_DEFAULT: Memory = { percent: 10 };
 const REPORT_DEFAULT = 'sealpool-report.html';
 
 interface CompareFlags {
   readonly workload?: readonly string[];
   readonly nodes: number;
-  readonly memory: Memory;
+  readonly memory?: Memory;
   readonly eviction: Policy;
   readonly storage?: string;
   readonly seed: number;
@@ -97,7 +96,8 @@ async function checkOutput(option: keyof typeof beginnings, file: string): Promi
 async function runPlan(plan: Plan, flags: CompareFlags, context: Context, progress: ProgressDisplay) {
   const { nodes, memory, eviction, storage, seed } = flags;
   const options: WorkloadOptions = {
-    ...{ nodes, memory, eviction, seed, progress: progress.update },
+    ...{ nodes, eviction, seed, progress: progress.update },
+    ...(memory === undefined ? {} : { memory }),
     ...(storage === undefined ? {} : { storage }),
   };
   if (plan.kind === 'sqlite') {
@@ -182,7 +182,7 @@ export function addCompare(program: Command, context: Context, words: readonly s
     .option('--nodes <count>', 'nodes that share the work', integerBetween('--nodes', 1, NODES_MAX), NODES_DEFAULT)
     .option(
       '--memory <size>',
-      "in total, for each arm: bytes, '64MiB', or a share of the distinct pages such as '10%' (default 10%)",
+      "in total, for each arm: bytes, '64MiB', or a share of all pages such as '10%' (default 10% of a trace, 30% of the sqlite database)",
       (text) => parseMemory(text, '--memory'),
     )
     .option('--eviction <policy>', policies.join(', '), oneOf('--eviction', policies), 's3-fifo')
@@ -190,7 +190,5 @@ export function addCompare(program: Command, context: Context, words: readonly s
     .option('--seed <number>', 'for repeatable runs', integerBetween('--seed', 0, SEED_MAX), SEED_DEFAULT)
     .option('--json [file]', 'write JSON to the file, or to standard output')
     .option('--report <file>', 'write an HTML report')
-    .action((traces: string[], flags: Omit<CompareFlags, 'memory'> & { memory?: Memory }) =>
-      compare(traces, { ...flags, memory: flags.memory ?? MEMORY_DEFAULT }, words, context),
-    );
+    .action((traces: string[], flags: CompareFlags) => compare(traces, flags, words, context));
 }

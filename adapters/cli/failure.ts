@@ -21,6 +21,9 @@ export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
 }
 
+/** Failures of the workloads, by name: their modules are loaded only when they run. */
+const foreseen: Readonly<Record<string, number>> = { EngineMissingError: EXIT_USAGE, ReplayError: EXIT_FAILED };
+
 function isSystemError(failure: unknown): failure is NodeJS.ErrnoException {
   return failure instanceof Error && typeof (failure as NodeJS.ErrnoException).syscall === 'string';
 }
@@ -39,6 +42,9 @@ export function explain(failure: unknown): { exitCode: number; text?: string } {
   }
   if (failure instanceof CommandFailed || isSystemError(failure)) {
     return { exitCode: EXIT_FAILED, text: visible(failure.message) };
+  }
+  if (failure instanceof Error && Object.hasOwn(foreseen, failure.name)) {
+    return { exitCode: foreseen[failure.name] ?? EXIT_FAILED, text: failure.message };
   }
   const text = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
   return { exitCode: EXIT_FAILED, text: `unexpected failure, please report it\n${text}` };

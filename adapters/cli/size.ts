@@ -1,20 +1,20 @@
 /**
- * Sizes as people type them: plain bytes, 512KB (thousands), 64MiB or 64M (powers of 1024), and shares such as 10%.
+ * Sizes as people type them: plain bytes, 64MiB, 64MB or 64M, and shares such as 10%. All units are
+ * powers of 1024, as in the sizes that the library takes.
  *
  * (Z1) parseSize(formatSize(bytes)) is bytes, for every whole number of bytes that a double holds exactly.
  */
 import { PoolError } from '../../lib/errors.js';
 
 const KIBI = 1024;
-const KILO = 1000;
 
 const unitBytes: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,
-  kb: KILO,
-  mb: KILO ** 2,
-  gb: KILO ** 3,
-  tb: KILO ** 4,
+  kb: KIBI,
+  mb: KIBI ** 2,
+  gb: KIBI ** 3,
+  tb: KIBI ** 4,
   k: KIBI,
   m: KIBI ** 2,
   g: KIBI ** 3,
@@ -56,14 +56,15 @@ export function formatSize(bytes: number): string {
   return `${value}${binaryUnits[unit]}`;
 }
 
-/** A size as parseSize takes it, or a share such as '10%' or '0.5 %'. Throws OPTION_INVALID. */
-export function parseMemory(text: string, option = 'memory'): number | { readonly percent: number } {
+/** Bytes of a size as parseSize takes it, or a share such as '10%', to four decimals. Throws OPTION_INVALID. */
+export function parseMemory(text: string, option = 'memory'): number | `${number}%` {
   if (!text.trim().endsWith('%')) return parseSize(text, option);
   const [, digits] = /^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(text) ?? [];
   if (digits === undefined) throw invalid(option, text, "a share is a number and a percent sign, such as '10%'");
-  const percent = Number(digits);
+  // Rounded so that no share is written with an exponent.
+  const percent = Number(Number(digits).toFixed(4));
   if (percent <= 0 || percent > PERCENT_MAX) {
     throw invalid(option, text, `a share is more than 0 % and at most ${PERCENT_MAX} %`);
   }
-  return { percent };
+  return `${percent}%`;
 }

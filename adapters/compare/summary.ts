@@ -37,7 +37,9 @@ export function whatWasCompared(result: CompareResult): string {
   const arms = [
     ...(result.arms.some(isPrivate) ? [`in a private arm every node keeps its own cache with ${share}`] : []),
     ...(armNamed(result, 'shared') ? ['in the shared arm all nodes read one pool of that size'] : []),
-    ...(armNamed(result, 'os-cache') ? ['os-cache leaves caching to the operating system'] : []),
+    ...(armNamed(result, 'os-cache')
+      ? ['os-cache leaves caching to the operating system, which that limit does not bind']
+      : []),
   ].join('; ');
   return [
     `${nodes} did ${requestsText(result)} of ${result.workload} once per arm, each time with ${bytesText(result.memory)} of memory in total.`,

@@ -9,12 +9,13 @@ import type { CompareResult, Progress } from './types.js';
 export const policies = ['s3-fifo', 'sieve', 'lru'] as const;
 export type Policy = (typeof policies)[number];
 
-/** Bytes given to each arm in total, or a share of the pages that the workload touches. */
-export type Memory = number | { readonly percent: number };
+/** Bytes given to each arm in total, or a share of the distinct pages of a trace, or of the file of a database. */
+export type Memory = number | `${number}%`;
 
 export interface WorkloadOptions {
   readonly nodes: number;
-  readonly memory: Memory;
+  /** Absent: what the workload takes for a fair size. */
+  readonly memory?: Memory;
   readonly eviction: Policy;
   /** File whose pages a miss reads; absent: made-up pages whose contents can be verified. */
   readonly storage?: string;
@@ -25,9 +26,9 @@ export interface WorkloadOptions {
 export type CompareTrace = (file: string, options: WorkloadOptions) => Promise<CompareResult>;
 export type CompareSqlite = (options: WorkloadOptions) => Promise<CompareResult>;
 
+/** Each throws WorkloadMissing. */
 export interface Workloads {
   trace(): Promise<CompareTrace>;
-  /** Throws WorkloadMissing. */
   sqlite(): Promise<CompareSqlite>;
 }
 
@@ -36,28 +37,32 @@ export class WorkloadMissing extends Error {
   override readonly name = 'WorkloadMissing';
 }
 
-const parts = {
-  trace: ['./trace/index.js', 'compareTrace'],
-  sqlite: ['./sqlite/driver.js', 'compareSqlite'],
-} as const;
+const TRACE_MEMORY = '10%';
 
-async function loadPart<T>(workload: keyof typeof parts): Promise<T> {
-  const [path, name] = parts[workload];
-  const { href } = new URL(path, import.meta.url);
-  let part: Record<string, unknown>;
+type Complete = WorkloadOptions & { readonly memory: Memory };
+
+interface Parts {
+  trace: { compareTrace(file: string, options: Complete): Promise<CompareResult> };
+  sqlite: { compareSqlite(options: Complete): Promise<CompareResult>; DEFAULT_MEMORY: Memory };
+}
+
+async function loadPart<Name extends keyof Parts>(workload: Name): Promise<Parts[Name]> {
+  const { href } = new URL(`./${workload}/index.js`, import.meta.url);
   try {
-    part = (await import(href)) as Record<string, unknown>;
+    return (await import(href)) as Parts[Name];
   } catch (cause) {
     const { code, url } = cause as { code?: string; url?: string };
     if (code !== 'ERR_MODULE_NOT_FOUND' || url !== href) throw cause;
     throw new WorkloadMissing(`the ${workload} workload is not in this version`, { cause });
   }
-  return part[name] as T;
 }
 
 /** What the product runs. Tests pass workloads of their own. */
 export const installedWorkloads: Workloads = {
-  trace: () => loadPart<CompareTrace>('trace'),
+  async trace() {
+    const { compareTrace } = await loadPart('trace');
+    return (file, options) => compareTrace(file, { ...options, memory: options.memory ?? TRACE_MEMORY });
+  },
   async sqlite() {
     const engine = '@sqlite.org/sqlite-wasm';
     if (!peerInstalled(engine)) {
@@ -65,6 +70,7 @@ export const installedWorkloads: Workloads = {
         `the sqlite workload needs ${engine}, which is not installed. Install it with:\n  ${installLine(engine)}`,
       );
     }
-    return await loadPart<CompareSqlite>('sqlite');
+    const { compareSqlite, DEFAULT_MEMORY } = await loadPart('sqlite');
+    return (options) => compareSqlite({ ...options, memory: options.memory ?? DEFAULT_MEMORY });
   },
 };
