@@ -1,1 +1,2 @@
-export {};
+export { PoolError, type PoolErrorCode } from '../lib/errors.js';
+export * from './pool/index.js';

@@ -1,0 +1,6 @@
+export { Deadline, wantsCopies } from './deadline.js';
+export { errnoNameOf, type OpenFileOptions, PoolFile } from './file.js';
+export { libc } from './libc.js';
+export { MUTEX_BYTES, RobustLiveness } from './liveness.js';
+export { LinuxMachine } from './machine.js';
+export { canDetach, detach, Mapping, OS_PAGE_BYTES, WINDOW_BYTES_MAX } from './mapping.js';

@@ -1,0 +1,99 @@
+/**
+ * Shared mappings of a file, and the guards around what would abort or fault the process.
+ *
+ * (M1) a view is made only of a range inside a live mapping: koffi aborts on null, Node 20 aborts above 4 GiB.
+ * (M2) a mapping is unmapped only when its root buffer could be detached first (Node >= 21): a view used after munmap
+ *      is a SIGSEGV that nothing can catch. On Node 20 the mapping stays for the life of the process.
+ */
+import { assert } from '../assert.js';
+import { PoolError } from '../errors.js';
+import { type Address, lastErrorName, libc, viewOf } from './libc.js';
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 1;
+const MS_SYNC = 4;
+const MADV_POPULATE_READ = 22;
+const MADV_POPULATE_WRITE = 23;
+/** Node 20 aborts on a larger view. */
+export const WINDOW_BYTES_MAX = 4 * 1024 ** 3;
+export const OS_PAGE_BYTES = 4096;
+
+type Detachable = ArrayBuffer & { transfer?: (length?: number) => ArrayBuffer };
+
+export function canDetach(): boolean {
+  return typeof (ArrayBuffer.prototype as Detachable).transfer === 'function';
+}
+
+/** Takes a foreign view away from everyone who still holds it. False where the runtime cannot (Node 20). */
+export function detach(buffer: ArrayBuffer): boolean {
+  const { transfer } = buffer as Detachable;
+  if (transfer === undefined) return false;
+  transfer.call(buffer, 0);
+  return true;
+}
+
+export class Mapping {
+  readonly buffer: ArrayBuffer;
+  readonly byteLength: number;
+  readonly address: Address;
+  private readonly writable: boolean;
+  private live = true;
+
+  constructor(fileDescriptor: number, offset: number, byteLength: number, writable: boolean) {
+    assert(byteLength > 0 && byteLength <= WINDOW_BYTES_MAX, `a mapping of ${byteLength} bytes is not a window`);
+    assert(offset % OS_PAGE_BYTES === 0, `mapping offset ${offset} is not page aligned`);
+    const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    const address: number | bigint = libc().mmap(0, byteLength, protection, MAP_SHARED, fileDescriptor, offset);
+    // MAP_FAILED arrives as 2^64-1, a bigint.
+    if (typeof address === 'bigint' || address <= 0) {
+      const reason = lastErrorName();
+      const code = reason === 'EACCES' || reason === 'EPERM' ? 'ACCESS_DENIED' : 'NO_SPACE';
+      throw new PoolError(code, `Mapping ${byteLength} bytes failed with ${reason}.`, { reason, byteLength });
+    }
+    this.address = address;
+    this.byteLength = byteLength;
+    this.writable = writable;
+    this.buffer = viewOf(address, byteLength);
+  }
+
+  /** A foreign view of its own of part of the mapping, which can be detached alone. Costs about a microsecond. */
+  viewAlone(offset: number, byteLength: number): ArrayBuffer {
+    assert(this.live, 'a view of a mapping that was unmapped');
+    assert(offset >= 0 && byteLength > 0 && offset + byteLength <= this.byteLength, 'a view outside its mapping');
+    return viewOf(this.address + offset, byteLength);
+  }
+
+  /** Writes dirty pages of the range back to the file, in a worker thread of the runtime. */
+  sync(offset: number, byteLength: number): Promise<void> {
+    assert(
+      this.live && offset % OS_PAGE_BYTES === 0 && offset + byteLength <= this.byteLength,
+      'sync outside the mapping',
+    );
+    return new Promise((resolve, reject) => {
+      libc().msync.async(this.address + offset, byteLength, MS_SYNC, (failure: Error | null, result: number) => {
+        if (failure !== null) reject(failure);
+        else if (result !== 0) reject(new PoolError('NO_SPACE', 'Writing the pool back to its file failed.'));
+        else resolve();
+      });
+    });
+  }
+
+  /** Touches every page of the mapping beforehand. A kernel older than 5.14 does not know how; then nothing happens. */
+  populate(): void {
+    libc().madvise(this.address, this.byteLength, this.writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+  }
+
+  populateInBackground(): Promise<void> {
+    const advice = this.writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+    return new Promise((resolve) => {
+      libc().madvise.async(this.address, this.byteLength, advice, () => resolve());
+    });
+  }
+
+  unmap(): void {
+    if (!this.live) return;
+    this.live = false;
+    if (detach(this.buffer)) libc().munmap(this.address, this.byteLength);
+  }
+}

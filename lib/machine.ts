@@ -1,0 +1,43 @@
+/**
+ * The machine as protocol code sees it. Everything that is not pure arithmetic over shared words comes through here, so
+ * that a simulator can stand in for it: clock, chance, waiting, the event loop, and the kernel's word on who is dead.
+ */
+
+export interface Ticker {
+  stop(): void;
+}
+
+export interface Machine {
+  readonly processId: number;
+  readonly hostName: string;
+  /** The kernel's boot id as four words: nodes of another boot are dead. */
+  readonly bootId: Int32Array;
+  /** Milliseconds since the epoch. */
+  nowMs(): number;
+  /** A random 32-bit word, as a signed integer. */
+  randomWord(): number;
+  /** Runs the callback when the present synchronous run of the event loop ends. */
+  afterRun(callback: () => void): void;
+  /** Calls back about every `intervalMs`, without keeping the process alive. */
+  every(intervalMs: number, callback: () => void): Ticker;
+  sleep(durationMs: number): Promise<void>;
+  /** Blocks this thread until the word is woken, differs from `expected`, or the time has passed. */
+  park(wordIndex: number, expected: number, timeoutMs: number): void;
+  /** Wakes every thread parked on the word. */
+  unpark(wordIndex: number): void;
+}
+
+/**
+ * The kernel's word on the life of nodes, by row. A row's mark is one shared word in which the kernel itself sets a bit
+ * when the thread that holds the row dies.
+ */
+export interface Liveness {
+  /** Marks the row as held by this thread, for life. False when another live node holds it. */
+  hold(row: number): boolean;
+  /** Gives the row back in good order. */
+  letGo(row: number): void;
+  /** True when the kernel has set the row's death mark. One load: cheap enough for a lock wait. */
+  isMarkedDead(row: number): boolean;
+  /** The second, late and costly authority: whether any process still has the row's file lock. */
+  isHeld(row: number): boolean;
+}

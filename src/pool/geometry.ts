@@ -1,0 +1,273 @@
+/**
+ * From format options to byte regions: pure arithmetic, the same in every process. The superblock holds the options
+ * only; every node computes the regions itself.
+ *
+ * (G1) regions follow one another in the order of `regions` below, each line-aligned; data is 2 MiB-aligned.
+ * (G2) shards and chunks scale down with the pool: at least 1,024 objects a shard unless the pool has fewer, at least
+ *      32 chunks in all, so that a class that holds half a chunk strands little.
+ * (G3) each shard has spare slots beyond its capacity, so that retired pages can wait in limbo and one scan of all
+ *      hazards serves many of them. The capacity is hard: spare slots never hold live objects beyond it.
+ */
+import { PoolError } from '../../lib/errors.js';
+import { OS_PAGE_BYTES, WINDOW_BYTES_MAX } from '../../lib/linux/index.js';
+import { LINE_BYTES } from '../../lib/struct.js';
+import {
+  Bucket,
+  BUCKET_ENTRIES,
+  CLASS_HEADS,
+  ChunkEntry,
+  ChunkUse,
+  Control,
+  HazardHead,
+  LockLine,
+  NodeCleaning,
+  NodeMark,
+  NodeRow,
+  RetireRecord,
+  ShardHead,
+  Slot,
+  SlotLink,
+  Space,
+  Stripe,
+  Superblock,
+  TouchHead,
+} from './layout.js';
+import { ghostLinesFor, PolicyEntry, PolicyHead } from './policy/index.js';
+import type { Eviction } from './types.js';
+
+export interface Plan {
+  readonly size: number;
+  readonly pageSize: number;
+  readonly maxObjects: number;
+  readonly maxNodes: number;
+  readonly eviction: Eviction;
+}
+
+export interface Region {
+  /** First word. */
+  readonly word: number;
+  /** Words of one element. */
+  readonly stride: number;
+  readonly count: number;
+}
+
+export type RegionName = (typeof REGION_NAMES)[number];
+const REGION_NAMES = [
+  'superblock',
+  'control',
+  'locks',
+  'nodeRows',
+  'nodeMarks',
+  'nodeCleanings',
+  'spaces',
+  'hazardHeads',
+  'pins',
+  'borrows',
+  'touches',
+  'touchesDrained',
+  'shardHeads',
+  'classHeads',
+  'policyHeads',
+  'policyEntries',
+  'ghosts',
+  'retireRings',
+  'stripes',
+  'buckets',
+  'slots',
+  'slotLinks',
+  'chunkEntries',
+  'chunkUses',
+  'bitmaps',
+] as const;
+
+export interface Geometry extends Plan {
+  readonly shards: number;
+  readonly shardBits: number;
+  readonly slotsPerShard: number;
+  readonly bucketsPerShard: number;
+  readonly stripesPerShard: number;
+  readonly ringRecords: number;
+  readonly ghostLines: number;
+  readonly pinsPerNode: number;
+  readonly chunkBytes: number;
+  readonly chunks: number;
+  readonly bitmapWords: number;
+  readonly granuleBytes: number;
+  readonly chunksPerWindow: number;
+  readonly dataOffset: number;
+  readonly dataBytes: number;
+  readonly spaces: number;
+  readonly regions: Readonly<Record<RegionName, Region>>;
+}
+
+export const TOUCH_ENTRIES = 64;
+/** A borrow is good for 1,024 further borrows; one entry more is the scratch that a failed borrow may use. */
+export const BORROW_ENTRIES = 1026;
+export const GRANULE_BYTES_MIN = 64;
+const MIB = 1024 * 1024;
+const DATA_ALIGNMENT = 2 * MIB;
+const SPACES = 256;
+const PINS_MIN = 65_536;
+const SHARD_OBJECTS_WANTED = 1024;
+const SHARD_OBJECTS_MAX = 16_384;
+const CHUNKS_MIN = 32;
+export const NODES_MAX = 1000;
+
+export function powerOfTwoAtMost(value: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, value)));
+}
+
+export function powerOfTwoAtLeast(value: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, value)));
+}
+
+export function alignUp(value: number, alignment: number): number {
+  return Math.ceil(value / alignment) * alignment;
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
+}
+
+function shardsFor(maxObjects: number, chunks: number): number {
+  const wanted = clamp(powerOfTwoAtMost(maxObjects / SHARD_OBJECTS_WANTED), 1, 64);
+  const needed = powerOfTwoAtLeast(maxObjects / SHARD_OBJECTS_MAX);
+  return Math.min(Math.max(wanted, needed), powerOfTwoAtMost(Math.max(1, chunks / 8)), 4096);
+}
+
+/** Objects that the shard may hold: the shards' capacities add up to maxObjects. */
+export function capacityOf(geometry: { maxObjects: number; shards: number }, shard: number): number {
+  const { maxObjects, shards } = geometry;
+  return Math.floor(maxObjects / shards) + (shard < maxObjects % shards ? 1 : 0);
+}
+
+function spareSlots(capacity: number): number {
+  return Math.max(16, Math.ceil(capacity / 16));
+}
+
+function chunkBytesFor(size: number, pageSize: number): number {
+  const wanted = clamp(powerOfTwoAtLeast(pageSize * 128), 64 * 1024, 64 * MIB);
+  const affordable = powerOfTwoAtMost(size / (2 * CHUNKS_MIN));
+  return clamp(Math.min(wanted, affordable), 16 * 1024, 64 * MIB);
+}
+
+type Counts = Omit<Geometry, 'regions' | 'dataOffset' | 'dataBytes'>;
+
+function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words: number } {
+  const { shards, slotsPerShard, maxNodes, chunks } = counts;
+  const shape: Record<RegionName, readonly [stride: number, count: number]> = {
+    superblock: [Superblock.words, 1],
+    control: [Control.words, 1],
+    locks: [LockLine.words, shards + 3],
+    nodeRows: [NodeRow.words, maxNodes],
+    nodeMarks: [NodeMark.words, maxNodes],
+    nodeCleanings: [NodeCleaning.words, maxNodes],
+    spaces: [Space.words, counts.spaces],
+    hazardHeads: [HazardHead.words, maxNodes],
+    pins: [counts.pinsPerNode, maxNodes],
+    borrows: [alignUp(BORROW_ENTRIES, 16), maxNodes],
+    touches: [TouchHead.words + TOUCH_ENTRIES, maxNodes * shards],
+    touchesDrained: [alignUp(maxNodes, 16), shards],
+    shardHeads: [ShardHead.words, shards],
+    classHeads: [CLASS_HEADS, shards],
+    policyHeads: [PolicyHead.words, shards],
+    policyEntries: [PolicyEntry.words * alignUp(slotsPerShard, 16), shards],
+    ghosts: [16 * counts.ghostLines, shards],
+    retireRings: [RetireRecord.words * counts.ringRecords, shards],
+    stripes: [Stripe.words * counts.stripesPerShard, shards],
+    buckets: [Bucket.words * counts.bucketsPerShard, shards],
+    slots: [Slot.words * slotsPerShard, shards],
+    slotLinks: [SlotLink.words * alignUp(slotsPerShard, 16), shards],
+    chunkEntries: [ChunkEntry.words, alignUp(chunks, 4)],
+    chunkUses: [ChunkUse.words, chunks],
+    bitmaps: [counts.bitmapWords, chunks],
+  };
+  let word = 0;
+  const regions = {} as Record<RegionName, Region>;
+  for (const name of REGION_NAMES) {
+    const [stride, count] = shape[name];
+    regions[name] = { word, stride, count };
+    word = alignUp(word + stride * count, LINE_BYTES / 4);
+  }
+  return { regions, words: word };
+}
+
+function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
+  const shards = shardsFor(plan.maxObjects, chunks);
+  const capacity = capacityOf({ maxObjects: plan.maxObjects, shards }, 0);
+  const slotsPerShard = capacity + spareSlots(capacity);
+  let granuleBytes = GRANULE_BYTES_MIN;
+  while ((chunks * chunkBytes) / granuleBytes >= 2 ** 31) granuleBytes *= 2;
+  return {
+    ...plan,
+    shards,
+    shardBits: Math.log2(shards),
+    slotsPerShard,
+    bucketsPerShard: powerOfTwoAtLeast((slotsPerShard * 1.7) / BUCKET_ENTRIES),
+    stripesPerShard: clamp(powerOfTwoAtMost(slotsPerShard / 8), 64, 1024),
+    ringRecords: clamp(powerOfTwoAtMost(slotsPerShard / 4), 64, 1024),
+    ghostLines: plan.eviction === 's3-fifo' ? ghostLinesFor(capacity) : 1,
+    pinsPerNode: alignUp(Math.min(PINS_MIN, shards * slotsPerShard), 16),
+    chunkBytes,
+    chunks,
+    bitmapWords: alignUp(chunkBytes / granuleBytes / 32, 16),
+    granuleBytes,
+    chunksPerWindow: WINDOW_BYTES_MAX / chunkBytes,
+    spaces: SPACES,
+  };
+}
+
+/** Data starts at the smallest alignment that does not waste a small pool. */
+function dataAlignmentFor(size: number): number {
+  return size >= 64 * MIB ? DATA_ALIGNMENT : 64 * 1024;
+}
+
+/** The regions of a pool. Throws OPTION_INVALID when the options do not give a pool. */
+export function geometryOf(plan: Plan): Geometry {
+  const chunkBytes = chunkBytesFor(plan.size, plan.pageSize);
+  // Metadata grows with the number of chunks, which shrinks with the metadata: two rounds settle it.
+  let chunks = Math.floor(plan.size / chunkBytes);
+  let counts = countsFor(plan, chunkBytes, chunks);
+  let laid = regionsOf(counts);
+  let dataOffset = 0;
+  for (let round = 0; round < 4; round++) {
+    dataOffset = alignUp(laid.words * 4, dataAlignmentFor(plan.size));
+    chunks = Math.floor((plan.size - dataOffset) / chunkBytes);
+    if (chunks < 1) {
+      throw new PoolError(
+        'OPTION_INVALID',
+        `A pool of ${plan.size} bytes has no room for data: its metadata for ${plan.maxObjects} objects and ` +
+          `${plan.maxNodes} nodes takes ${dataOffset} bytes. Choose a larger size, or fewer maxObjects or maxNodes.`,
+        { size: plan.size, metadata: dataOffset },
+      );
+    }
+    counts = countsFor(plan, chunkBytes, chunks);
+    laid = regionsOf(counts);
+    if (alignUp(laid.words * 4, dataAlignmentFor(plan.size)) <= dataOffset) break;
+  }
+  if (dataOffset > WINDOW_BYTES_MAX - OS_PAGE_BYTES) {
+    throw new PoolError('OPTION_INVALID', `maxObjects ${plan.maxObjects} needs more than 4 GiB of metadata.`);
+  }
+  return { ...counts, regions: laid.regions, dataOffset, dataBytes: chunks * chunkBytes };
+}
+
+/** Enough slots for objects of half the typical size, so that bytes and not slots limit an ordinary pool. */
+export function defaultMaxObjects(size: number, pageSize: number): number {
+  return Math.max(64, Math.floor((size * 2.2) / pageSize));
+}
+
+/** The file size, in bytes, that holds maxObjects objects of pageSize bytes each, with room for retired ones to wait. */
+export function sizeFor(options: { pageSize: number; maxObjects: number; maxNodes: number; eviction: Eviction }): number {
+  const { pageSize, maxObjects } = options;
+  let size = alignUp(maxObjects * pageSize * 1.1 + 4 * MIB, MIB);
+  for (let round = 0; round < 8; round++) {
+    const geometry = geometryOf({ ...options, size });
+    const perChunk = Math.max(1, Math.floor(geometry.chunkBytes / pageSize));
+    // Each shard rounds up to whole chunks, and may lag by one.
+    const chunks = geometry.shards * (Math.ceil(geometry.slotsPerShard / perChunk) + 1);
+    const wanted = alignUp(geometry.dataOffset + chunks * geometry.chunkBytes, MIB);
+    if (geometry.chunks >= chunks) return size;
+    size = Math.max(size + MIB, wanted);
+  }
+  return size;
+}

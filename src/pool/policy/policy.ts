@@ -1,0 +1,49 @@
+/**
+ * The eviction policies of one shard, chosen by name.
+ *
+ * All their state lies in the region's words, so any process that holds the shard's lock goes on where the last one
+ * stopped; a Policy holds only where that region is. A holder that dies inside a call leaves the words in any state:
+ * whoever repairs the shard calls reset and inserts its sealed pages again.
+ */
+import { unreachable } from '../../../lib/assert.js';
+import { Lru } from './lru.js';
+import type { Policy, PolicyRegion } from './queue.js';
+import { S3Fifo } from './s3-fifo.js';
+import { Sieve } from './sieve.js';
+
+export { ghostLinesFor } from './ghost.js';
+export type { Policy, PolicyRegion } from './queue.js';
+
+/** The names that FormatOptions.eviction takes. */
+export type PolicyKind = 's3-fifo' | 'sieve' | 'lru' | 'none';
+
+/** Pages leave only when they are deleted. Keeps nothing, so that its region may be empty: count is always zero. */
+class NoEviction implements Policy {
+  reset(): void {}
+  insert(): void {}
+  remove(): void {}
+  touch(): void {}
+  evict(): number {
+    return -1;
+  }
+  count(): number {
+    return 0;
+  }
+  check(): void {}
+}
+
+/** The words are used as they are: call reset once when the pool is formatted. */
+export function makePolicy(kind: PolicyKind, region: PolicyRegion): Policy {
+  switch (kind) {
+    case 's3-fifo':
+      return new S3Fifo(region);
+    case 'sieve':
+      return new Sieve(region);
+    case 'lru':
+      return new Lru(region);
+    case 'none':
+      return new NoEviction();
+    default:
+      return unreachable(kind, 'no such eviction policy');
+  }
+}

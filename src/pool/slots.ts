@@ -1,0 +1,272 @@
+/**
+ * Slots: the truth of the pool. Reading, checking and filling the two lines of one object's metadata.
+ *
+ * In the extent the data comes first, so that a page keeps the alignment that direct I/O wants; then the key when it is
+ * too long for the slot, then the metadata.
+ *
+ * (O1) `check` covers every field that does not change between seal and reuse, seeded with the generation. A reader
+ *      that takes a slot from the table verifies it: damaged metadata is an error, not somebody's page.
+ * (O2) nothing read from a slot is used before its range was checked, whether the check word agrees or not.
+ */
+import { PoolError } from '../../lib/errors.js';
+import { checkOfWords } from '../../lib/hash.js';
+import type { Words } from '../../lib/words.js';
+import type { Geometry } from './geometry.js';
+import {
+  GENERATION_STEP,
+  INLINE_KEY_BYTES,
+  KEY_BYTES_MAX,
+  METADATA_BYTES_MAX,
+  NO_EXTENT,
+  STATE_BITS,
+  STATE_DRAFT,
+  STATE_MASK,
+  Slot,
+} from './layout.js';
+import type { Segment } from './segment.js';
+import { readUnsigned64, writeUnsigned64 } from './wide.js';
+
+const {
+  state: STATE,
+  check: CHECK,
+  hashLow: HASH_LOW,
+  hashHigh: HASH_HIGH,
+  keyLength: KEY_LENGTH,
+  metadataLength: METADATA_LENGTH,
+  size: SIZE,
+  extent: EXTENT,
+  expiry: EXPIRY,
+  from: FROM,
+  until: UNTIL,
+  publishSequence: PUBLISH_SEQUENCE,
+  flags: FLAGS,
+  owner: OWNER,
+  ownerIncarnation: OWNER_INCARNATION,
+  space: SPACE,
+  spaceGeneration: SPACE_GENERATION,
+  leaseCount: LEASE_COUNT,
+  key: KEY,
+} = Slot.word;
+const CHECKED_FROM = HASH_LOW;
+const CHECKED_WORDS = SPACE_GENERATION + 1 - HASH_LOW;
+
+/** What a new draft is made of. `key` holds keyLength bytes; times are milliseconds since the epoch, 0 for never. */
+export interface DraftFields {
+  key: Uint8Array;
+  keyLength: number;
+  hashLow: number;
+  hashHigh: number;
+  size: number;
+  metadata: Uint8Array;
+  expiry: number;
+  flags: number;
+  space: number;
+  spaceGeneration: number;
+  from: number;
+  until: number;
+  leaseCount: number;
+}
+
+export function extentBytes(size: number, keyLength: number, metadataLength: number): number {
+  return size + metadataLength + (keyLength > INLINE_KEY_BYTES ? keyLength : 0);
+}
+
+export class Slots {
+  private readonly words: Words;
+  private readonly segment: Segment;
+  private readonly base: number;
+  readonly total: number;
+
+  constructor(segment: Segment) {
+    const geometry: Geometry = segment.geometry;
+    this.words = segment.words;
+    this.segment = segment;
+    this.base = geometry.regions.slots.word;
+    this.total = geometry.shards * geometry.slotsPerShard;
+  }
+
+  wordOf(slot: number): number {
+    return this.base + slot * Slot.words;
+  }
+
+  /** The state word: generation and state, by a sequentially consistent load. */
+  stateWord(slot: number): number {
+    return this.words.load(this.base + slot * Slot.words + STATE);
+  }
+
+  setState(slot: number, state: number): void {
+    const word = this.base + slot * Slot.words + STATE;
+    this.words.store(word, (this.words.read(word) & ~STATE_MASK) | state);
+  }
+
+  generation(slot: number): number {
+    return this.words.read(this.wordOf(slot) + STATE) >>> STATE_BITS;
+  }
+
+  /** Fills a free slot and stores state DRAFT of the next generation last. */
+  writeDraft(slot: number, fields: DraftFields, extent: number, owner: number, incarnation: number): void {
+    const { words } = this;
+    const at = this.wordOf(slot);
+    words.write(at + HASH_LOW, fields.hashLow);
+    words.write(at + HASH_HIGH, fields.hashHigh);
+    words.write(at + KEY_LENGTH, fields.keyLength);
+    words.write(at + METADATA_LENGTH, fields.metadata.length);
+    words.write(at + SIZE, fields.size);
+    words.write(at + EXTENT, extent);
+    writeUnsigned64(words, at + EXPIRY, fields.expiry);
+    writeUnsigned64(words, at + FROM, fields.from);
+    writeUnsigned64(words, at + UNTIL, fields.until);
+    words.write(at + PUBLISH_SEQUENCE, 0);
+    words.write(at + FLAGS, fields.flags);
+    words.write(at + SPACE, fields.space);
+    words.write(at + SPACE_GENERATION, fields.spaceGeneration);
+    words.write(at + OWNER, owner + 1);
+    words.write(at + OWNER_INCARNATION, incarnation);
+    words.write(at + LEASE_COUNT, fields.leaseCount);
+    this.writeKey(at + KEY, fields, extent);
+    if (fields.metadata.length > 0) {
+      const long = fields.keyLength > INLINE_KEY_BYTES ? fields.keyLength : 0;
+      this.segment.writeDraft(extent, fields.size + long, fields.metadata);
+    }
+    // ORDER draft-1: fields before state; pairs with repair, which trusts the fields of a draft.
+    words.store(at + STATE, ((words.read(at + STATE) & ~STATE_MASK) + GENERATION_STEP) | STATE_DRAFT);
+  }
+
+  private writeKey(at: number, fields: DraftFields, extent: number): void {
+    const { key, keyLength } = fields;
+    if (keyLength > INLINE_KEY_BYTES) {
+      this.segment.writeDraft(extent, fields.size, key.subarray(0, keyLength));
+      return;
+    }
+    for (let i = 0; i < keyLength; i += 4) {
+      let word = key[i] as number;
+      if (i + 1 < keyLength) word |= (key[i + 1] as number) << 8;
+      if (i + 2 < keyLength) word |= (key[i + 2] as number) << 16;
+      if (i + 3 < keyLength) word |= (key[i + 3] as number) << 24;
+      this.words.write(at + (i >> 2), word);
+    }
+  }
+
+  checkOf(slot: number): number {
+    const at = this.wordOf(slot);
+    const seed = this.words.read(at + STATE) >>> STATE_BITS;
+    return checkOfWords(this.words, at + CHECKED_FROM, CHECKED_WORDS, seed);
+  }
+
+  /** Writes the check word of a slot whose fields are final. */
+  stampCheck(slot: number): void {
+    this.words.write(this.wordOf(slot) + CHECK, this.checkOf(slot));
+  }
+
+  isIntact(slot: number): boolean {
+    return this.words.read(this.wordOf(slot) + CHECK) === this.checkOf(slot) && this.isInRange(slot);
+  }
+
+  /** Whether lengths and extent lie where an object may lie. */
+  isInRange(slot: number): boolean {
+    const keyLength = this.keyLength(slot);
+    const metadataLength = this.metadataLength(slot);
+    if (keyLength < 1 || keyLength > KEY_BYTES_MAX || metadataLength > METADATA_BYTES_MAX) return false;
+    const bytes = extentBytes(this.size(slot), keyLength, metadataLength);
+    const extent = this.extent(slot);
+    return extent === NO_EXTENT ? bytes === 0 : this.segment.isInside(extent, bytes);
+  }
+
+  /** Throws POOL_CORRUPT unless the slot is intact and in range. */
+  verify(slot: number): void {
+    if (this.isIntact(slot)) return;
+    throw new PoolError('POOL_CORRUPT', `${this.segment.file.path}: the metadata of slot ${slot} is damaged.`, { slot });
+  }
+
+  keyEquals(slot: number, key: Uint8Array, length: number): boolean {
+    const { words } = this;
+    const at = this.wordOf(slot);
+    if (words.read(at + KEY_LENGTH) !== length) return false;
+    if (length > INLINE_KEY_BYTES) {
+      const extent = words.read(at + EXTENT);
+      const size = words.read(at + SIZE) >>> 0;
+      if (!this.segment.isInside(extent, size + length)) return false;
+      return this.segment.equals(extent, size, key, length);
+    }
+    for (let i = 0; i < length; i++) {
+      if (((words.read(at + KEY + (i >> 2)) >>> ((i & 3) * 8)) & 0xff) !== key[i]) return false;
+    }
+    return true;
+  }
+
+  /** A private copy of the key's bytes; empty where the slot's fields are out of range. */
+  keyBytes(slot: number): Uint8Array {
+    if (!this.isInRange(slot)) return new Uint8Array(0);
+    const length = this.keyLength(slot);
+    if (length > INLINE_KEY_BYTES) return this.segment.sealedBytes(this.extent(slot), this.size(slot), length).slice();
+    const at = this.wordOf(slot) + KEY;
+    const bytes = new Uint8Array(length);
+    for (let i = 0; i < length; i++) bytes[i] = this.words.read(at + (i >> 2)) >>> ((i & 3) * 8);
+    return bytes;
+  }
+
+  /** Bytes the object takes in its extent. */
+  extentBytes(slot: number): number {
+    return extentBytes(this.size(slot), this.keyLength(slot), this.metadataLength(slot));
+  }
+
+  metadataOffset(slot: number): number {
+    const keyLength = this.keyLength(slot);
+    return this.size(slot) + (keyLength > INLINE_KEY_BYTES ? keyLength : 0);
+  }
+
+  hashLow(slot: number): number {
+    return this.words.read(this.wordOf(slot) + HASH_LOW);
+  }
+  hashHigh(slot: number): number {
+    return this.words.read(this.wordOf(slot) + HASH_HIGH);
+  }
+  keyLength(slot: number): number {
+    return this.words.read(this.wordOf(slot) + KEY_LENGTH) >>> 0;
+  }
+  metadataLength(slot: number): number {
+    return this.words.read(this.wordOf(slot) + METADATA_LENGTH) >>> 0;
+  }
+  size(slot: number): number {
+    return this.words.read(this.wordOf(slot) + SIZE) >>> 0;
+  }
+  extent(slot: number): number {
+    return this.words.read(this.wordOf(slot) + EXTENT);
+  }
+  expiry(slot: number): number {
+    return readUnsigned64(this.words, this.wordOf(slot) + EXPIRY);
+  }
+  from(slot: number): number {
+    return readUnsigned64(this.words, this.wordOf(slot) + FROM);
+  }
+  until(slot: number): number {
+    return readUnsigned64(this.words, this.wordOf(slot) + UNTIL);
+  }
+  untilWord(slot: number): number {
+    return this.wordOf(slot) + UNTIL;
+  }
+  publishSequence(slot: number): number {
+    return this.words.read(this.wordOf(slot) + PUBLISH_SEQUENCE);
+  }
+  setPublishSequence(slot: number, sequence: number): void {
+    this.words.write(this.wordOf(slot) + PUBLISH_SEQUENCE, sequence);
+  }
+  flags(slot: number): number {
+    return this.words.read(this.wordOf(slot) + FLAGS);
+  }
+  ownerRow(slot: number): number {
+    return this.words.read(this.wordOf(slot) + OWNER) - 1;
+  }
+  ownerIncarnation(slot: number): number {
+    return this.words.read(this.wordOf(slot) + OWNER_INCARNATION);
+  }
+  space(slot: number): number {
+    return this.words.read(this.wordOf(slot) + SPACE);
+  }
+  spaceGeneration(slot: number): number {
+    return this.words.read(this.wordOf(slot) + SPACE_GENERATION);
+  }
+  leaseCount(slot: number): number {
+    return this.words.read(this.wordOf(slot) + LEASE_COUNT);
+  }
+}

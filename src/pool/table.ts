@@ -1,0 +1,194 @@
+/**
+ * The table: buckets of one line each, in which a key's hash leads to its slots.
+ *
+ * (B1) an entry changes by one store of its slot word, and never moves; its tag is stored before it. So readers need no
+ *      version of the bucket, and a writer who dies leaves nothing half-done for them to wait on.
+ * (B2) an entry that finds its home bucket full goes to a later one; every bucket it passed counts it in `overflow`
+ *      before the entry is visible. A probe goes on while the count is not zero, and never stops at an empty entry.
+ * (B3) a probe ends after PROBES_MAX buckets, whatever the words say; an entry is never put farther away.
+ *
+ * A crash leaves at most a count too high, which costs a probe; repair recounts.
+ */
+import type { Words } from '../../lib/words.js';
+import type { Geometry } from './geometry.js';
+import { Bucket, BUCKET_ENTRIES } from './layout.js';
+
+const OVERFLOW = Bucket.word.overflow;
+const PROBES_MAX = 64;
+
+export class Table {
+  private readonly words: Words;
+  private readonly base: number;
+  private readonly stride: number;
+  private readonly mask: number;
+  private readonly probes: number;
+  private readonly slotsPerShard: number;
+  // The state of the probe under way: begin, then next until it says -1.
+  private first = 0;
+  private home = 0;
+  private tag = 0;
+  private step = 0;
+  private index = 0;
+  /** The word of the entry that `next` returned last. */
+  entryWord = 0;
+
+  constructor(words: Words, geometry: Geometry) {
+    this.words = words;
+    this.base = geometry.regions.buckets.word;
+    this.stride = geometry.regions.buckets.stride;
+    this.mask = geometry.bucketsPerShard - 1;
+    this.probes = Math.min(PROBES_MAX, geometry.bucketsPerShard);
+    this.slotsPerShard = geometry.slotsPerShard;
+  }
+
+  begin(shard: number, hashLow: number, tag: number): void {
+    this.first = this.base + shard * this.stride;
+    this.home = hashLow & this.mask;
+    this.tag = tag;
+    this.step = 0;
+    this.index = 0;
+  }
+
+  /** The next slot, local to its shard, whose entry has the tag; -1 at the end of the probe. */
+  next(): number {
+    const { words, tag } = this;
+    while (this.step < this.probes) {
+      const bucket = this.first + ((this.home + this.step) & this.mask) * Bucket.words;
+      while (this.index < BUCKET_ENTRIES) {
+        const entry = bucket + this.index++ * 2;
+        if (words.read(entry) !== tag) continue;
+        // ORDER table-1: slot word, then the slot it names; pairs with insert.
+        const local = words.load(entry + 1) - 1;
+        if (local < 0 || local >= this.slotsPerShard) continue;
+        this.entryWord = entry + 1;
+        return local;
+      }
+      if (words.load(bucket + OVERFLOW) === 0) break;
+      this.step++;
+      this.index = 0;
+    }
+    this.step = this.probes;
+    return -1;
+  }
+
+  /** Slot word of the entry that names the slot, or -1. */
+  find(shard: number, hashLow: number, tag: number, local: number): number {
+    this.begin(shard, hashLow, tag);
+    for (let found = this.next(); found >= 0; found = this.next()) if (found === local) return this.entryWord;
+    return -1;
+  }
+
+  /** Enters the slot; false when every bucket in reach is full. The caller holds the shard's lock. */
+  insert(shard: number, hashLow: number, tag: number, local: number): boolean {
+    const { words } = this;
+    const first = this.base + shard * this.stride;
+    const home = hashLow & this.mask;
+    for (let step = 0; step < this.probes; step++) {
+      const entry = this.freeEntry(first + ((home + step) & this.mask) * Bucket.words);
+      if (entry < 0) continue;
+      this.count(first, home, step, 1);
+      words.store(entry, tag);
+      // ORDER table-2: slot filled and tag stored before the slot word; pairs with next.
+      words.store(entry + 1, local + 1);
+      return true;
+    }
+    return false;
+  }
+
+  private freeEntry(bucket: number): number {
+    for (let i = 0; i < BUCKET_ENTRIES; i++) if (this.words.read(bucket + i * 2 + 1) === 0) return bucket + i * 2;
+    return -1;
+  }
+
+  /** Another slot takes over an entry of the same tag, by one store. */
+  replace(entryWord: number, local: number): void {
+    this.words.store(entryWord, local + 1);
+  }
+
+  /** Removes the entry at the word, which belongs to the hash. */
+  remove(shard: number, hashLow: number, entryWord: number): void {
+    this.words.store(entryWord, 0);
+    const first = this.base + shard * this.stride;
+    const home = hashLow & this.mask;
+    const bucket = Math.floor((entryWord - first) / Bucket.words);
+    this.count(first, home, (bucket - home) & this.mask, -1);
+  }
+
+  /** Counts an entry in the `steps` buckets it passed. */
+  private count(first: number, home: number, steps: number, by: number): void {
+    for (let step = 0; step < steps; step++) {
+      const word = first + ((home + step) & this.mask) * Bucket.words + OVERFLOW;
+      this.words.store(word, Math.max(0, this.words.read(word) + by));
+    }
+  }
+
+  /** The local slots in the buckets where an entry of this hash could lie, for making room there. */
+  inReach(shard: number, hashLow: number, visit: (local: number) => void): void {
+    const first = this.base + shard * this.stride;
+    const home = hashLow & this.mask;
+    for (let step = 0; step < this.probes; step++) {
+      const bucket = first + ((home + step) & this.mask) * Bucket.words;
+      for (let i = 0; i < BUCKET_ENTRIES; i++) {
+        const local = this.words.read(bucket + i * 2 + 1) - 1;
+        if (local >= 0 && local < this.slotsPerShard) visit(local);
+      }
+    }
+  }
+
+  /**
+   * Makes the shard's entries agree with its slots without moving any: wrong ones are zeroed, then missing ones added
+   * by `missing`, then the overflow counts are what the entries say. `belongs` tells whether an entry is right.
+   */
+  repair(shard: number, belongs: (local: number, tag: number, entryWord: number) => boolean): void {
+    const { words } = this;
+    const first = this.base + shard * this.stride;
+    for (let bucket = 0; bucket <= this.mask; bucket++) {
+      const start = first + bucket * Bucket.words;
+      for (let i = 0; i < BUCKET_ENTRIES; i++) {
+        const word = start + i * 2 + 1;
+        const local = words.read(word) - 1;
+        if (local === -1) continue;
+        const right = local >= 0 && local < this.slotsPerShard && belongs(local, words.read(word - 1), word);
+        if (!right) words.store(word, 0);
+      }
+    }
+  }
+
+  /** Sets every overflow count of the shard from its entries. `hashOf` gives a local slot's low hash. */
+  recount(shard: number, hashOf: (local: number) => number): void {
+    const counts = this.overflows(shard, hashOf);
+    const first = this.base + shard * this.stride;
+    for (let bucket = 0; bucket <= this.mask; bucket++) {
+      this.words.store(first + bucket * Bucket.words + OVERFLOW, counts[bucket] as number);
+    }
+  }
+
+  /** What the overflow counts must be. */
+  overflows(shard: number, hashOf: (local: number) => number): Int32Array {
+    const counts = new Int32Array(this.mask + 1);
+    const first = this.base + shard * this.stride;
+    for (let bucket = 0; bucket <= this.mask; bucket++) {
+      for (let i = 0; i < BUCKET_ENTRIES; i++) {
+        const local = this.words.read(first + bucket * Bucket.words + i * 2 + 1) - 1;
+        if (local < 0 || local >= this.slotsPerShard) continue;
+        const home = hashOf(local) & this.mask;
+        const steps = (bucket - home) & this.mask;
+        for (let step = 0; step < steps; step++) {
+          const passed = (home + step) & this.mask;
+          counts[passed] = (counts[passed] as number) + 1;
+        }
+      }
+    }
+    return counts;
+  }
+
+  overflowOf(shard: number, bucket: number): number {
+    return this.words.load(this.base + shard * this.stride + bucket * Bucket.words + OVERFLOW);
+  }
+
+  /** Whether an entry at the word can be reached by a probe for the hash. */
+  isReachable(shard: number, hashLow: number, entryWord: number): boolean {
+    const bucket = Math.floor((entryWord - this.base - shard * this.stride) / Bucket.words);
+    return ((bucket - (hashLow & this.mask)) & this.mask) < this.probes;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Touch rings: how a hit reaches the eviction policy without a shared line. Each node has a small ring per shard, which
+ * only it writes; whoever holds the shard's lock drains the rings before it chooses victims. Lossy by design (as
+ * Caffeine's read buffers): what was overwritten before it was drained is not counted. Everything here is a hint:
+ * plain writes, every value checked by the reader.
+ */
+import type { Words } from '../../lib/words.js';
+import { type Geometry, TOUCH_ENTRIES } from './geometry.js';
+import { STATE_SEALED, Slot, TouchHead } from './layout.js';
+import type { Nodes } from './nodes.js';
+import type { Policy } from './policy/index.js';
+
+const MASK = TOUCH_ENTRIES - 1;
+const STRIDE = TouchHead.words + TOUCH_ENTRIES;
+
+export class Touches {
+  private readonly words: Words;
+  private readonly base: number;
+  private readonly positions: Int32Array;
+
+  constructor(words: Words, geometry: Geometry, row: number) {
+    this.words = words;
+    this.base = geometry.regions.touches.word + row * geometry.shards * STRIDE;
+    this.positions = new Int32Array(geometry.shards);
+    for (let shard = 0; shard < geometry.shards; shard++) this.positions[shard] = words.load(this.base + shard * STRIDE);
+  }
+
+  record(shard: number, slot: number): void {
+    const ring = this.base + shard * STRIDE;
+    const position = this.positions[shard] as number;
+    this.words.write(ring + TouchHead.words + (position & MASK), slot + 1);
+    this.positions[shard] = (position + 1) | 0;
+    this.words.write(ring, (position + 1) | 0);
+  }
+}
+
+export class TouchDrain {
+  private readonly words: Words;
+  private readonly geometry: Geometry;
+  private readonly nodes: Nodes;
+
+  constructor(words: Words, geometry: Geometry, nodes: Nodes) {
+    this.words = words;
+    this.geometry = geometry;
+    this.nodes = nodes;
+  }
+
+  /** Tells the policy of every hit since the last drain. The caller holds the shard's lock. */
+  drain(shard: number, policy: Policy): void {
+    const { words, geometry } = this;
+    const { touches, touchesDrained, slots } = geometry.regions;
+    const first = shard * geometry.slotsPerShard;
+    const high = this.nodes.high();
+    for (let row = 0; row < high; row++) {
+      const ring = touches.word + (row * geometry.shards + shard) * STRIDE;
+      const drainedWord = touchesDrained.word + shard * touchesDrained.stride + row;
+      const position = words.load(ring);
+      let drained = words.read(drainedWord);
+      if (position === drained) continue;
+      const behind = (position - drained) | 0;
+      if (behind < 0 || behind > TOUCH_ENTRIES) drained = (position - TOUCH_ENTRIES) | 0;
+      for (; drained !== position; drained = (drained + 1) | 0) {
+        const local = words.read(ring + TouchHead.words + (drained & MASK)) - 1 - first;
+        if (local < 0 || local >= geometry.slotsPerShard) continue;
+        const state = words.read(slots.word + (first + local) * Slot.words + Slot.word.state) & 7;
+        if (state === STATE_SEALED) policy.touch(local);
+      }
+      words.write(drainedWord, position);
+    }
+  }
+}

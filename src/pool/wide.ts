@@ -1,0 +1,26 @@
+/** Unsigned 64-bit numbers as two words, low first, exact up to 2^53; all ones stands for 'open', no upper end. */
+import type { Words } from '../../lib/words.js';
+
+const HIGH = 2 ** 32;
+
+export function readUnsigned64(words: Words, word: number): number {
+  const high = words.read(word + 1);
+  if (high === -1) return Number.POSITIVE_INFINITY;
+  return (high >>> 0) * HIGH + (words.read(word) >>> 0);
+}
+
+export function writeUnsigned64(words: Words, word: number, value: number): void {
+  if (value === Number.POSITIVE_INFINITY) {
+    words.write(word, -1);
+    words.write(word + 1, -1);
+    return;
+  }
+  words.write(word, value | 0);
+  words.write(word + 1, Math.floor(value / HIGH) | 0);
+}
+
+/** Lowers a bound that others read meanwhile: whatever mixture of old and new they see is never above the old one. */
+export function lowerUnsigned64(words: Words, word: number, value: number): void {
+  words.store(word + 1, Math.floor(value / HIGH) | 0);
+  words.store(word, value | 0);
+}
