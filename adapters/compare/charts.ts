@@ -27,14 +27,19 @@ const WIDTH = 600;
 const ROW_HEIGHT = 34;
 const FONT = 'system-ui, sans-serif';
 const LABEL_WIDTH = 190;
-/** Series with more labels than this are drawn as lines, not bars. */
-const BARS_MAX = 10;
+const WIDE_WIDTH = 1240;
+/** Series with more labels than this are drawn over the whole width, with bars that stand. */
+const LYING_BARS_MAX = 8;
+/** Values further apart than this, as a ratio, are drawn on a logarithmic axis. */
+const SPREAD_MAX = 50;
 
 export interface Chart {
   readonly title: string;
   /** How to read it, one sentence. */
   readonly caption: string;
   readonly svg: string;
+  /** Drawn over the whole width of the page. */
+  readonly wide?: boolean;
 }
 
 interface Echarts {
@@ -66,8 +71,8 @@ function colorOf(arm: ArmName): string {
   return armColors[arm] ?? '#8a8f98';
 }
 
-function draw(echarts: Echarts, height: number, option: EChartsOption): string {
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
+function draw(echarts: Echarts, height: number, option: EChartsOption, width: number = WIDTH): string {
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({ animation: false, textStyle: { fontFamily: FONT, color: INK }, ...option });
     return chart
@@ -277,14 +282,28 @@ function memoryChart(echarts: Echarts, result: CompareResult): Chart {
 
 export type ExtraSeries = NonNullable<CompareResult['series']>[number];
 
+/** Numbers are points of a line, such as seconds; anything else is a thing of its own, such as a query. */
+function areNumbers(labels: readonly string[]): boolean {
+  return labels.every((label) => label.trim() !== '' && Number.isFinite(Number(label)));
+}
+
+/** A value axis that is logarithmic where the largest value would flatten the least to nothing. */
+function spreadAxis(values: readonly number[]): { axis: object; logarithmic: boolean } {
+  const positive = values.filter((value) => value > 0);
+  const logarithmic = positive.length > 0 && Math.max(...positive) / Math.min(...positive) > SPREAD_MAX;
+  if (!logarithmic) return { axis: valueAxis(compactText), logarithmic };
+  const ends = decades(positive);
+  // Bars would stand on 1 otherwise, wherever the axis begins.
+  return { axis: { ...valueAxis(compactText), type: 'log', ...ends, startValue: ends.min }, logarithmic };
+}
+
 function extraChart(echarts: Echarts, extra: ExtraSeries): Chart {
   const arms = Object.keys(extra.values) as ArmName[];
-  const bars = extra.labels.length <= BARS_MAX;
-  const height = bars ? extra.labels.length * (arms.length * 14 + 14) + 70 : 300;
-  const axis = valueAxis(compactText);
+  const { axis, logarithmic } = spreadAxis(arms.flatMap((arm) => extra.values[arm] ?? []));
+  const lying = extra.labels.length <= LYING_BARS_MAX && !areNumbers(extra.labels);
   const series = arms.map((arm) => ({
     name: arm,
-    type: bars ? 'bar' : 'line',
+    type: areNumbers(extra.labels) ? 'line' : 'bar',
     barMaxWidth: 12,
     showSymbol: false,
     itemStyle: { color: colorOf(arm) },
@@ -292,16 +311,19 @@ function extraChart(echarts: Echarts, extra: ExtraSeries): Chart {
     data: [...(extra.values[arm] ?? [])],
   }));
   const acrossLabels = { ...nameAxis(extra.labels), inverse: false, axisLabel: { ...labelText, hideOverlap: true } };
+  const option = {
+    legend: legend(arms),
+    grid: grid(34, 24),
+    xAxis: lying ? axis : acrossLabels,
+    yAxis: lying ? nameAxis(extra.labels) : axis,
+    series,
+  } as EChartsOption;
+  const height = lying ? extra.labels.length * (arms.length * 14 + 14) + 70 : 300;
   return {
     title: extra.title,
-    caption: `In ${extra.unit}, per arm.`,
-    svg: draw(echarts, height, {
-      legend: legend(arms),
-      grid: grid(34, 24),
-      xAxis: bars ? axis : acrossLabels,
-      yAxis: bars ? nameAxis(extra.labels) : axis,
-      series,
-    } as EChartsOption),
+    caption: `In ${extra.unit}, per arm${logarithmic ? '; logarithmic' : ''}.`,
+    svg: draw(echarts, height, option, lying ? WIDTH : WIDE_WIDTH),
+    ...(lying ? {} : { wide: true }),
   };
 }
 

@@ -44,7 +44,7 @@ function tableHtml(heads: readonly string[], rows: readonly (readonly string[])[
 function chartHtml(chart: Chart): string {
   const label = escapeHtml(`${chart.title}. ${chart.caption}`);
   const svg = chart.svg.replace('<svg ', `<svg role="img" aria-label="${label}" `);
-  return `<figure><figcaption><strong>${escapeHtml(chart.title)}</strong><span>${escapeHtml(chart.caption)}</span></figcaption>\n${svg}</figure>`;
+  return `<figure${chart.wide === true ? ' class="wide"' : ''}><figcaption><strong>${escapeHtml(chart.title)}</strong><span>${escapeHtml(chart.caption)}</span></figcaption>\n<div class="scroll">${svg}</div></figure>`;
 }
 
 function chartsHtml(charts: readonly Chart[]): string {
@@ -86,7 +86,7 @@ function runHtml(result: CompareResult, charts: readonly Chart[], identifier: st
   return [
     `<section id="${identifier}">`,
     `<h2>${escapeHtml(result.workload)}</h2>`,
-    `<p>${escapeHtml(whatWasCompared(result))} <span class="muted">Seed ${escapeHtml(String(result.seed))}.</span></p>`,
+    `<p>${escapeHtml(whatWasCompared(result))} <span class="muted">Seed&nbsp;${escapeHtml(String(result.seed))}.</span></p>`,
     ...(outcome === undefined ? [] : [`<p class="verdict">${escapeHtml(outcome)}</p>`]),
     tableHtml(figureHeads, rows, sharedRow),
     chartsHtml(charts),

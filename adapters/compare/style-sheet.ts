@@ -21,6 +21,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; } tr.shared 
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 16px; margin: 20px 0; }
 figure { margin: 0; background: var(--card); border-radius: 8px; padding: 14px 16px; break-inside: avoid; }
 figcaption { margin-bottom: 8px; } figcaption strong { display: block; } figcaption span { font-size: .86rem; display: block; line-height: 1.35; }
+figure.wide { grid-column: 1 / -1; } figure.wide svg { min-width: 860px; }
 figure svg { display: block; width: 100%; height: auto; }
 svg [fill="${INK}"] { fill: var(--ink); } svg [fill="${MUTED}"] { fill: var(--muted); } svg [stroke="${GRID_LINE}"] { stroke: var(--line); }
 ul { padding-left: 20px; max-width: 90ch; } ul.checks { list-style: none; padding: 0; } ul.checks li { padding: 2px 0 2px 64px; text-indent: -64px; }

@@ -135,7 +135,7 @@ describe('compare', () => {
       expect(exitCode, stderr).to.equal(0);
       expect(stdout).to.contain(`(seed ${seed})`);
       expect(JSON.parse(readFileSync(json, 'utf8')).seed).to.equal(Number(seed));
-      expect(readFileSync(report, 'utf8')).to.contain(`Seed ${seed}.`).and.to.contain('<svg');
+      expect(readFileSync(report, 'utf8')).to.contain(`Seed&nbsp;${seed}.`).and.to.contain('<svg');
     }
   });
 

@@ -64,6 +64,42 @@ describe('the report', () => {
     expect(page).to.contain('<td>q6</td><td>2</td><td>4.25</td>');
   });
 
+  it('draws a series of many names as standing bars over the whole width, and one of numbers as lines', async () => {
+    const labels = Array.from({ length: 22 }, (_, index) => String(index + 1));
+    const values = { shared: labels.map(Number), 'private-lru': labels.map((label) => Number(label) + 1) };
+    const series = { title: 'Mean time', unit: 'ms', labels, values };
+    const named = { ...series, labels: labels.map((label) => `q${label}`) };
+    const drawings = [];
+    for (const one of [named, series]) {
+      const page = await renderReport([sampleResult({ series: [one] })], options);
+      drawings.push(/<figure class="wide">[\s\S]*?<\/figure>/.exec(page)?.[0] ?? '');
+    }
+    const shapes = drawings.map((drawing) => count(drawing, 'fill="#2f6fed"'));
+    expect(shapes[0]).to.be.at.least(22);
+    expect(shapes[1]).to.be.below(22);
+    expect(drawings[1]).to.contain('stroke="#2f6fed"');
+  });
+
+  it('draws values that lie far apart on a logarithmic axis, says so, and stands the bars on its end', async () => {
+    const heights = async (least: number) => {
+      const series = { title: 'Mean time', unit: 'ms', labels: ['q1', 'q2'], values: { shared: [least, 900] } };
+      const page = await renderReport([sampleResult({ series: [series] })], options);
+      const drawing = page.slice(page.indexOf('<strong>Mean time</strong>'));
+      const bars = [...drawing.matchAll(/<path d="M[\d.]+ [\d.]+l([\d.]+) [^"]*" fill="#2f6fed"/g)];
+      return {
+        says: drawing.includes('logarithmic'),
+        widths: bars.map(([, width]) => Number(width)).filter((width) => width > 30),
+      };
+    };
+    const near = await heights(100);
+    const far = await heights(0.5);
+    expect([near.says, far.says]).to.deep.equal([false, true]);
+    expect(far.widths).to.have.length(2);
+    // The axis begins at 0.1.
+    const expected = Math.log10(900 / 0.1) / Math.log10(0.5 / 0.1);
+    expect((far.widths[1] ?? 0) / (far.widths[0] ?? 0)).to.be.closeTo(expected, 0.05);
+  });
+
   it('gives every text and line of the charts a colour that the style sheet turns for dark readers', async () => {
     const page = await renderReport([sampleResult()], options);
     const [sheet = ''] = /<style>[\s\S]*?<\/style>/.exec(page) ?? [];
