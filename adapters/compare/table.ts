@@ -100,8 +100,8 @@ function transposed(rows: readonly (readonly string[])[]): string[][] {
   return (rows[0] ?? []).map((_, column) => rows.map((row) => row[column] ?? ''));
 }
 
-function figureLines(result: CompareResult, options: TableOptions, paint: Paint): string[] {
-  const rows = [[...figureHeads], ...result.arms.map((arm) => figureCells(result, arm))];
+/** Lines of a table as it stands, or turned where it does not fit the terminal. `shared` is the row to stand out. */
+function tableLines(rows: readonly (readonly string[])[], options: TableOptions, paint: Paint, shared = -1): string[] {
   const upright = alignRows(rows);
   const width = (upright[0] ?? []).join(GAP).length;
   const turned = options.columns !== undefined && width > options.columns;
@@ -109,8 +109,14 @@ function figureLines(result: CompareResult, options: TableOptions, paint: Paint)
   return table.map((row, index) => {
     if (index === 0) return paint('bold', row.join(GAP));
     if (turned) return [paint('bold', row[0] ?? ''), ...row.slice(1)].join(GAP);
-    return result.arms[index - 1]?.name === 'shared' ? paint('cyan', row.join(GAP)) : row.join(GAP);
+    return index === shared ? paint('cyan', row.join(GAP)) : row.join(GAP);
   });
+}
+
+function figureLines(result: CompareResult, options: TableOptions, paint: Paint): string[] {
+  const rows = [[...figureHeads], ...result.arms.map((arm) => figureCells(result, arm))];
+  const shared = result.arms.findIndex((arm) => arm.name === 'shared') + 1;
+  return tableLines(rows, options, paint, shared);
 }
 
 function checkLines(result: CompareResult, paint: Paint, columns: number): string[] {
@@ -167,8 +173,8 @@ export function overviewCells(result: CompareResult): string[] {
 
 function overviewLines(results: readonly CompareResult[], options: TableOptions): string[] {
   const paint = painter(options.color);
-  const rows = alignRows([[...overviewHeads], ...results.map(overviewCells)]).map((row) => row.join(GAP));
-  return ['', paint('bold', `All ${results.length} workloads`), paint('bold', rows[0] ?? ''), ...rows.slice(1)];
+  const rows = [[...overviewHeads], ...results.map(overviewCells)];
+  return ['', paint('bold', `All ${results.length} workloads`), ...tableLines(rows, options, paint)];
 }
 
 /** The whole output for one or several runs, with a newline at the end. */

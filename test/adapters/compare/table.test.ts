@@ -40,7 +40,7 @@ describe('the table of a comparison', () => {
   });
 
   it('turns to one line per figure on a terminal that it does not fit', () => {
-    const text = renderTable([sampleResult()], { color: false, columns: 80 });
+    const text = renderTable([sampleResult(), sampleResult()], { color: false, columns: 80 });
     const lines = figureLines(text);
     expect(lines).to.have.length(12);
     expect(lines[0]).to.match(/^arm +private-lru +private-s3-fifo +shared$/);
