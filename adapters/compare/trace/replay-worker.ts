@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MappedBoard, yieldProcessor } from '../../../lib/linux/index.js';
+import { MappedBoard, stayOnProcessor, yieldProcessor } from '../../../lib/linux/index.js';
 import { PatternPages, StoragePages } from './pages.js';
 import { PrivateLruCache, PrivatePolicyCache, type ReplayCache } from './replay-cache.js';
 import { CountedSource, positionsOf, type ReplayTally, replay } from './replay-node.js';
@@ -44,6 +44,7 @@ async function openCache(): Promise<ReplayCache> {
 async function configure(received: NodeConfig): Promise<void> {
   config = received;
   const { directory, node, nodes, storage, pageSize, unique } = config;
+  stayOnProcessor(node);
   board = new MappedBoard(join(directory, runFiles.board), nodes);
   source = new CountedSource(storage === undefined ? new PatternPages() : new StoragePages(storage, pageSize, unique));
   trace = readRouted(directory, node);
