@@ -12,12 +12,13 @@
  * (F4) the near entry is made from fields that the hazard keeps from changing. It is remembered under what this node had
  *      seen of the sequence before the probe, so a retirement since then will still be read.
  */
+import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';
 import type { Words } from '../../lib/words.js';
 import { Hazards } from './hazards.js';
 import { NO_EXTENT, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
 import { NearEntry, NearIndex, type NearKey, type NearMap } from './near.js';
-import type { Parts } from './parts.js';
+import { counterIndex, type Parts } from './parts.js';
 import { Touches } from './touches.js';
 
 const TRIES_MAX = 8;
@@ -39,6 +40,8 @@ export class Reader {
   private readonly parts: Parts;
   private readonly words: Words;
   private readonly machine: Machine;
+  private readonly counters: Counters;
+  private readonly nearHits: number;
   private readonly seen: Int32Array;
   private readonly dropWord: number;
   private readonly slotsPerShard: number;
@@ -55,6 +58,8 @@ export class Reader {
     this.hazards = new Hazards(words, geometry, machine, nodes.self);
     this.near = new NearIndex(nearEntries, geometry.slotsPerShard);
     this.touches = new Touches(words, geometry, nodes.self);
+    this.counters = parts.counters;
+    this.nearHits = counterIndex(geometry, nodes.self, 'nearHits');
     this.seen = log.seen;
     this.dropWord = spaces.dropWord;
     this.slotsPerShard = geometry.slotsPerShard;
@@ -67,8 +72,17 @@ export class Reader {
     // ORDER hazard: interest, then sequence; pairs with retire and the scan.
     this.hazards.expose(entry.slot);
     if (this.words.load(entry.sequenceWord) !== this.seen[entry.shard]) return false;
-    if (this.words.load(this.dropWord) !== this.drops) return false;
+    // ORDER drop: after an acquiring load, a plain read sees every drop that returned before; pairs with Spaces.drop.
+    if (this.words.read(this.dropWord) !== this.drops) return false;
     return entry.expiry === 0 || this.machine.nowMs() < entry.expiry;
+  }
+
+  /** A near hit, if the entry is still true: exposed, counted, and the eviction policy told. */
+  hit(entry: NearEntry): boolean {
+    if (!this.isFresh(entry)) return false;
+    this.touches.record(entry.shard, entry.slot);
+    this.counters.add(this.nearHits, 1);
+    return true;
   }
 
   /** The hit was taken: tell the eviction policy. */

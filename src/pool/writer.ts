@@ -127,15 +127,16 @@ export class Writer {
     const { shards, extents } = this.parts;
     const sizeClass = bytes === 0 ? undefined : extents.classes.classFor(extents.granulesOf(bytes));
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      if (shards.live(shard) >= shards.capacity(shard) + allowance || !shards.hasFreeSlot(shard)) {
-        if (!this.reclaimer.makeRoom(shard, undefined)) return undefined;
+      const overCapacity = shards.live(shard) >= shards.capacity(shard) + allowance;
+      if (overCapacity || !shards.hasFreeSlot(shard)) {
+        if (!this.reclaimer.makeRoom(shard, undefined, overCapacity)) return undefined;
         continue;
       }
       if (bytes === 0) return NO_EXTENT;
       const extent = this.allocate(shard, bytes, claimed);
       if (extent !== NO_EXTENT) return extent;
       // A run is not made within one shard: the caller claims chunks across all of them.
-      if (sizeClass === undefined || !this.reclaimer.makeRoom(shard, sizeClass)) return undefined;
+      if (sizeClass === undefined || !this.reclaimer.makeRoom(shard, sizeClass, false)) return undefined;
     }
     return undefined;
   }
