@@ -3,6 +3,9 @@
  *
  * Descriptors are opened through node:fs: close-on-exec, and closed with the worker that opened them, which is what
  * makes a terminated worker's file locks fall.
+ *
+ * (J1) a mapping keeps its open file description alive, and with it every lock of it. So mappings are made through a
+ *      description of their own (`withMappable`), and the one that holds the locks has none.
  */
 import {
   closeSync,
@@ -11,10 +14,12 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
+  readSync,
   type Stats,
   statfsSync,
   statSync,
   unlinkSync,
+  writeSync,
 } from 'node:fs';
 import { userInfo } from 'node:os';
 import { PoolError } from '../errors.js';
@@ -63,12 +68,14 @@ function flockOf(type: number, byte: number): Buffer {
 
 export class PoolFile {
   readonly path: string;
-  readonly descriptor: number;
+  private readonly descriptor: number;
+  private readonly writable: boolean;
   private open = true;
 
-  private constructor(path: string, descriptor: number) {
+  private constructor(path: string, descriptor: number, writable: boolean) {
     this.path = path;
     this.descriptor = descriptor;
+    this.writable = writable;
   }
 
   /** Throws POOL_NOT_FOUND, ACCESS_DENIED, NO_SPACE. */
@@ -80,7 +87,7 @@ export class PoolFile {
       (options.createMode === undefined ? 0 : constants.O_CREAT);
     let file: PoolFile;
     try {
-      file = new PoolFile(path, openSync(path, flags, options.createMode ?? 0));
+      file = new PoolFile(path, openSync(path, flags, options.createMode ?? 0), options.writable);
     } catch (error) {
       throw describeAccess(path, error);
     }
@@ -104,6 +111,17 @@ export class PoolFile {
     }
   }
 
+  /** Calls `map` with a descriptor of the same file that holds no locks. */
+  withMappable<T>(map: (descriptor: number) => T): T {
+    const flags = this.writable ? constants.O_RDWR : constants.O_RDONLY;
+    const mappable = openSync(`/proc/self/fd/${this.descriptor}`, flags);
+    try {
+      return map(mappable);
+    } finally {
+      closeSync(mappable);
+    }
+  }
+
   stats(): Stats {
     return fstatSync(this.descriptor);
   }
@@ -121,6 +139,16 @@ export class PoolFile {
   /** Whether the file lives in memory only and is gone after a restart. */
   isVolatile(): boolean {
     return statfsSync(this.path).type === TMPFS_MAGIC;
+  }
+
+  /** The first bytes of the file; shorter where the file is. */
+  readStart(byteLength: number): Buffer {
+    const buffer = Buffer.alloc(byteLength);
+    return buffer.subarray(0, readSync(this.descriptor, buffer, 0, byteLength, 0));
+  }
+
+  writeStart(bytes: Uint8Array): void {
+    writeSync(this.descriptor, bytes, 0, bytes.length, 0);
   }
 
   setMode(mode: number): void {

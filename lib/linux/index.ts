@@ -1,4 +1,6 @@
+export { ALIGNMENT, alignedBuffer, isAligned } from './aligned.js';
 export { MappedBoard, type ProgressBoard, yieldProcessor } from './board.js';
+export { Deadline, wantsCopies } from './deadline.js';
 export { errnoNameOf, type OpenFileOptions, PoolFile } from './file.js';
 export { libc } from './libc.js';
 export { MUTEX_BYTES, RobustLiveness } from './liveness.js';

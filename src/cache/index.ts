@@ -1,1 +1,3 @@
+export { SharedCache } from './cache.js';
+export type { CacheOptions, FetchOptions, PutOptions } from './options.js';
 export * from './types.js';

@@ -12,11 +12,11 @@ import { PoolError } from '../../lib/errors.js';
 import { OS_PAGE_BYTES, WINDOW_BYTES_MAX } from '../../lib/linux/index.js';
 import { LINE_BYTES } from '../../lib/struct.js';
 import {
-  Bucket,
   BUCKET_ENTRIES,
-  CLASS_HEADS,
+  Bucket,
   ChunkEntry,
   ChunkUse,
+  CLASS_HEADS,
   Control,
   HazardHead,
   LockLine,
@@ -257,7 +257,12 @@ export function defaultMaxObjects(size: number, pageSize: number): number {
 }
 
 /** The file size, in bytes, that holds maxObjects objects of pageSize bytes each, with room for retired ones to wait. */
-export function sizeFor(options: { pageSize: number; maxObjects: number; maxNodes: number; eviction: Eviction }): number {
+export function sizeFor(options: {
+  pageSize: number;
+  maxObjects: number;
+  maxNodes: number;
+  eviction: Eviction;
+}): number {
   const { pageSize, maxObjects } = options;
   let size = alignUp(maxObjects * pageSize * 1.1 + 4 * MIB, MIB);
   for (let round = 0; round < 8; round++) {

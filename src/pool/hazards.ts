@@ -83,7 +83,9 @@ export class Hazards {
     }
     const entry = this.freePins.pop() ?? this.high;
     if (entry >= this.pinCapacity) {
-      throw new PoolError('TOO_MANY_PINS', `This node pins ${this.pinCapacity} pages already.`, { pins: this.pinCapacity });
+      throw new PoolError('TOO_MANY_PINS', `This node pins ${this.pinCapacity} pages already.`, {
+        pins: this.pinCapacity,
+      });
     }
     this.words.store(this.pins + entry, slot + 1);
     if (entry >= this.high) {

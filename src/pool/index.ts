@@ -1,1 +1,13 @@
+export { sizeFor as poolSizeFor } from './geometry.js';
+export { displayKey, type KeySpace } from './keys.js';
+export { FLAG_DETACHED, FLAG_LEASED, FLAG_VERSIONED } from './layout.js';
+export { listObjects, totalOf } from './listing.js';
+export type { NearEntry } from './near.js';
+export type { NodeSession } from './node.js';
+export { connect, destroy, format } from './open.js';
+export { parseSize } from './options.js';
+export { PinnedPage, PrivatePage } from './page.js';
+export { AttachedPool } from './pool.js';
+export type { DraftFields } from './slots.js';
 export * from './types.js';
+export type { DraftPlace } from './writer.js';

@@ -38,6 +38,8 @@ export const FLAG_RETAINED = 1;
 export const FLAG_LEASED = 2;
 /** Not entered in its bucket while it is a draft: it will supersede what is there. */
 export const FLAG_DETACHED = 4;
+/** Of a space whose pages carry versions. */
+export const FLAG_VERSIONED = 8;
 
 export const NO_EXTENT = -1;
 export const INLINE_KEY_BYTES = 40;
@@ -91,8 +93,7 @@ export const Control = struct('Control', [
     fields: { dropCount: 'sync32', spacePending: 'u32', spaceCount: 'u32', reserved1: ['u32', 13] },
   },
   { writer: 'holder of the chunk lock', fields: { freeChunks: 'u32', chunkHint: 'u32', reserved2: ['u32', 14] } },
-  { writer: 'holder of the node lock', fields: { repairs: 'u32', deaths: 'u32', reserved3: ['u32', 14] } },
-  { writer: 'a joining node, under the file lock', fields: { rowsHigh: 'sync32', reserved4: ['u32', 15] } },
+  { writer: 'a joining node, under the file lock', fields: { rowsHigh: 'sync32', reserved3: ['u32', 15] } },
 ]);
 
 /** word: owner row + 1 (10 bits), waiters (1), dirty (1), term (20). */
@@ -117,7 +118,6 @@ export const NodeRow = struct('NodeRow', [
   {
     writer: NODE,
     fields: {
-      requests: 'u64',
       nearHits: 'u64',
       tableHits: 'u64',
       misses: 'u64',
@@ -125,11 +125,12 @@ export const NodeRow = struct('NodeRow', [
       loadFailures: 'u64',
       loadMicroseconds: 'u64',
       waits: 'u64',
+      staleFills: 'u64',
     },
   },
   {
     writer: NODE,
-    fields: { staleFills: 'u64', unshared: 'u64', evictions: 'u64', reserved3: ['u32', 10] },
+    fields: { unshared: 'u64', evictions: 'u64', reserved3: ['u32', 12] },
   },
 ]);
 
@@ -222,7 +223,14 @@ export const Slot = struct('Slot', [
 export const Space = struct('Space', [
   {
     writer: 'holder of the space lock',
-    fields: { state: 'sync32', generation: 'sync32', nameLength: 'u32', nameHash: 'u32', name: ['u32', 60] },
+    fields: {
+      state: 'sync32',
+      generation: 'sync32',
+      nameLength: 'u32',
+      nameHash: 'u32',
+      versioned: 'sync32',
+      name: ['u32', 59],
+    },
   },
 ]);
 
@@ -240,7 +248,7 @@ export const SlotLink = record('SlotLink', SHARD, { next: 'u32' });
 
 export const ChunkUse = struct('ChunkUse', [
   {
-    writer: 'holder of the owning shard\'s lock',
+    writer: "holder of the owning shard's lock",
     fields: { used: 'u32', next: 'u32', previous: 'u32', hint: 'u32', listed: 'u32', reserved1: ['u32', 11] },
   },
 ]);

@@ -59,7 +59,8 @@ export class Locks {
   acquire(lock: number): void {
     const word = this.base + lock * LockLine.words;
     const seen = this.words.load(word);
-    if ((seen & (OWNER_MASK | DIRTY)) === 0 && this.words.compareExchange(word, seen, seen | this.owner) === seen) return;
+    if ((seen & (OWNER_MASK | DIRTY)) === 0 && this.words.compareExchange(word, seen, seen | this.owner) === seen)
+      return;
     this.acquireSlowly(lock, word);
   }
 
@@ -148,7 +149,8 @@ export class Locks {
         throw new PoolError('BUSY', `Lock ${lock} has been held for ${waited} ms by node ${owner}.`, { lock, owner });
       }
       const parked = seen | WAITERS;
-      if (seen === parked || this.words.compareExchange(word, seen, parked) === seen) this.machine.park(word, parked, PARK_MS);
+      if (seen === parked || this.words.compareExchange(word, seen, parked) === seen)
+        this.machine.park(word, parked, PARK_MS);
     }
   }
 

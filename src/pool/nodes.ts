@@ -182,7 +182,8 @@ export class Nodes {
     const { pins, hazardHeads } = this.geometry.regions;
     const high = this.words.load(hazardHeads.word + index * HazardHead.words + HazardHead.word.pinHigh) >>> 0;
     let count = 0;
-    for (let i = 0; i < Math.min(high, pins.stride); i++) if (this.words.read(pins.word + index * pins.stride + i) !== 0) count++;
+    for (let i = 0; i < Math.min(high, pins.stride); i++)
+      if (this.words.read(pins.word + index * pins.stride + i) !== 0) count++;
     return count;
   }
 

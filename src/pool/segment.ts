@@ -6,7 +6,7 @@
  */
 import { Counters } from '../../lib/counters.js';
 import { PoolError } from '../../lib/errors.js';
-import { type PoolFile, Mapping } from '../../lib/linux/index.js';
+import { Mapping, type PoolFile } from '../../lib/linux/index.js';
 import { Words } from '../../lib/words.js';
 import type { Geometry } from './geometry.js';
 
@@ -30,22 +30,27 @@ export class Segment {
     this.file = file;
     this.geometry = geometry;
     this.writable = writable;
-    this.metadata = new Mapping(file.descriptor, 0, geometry.dataOffset, writable);
+    this.windowBytes = geometry.chunksPerWindow * geometry.chunkBytes;
+    this.metadata = file.withMappable((descriptor) => this.map(descriptor));
     this.words = new Words(this.metadata.buffer);
     this.counters = new Counters(this.metadata.buffer);
-    this.windowBytes = geometry.chunksPerWindow * geometry.chunkBytes;
-    for (let start = 0; start < geometry.dataBytes; start += this.windowBytes) {
-      const length = Math.min(this.windowBytes, geometry.dataBytes - start);
-      this.mapWindow(geometry.dataOffset + start, length);
-    }
   }
 
-  private mapWindow(offset: number, length: number): void {
-    const sealed = new Mapping(this.file.descriptor, offset, length, false);
+  /** Maps the data windows; returns the mapping of the metadata. */
+  private map(descriptor: number): Mapping {
+    const { dataOffset, dataBytes } = this.geometry;
+    for (let start = 0; start < dataBytes; start += this.windowBytes) {
+      this.mapWindow(descriptor, dataOffset + start, Math.min(this.windowBytes, dataBytes - start));
+    }
+    return new Mapping(descriptor, 0, dataOffset, this.writable);
+  }
+
+  private mapWindow(descriptor: number, offset: number, length: number): void {
+    const sealed = new Mapping(descriptor, offset, length, false);
     this.sealed.push(sealed);
     this.sealedRoots.push(new Uint8Array(sealed.buffer));
     if (!this.writable) return;
-    const drafts = new Mapping(this.file.descriptor, offset, length, true);
+    const drafts = new Mapping(descriptor, offset, length, true);
     this.drafts.push(drafts);
     this.draftRoots.push(new Uint8Array(drafts.buffer));
   }
@@ -54,12 +59,17 @@ export class Segment {
   isInside(extent: number, byteLength: number): boolean {
     const start = extent * this.geometry.granuleBytes;
     if (extent < 0 || byteLength < 0 || start + byteLength > this.geometry.dataBytes) return false;
-    return Math.floor(start / this.windowBytes) === Math.floor((start + Math.max(1, byteLength) - 1) / this.windowBytes);
+    return (
+      Math.floor(start / this.windowBytes) === Math.floor((start + Math.max(1, byteLength) - 1) / this.windowBytes)
+    );
   }
 
   checkExtent(extent: number, byteLength: number): void {
     if (this.isInside(extent, byteLength)) return;
-    throw new PoolError('POOL_CORRUPT', `${this.file.path}: an extent of ${byteLength} bytes at granule ${extent} lies outside the data.`);
+    throw new PoolError(
+      'POOL_CORRUPT',
+      `${this.file.path}: an extent of ${byteLength} bytes at granule ${extent} lies outside the data.`,
+    );
   }
 
   /** Read-only bytes [offset, offset + length) of the extent. The extent has been checked. */

@@ -18,10 +18,10 @@ import {
   KEY_BYTES_MAX,
   METADATA_BYTES_MAX,
   NO_EXTENT,
+  Slot,
   STATE_BITS,
   STATE_DRAFT,
   STATE_MASK,
-  Slot,
 } from './layout.js';
 import type { Segment } from './segment.js';
 import { readUnsigned64, writeUnsigned64 } from './wide.js';
@@ -66,6 +66,25 @@ export interface DraftFields {
   until: number;
   leaseCount: number;
 }
+
+const NOTHING = new Uint8Array(0);
+
+/** A draft of nothing, to copy from. */
+export const NO_FIELDS: DraftFields = {
+  key: NOTHING,
+  keyLength: 0,
+  hashLow: 0,
+  hashHigh: 0,
+  size: 0,
+  metadata: NOTHING,
+  expiry: 0,
+  flags: 0,
+  space: 0,
+  spaceGeneration: 0,
+  from: 0,
+  until: Number.POSITIVE_INFINITY,
+  leaseCount: 0,
+};
 
 export function extentBytes(size: number, keyLength: number, metadataLength: number): number {
   return size + metadataLength + (keyLength > INLINE_KEY_BYTES ? keyLength : 0);
@@ -175,7 +194,9 @@ export class Slots {
   /** Throws POOL_CORRUPT unless the slot is intact and in range. */
   verify(slot: number): void {
     if (this.isIntact(slot)) return;
-    throw new PoolError('POOL_CORRUPT', `${this.segment.file.path}: the metadata of slot ${slot} is damaged.`, { slot });
+    throw new PoolError('POOL_CORRUPT', `${this.segment.file.path}: the metadata of slot ${slot} is damaged.`, {
+      slot,
+    });
   }
 
   keyEquals(slot: number, key: Uint8Array, length: number): boolean {

@@ -11,7 +11,7 @@
  */
 import type { Words } from '../../lib/words.js';
 import type { Geometry } from './geometry.js';
-import { Bucket, BUCKET_ENTRIES } from './layout.js';
+import { BUCKET_ENTRIES, Bucket } from './layout.js';
 
 const OVERFLOW = Bucket.word.overflow;
 const PROBES_MAX = 64;

@@ -6,7 +6,7 @@
  */
 import type { Words } from '../../lib/words.js';
 import { type Geometry, TOUCH_ENTRIES } from './geometry.js';
-import { STATE_SEALED, Slot, TouchHead } from './layout.js';
+import { Slot, STATE_SEALED, TouchHead } from './layout.js';
 import type { Nodes } from './nodes.js';
 import type { Policy } from './policy/index.js';
 
@@ -22,7 +22,8 @@ export class Touches {
     this.words = words;
     this.base = geometry.regions.touches.word + row * geometry.shards * STRIDE;
     this.positions = new Int32Array(geometry.shards);
-    for (let shard = 0; shard < geometry.shards; shard++) this.positions[shard] = words.load(this.base + shard * STRIDE);
+    for (let shard = 0; shard < geometry.shards; shard++)
+      this.positions[shard] = words.load(this.base + shard * STRIDE);
   }
 
   record(shard: number, slot: number): void {

@@ -1,0 +1,138 @@
+/**
+ * The three arms of the sqlite workload: what each spends the same bytes on, and its figures.
+ *
+ * What counts against the memory: pages and the index that finds them, wherever a node keeps them. SQLite's own page
+ * cache (ENGINE_CACHE_KIB a node) is the same in every arm, comes on top of it, and is counted as private bytes.
+ */
+import { statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { PoolError } from '../../../lib/errors.js';
+import { LRU_ENTRY_OVERHEAD } from '../../sqlite-wasm/index.js';
+import type { ArmName, ArmResult } from '../types.js';
+import { PAGE_SIZE } from './generate.js';
+import { Latency } from './latency.js';
+import { ownPath, removeLeftovers } from './leftovers.js';
+import type { NodeResult, SourceSpec } from './messages.js';
+import type { RunResult } from './nodes.js';
+import { NEAR_ENTRY_SIZE } from './shared-source.js';
+
+export const ENGINE_CACHE_KIB = 2048;
+const SHARED_MEMORY_FOLDER = '/dev/shm';
+
+export interface Arm {
+  readonly name: ArmName;
+  readonly source: SourceSpec;
+  /** Bytes of each node. */
+  readonly nodeBytes: number;
+  readonly sharedBytes: number;
+  readonly notes: readonly string[];
+}
+
+/** No index is larger than the file it finds pages of. */
+const pagesOf = (fileSize: number): number => Math.ceil(fileSize / PAGE_SIZE);
+
+export function privateArm(nodes: number, memory: number, fileSize: number): Arm {
+  const entry = PAGE_SIZE + LRU_ENTRY_OVERHEAD;
+  const pagesMax = Math.min(Math.floor(memory / nodes / entry), pagesOf(fileSize));
+  if (pagesMax < 1) {
+    throw new PoolError('OPTION_INVALID', `${memory} bytes do not hold one page for each of ${nodes} nodes.`, {
+      memory,
+    });
+  }
+  const notes = [`Each node caches ${pagesMax} pages; ${LRU_ENTRY_OVERHEAD} bytes a page are counted for lru-cache.`];
+  return {
+    name: 'private-lru',
+    source: { kind: 'private-lru', direct: true, pagesMax },
+    nodeBytes: pagesMax * entry,
+    sharedBytes: 0,
+    notes,
+  };
+}
+
+export interface SharedArm extends Arm {
+  readonly name: 'shared';
+  readonly poolPath: string;
+  readonly poolSize: number;
+}
+
+export function sharedArm(nodes: number, memory: number, fileSize: number): SharedArm {
+  const nearEntries = Math.max(1, Math.min(Math.floor(memory / PAGE_SIZE), pagesOf(fileSize)));
+  const nodeBytes = nearEntries * NEAR_ENTRY_SIZE;
+  const poolSize = Math.floor((memory - nodes * nodeBytes) / 4096) * 4096;
+  if (poolSize < PAGE_SIZE) {
+    const message = `${memory} bytes are used up by the lookup indexes of ${nodes} nodes.`;
+    throw new PoolError('OPTION_INVALID', message, { memory, nodes });
+  }
+  const { folder, note } = poolFolder(poolSize);
+  removeLeftovers(folder);
+  const poolPath = ownPath(folder, 'pool');
+  const index = `The pool file has ${poolSize} bytes, its metadata included; the nodes' lookup indexes have the rest.`;
+  return {
+    name: 'shared',
+    source: { kind: 'shared', direct: true, poolPath, nearEntries },
+    nodeBytes,
+    sharedBytes: poolSize,
+    notes: note === undefined ? [index] : [index, note],
+    poolPath,
+    poolSize,
+  };
+}
+
+export function osCacheArm(fileSize: number): Arm {
+  const notes = [
+    'The operating system caches the whole file, shared by all nodes and not limited to the given memory.',
+    'Its storage reads are the bytes that the kernel says it fetched from the device (/proc/self/io), in pages.',
+  ];
+  return {
+    name: 'os-cache',
+    source: { kind: 'uncached', direct: false },
+    nodeBytes: 0,
+    sharedBytes: fileSize,
+    notes,
+  };
+}
+
+/** Memory, where there is enough of it for the pool. */
+function poolFolder(size: number): { folder: string; note?: string } {
+  try {
+    const { bavail, bsize } = statfsSync(SHARED_MEMORY_FOLDER);
+    if (bavail * bsize >= size * 1.05) return { folder: SHARED_MEMORY_FOLDER };
+  } catch {
+    // There is none: the note says so.
+  }
+  const folder = tmpdir();
+  const note = `${SHARED_MEMORY_FOLDER} is missing or too small for the pool, which is a file in ${folder} instead.`;
+  return { folder, note };
+}
+
+export function armResult(arm: Arm, { results, elapsedMs }: RunResult): ArmResult {
+  const nodes = results as readonly NodeResult[];
+  const sum = (pick: (node: NodeResult) => number): number => nodes.reduce((total, node) => total + pick(node), 0);
+  const latency = new Latency();
+  for (const node of nodes) latency.add(node.latencyCounts);
+  const requests = sum((node) => node.requests);
+  const storageNotes = new Set(nodes.flatMap(({ note }) => note ?? []));
+  const notes = [...arm.notes, ...storageNotes];
+  let hits = sum((node) => node.hits);
+  let storageReads = sum((node) => node.storageReads);
+  if (arm.name === 'os-cache') {
+    if (nodes.some(({ deviceBytes }) => deviceBytes === undefined)) {
+      notes.push('/proc/self/io cannot be read here: the storage reads of this arm are not known and stand as 0.');
+    }
+    storageReads = Math.ceil(sum((node) => node.deviceBytes ?? 0) / PAGE_SIZE);
+    hits = Math.max(0, requests - storageReads);
+  }
+  return {
+    name: arm.name,
+    requests,
+    hits,
+    hitRatio: requests === 0 ? 0 : hits / requests,
+    storageReads,
+    bytesPrivate: nodes.length * (arm.nodeBytes + ENGINE_CACHE_KIB * 1024),
+    bytesShared: arm.sharedBytes,
+    p50Us: latency.quantile(0.5) / 1_000,
+    p99Us: latency.quantile(0.99) / 1_000,
+    elapsedMs,
+    notes,
+  };
+}

@@ -1,0 +1,208 @@
+/**
+ * The sqlite workload of `sealpool compare`: N processes run the CH-benCHmark-derived queries over one database, once
+ * per arm, in the same seeded orders, and every result is held against an uncached run.
+ *
+ * What a crash leaves: the pool file, removed by the next run; the database, kept on purpose.
+ */
+import { rmSync } from 'node:fs';
+import { PoolError } from '../../../lib/errors.js';
+import type { ArmName, ArmResult, CompareResult, Progress } from '../types.js';
+import { type Arm, armResult, ENGINE_CACHE_KIB, osCacheArm, privateArm, sharedArm } from './arms.js';
+import { conclusions } from './conclusions.js';
+import { type DatabaseFile, provideDatabase } from './database.js';
+import { importEngine } from './engine.js';
+import { PAGE_SIZE } from './generate.js';
+import type { NodeResult, ReadTask } from './messages.js';
+import { type RunResult, runNodes } from './nodes.js';
+import { type Query, queries } from './queries.js';
+import { cardinality } from './schema.js';
+import { formatPool } from './shared-source.js';
+
+export const DEFAULT_NODES = 4;
+export const DEFAULT_MEMORY = '30%';
+const DEFAULT_SCALE = 0.2;
+const DEFAULT_ROUNDS = 1;
+/** The uncached run is there to be right, not to be measured: SQLite's own cache may hold the whole file. */
+const REFERENCE_CACHE_KIB = 256 * 1024;
+
+export interface CompareSqliteOptions {
+  readonly nodes: number;
+  /** Total of each arm: bytes, '12MiB', or '30%' of the database file. */
+  readonly memory: number | string;
+  readonly eviction: 's3-fifo' | 'sieve' | 'lru';
+  /** A file or folder to keep the database in, on the device to be measured. */
+  readonly storage?: string;
+  readonly seed: number;
+  readonly progress: Progress;
+  /** Share of the specification's rows per warehouse. Default 0.2: a file of 35 MB. */
+  readonly scale?: number;
+  /** How often each node runs the queries. Default 1. */
+  readonly rounds?: number;
+  /** Numbers of the specification's queries, 1 to 22. Default: all. */
+  readonly queries?: readonly number[];
+  /** Default: all three. */
+  readonly arms?: readonly ArmName[];
+}
+
+interface Plan {
+  readonly options: CompareSqliteOptions;
+  readonly database: DatabaseFile;
+  readonly queries: readonly Query[];
+  readonly rounds: number;
+  readonly signal: AbortSignal;
+}
+
+/** Hashes of uncached results, by database and query; in memory only. */
+const references = new Map<string, string>();
+
+/** Throws EngineMissingError where the engine is not installed, OPTION_INVALID, and whatever failed a node. */
+export async function compareSqlite(options: CompareSqliteOptions): Promise<CompareResult> {
+  if (!Number.isSafeInteger(options.nodes) || options.nodes < 1) {
+    throw new PoolError('OPTION_INVALID', `nodes is ${options.nodes}; it is a positive integer.`);
+  }
+  await importEngine();
+  return interruptible((signal) => compare(options, signal));
+}
+
+/** Ctrl-C and a polite kill end the run as a failure does, with everything removed, and then take their usual effect. */
+async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const controller = new AbortController();
+  let received: NodeJS.Signals | undefined;
+  const interrupt = (name: NodeJS.Signals): void => {
+    received = name;
+    controller.abort(new PoolError('ABORTED', `The comparison was ended by ${name}.`));
+  };
+  const names: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  for (const name of names) process.once(name, interrupt);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const name of names) process.off(name, interrupt);
+    if (received !== undefined && process.listenerCount(received) === 0) process.kill(process.pid, received);
+  }
+}
+
+async function compare(options: CompareSqliteOptions, signal: AbortSignal): Promise<CompareResult> {
+  const { nodes, seed, storage, progress } = options;
+  const scale = options.scale ?? DEFAULT_SCALE;
+  const database = await provideDatabase({
+    seed,
+    scale,
+    ...(storage === undefined ? {} : { storage }),
+    progress: (fraction, text) => progress({ arm: 'database', fraction, text }),
+    signal,
+  });
+  const memory = bytesOf(options.memory, database.size);
+  const all = queries(cardinality(scale));
+  const chosen = all.filter(({ number }) => options.queries?.includes(number) ?? true);
+  const plan: Plan = { options, database, queries: chosen, rounds: options.rounds ?? DEFAULT_ROUNDS, signal };
+  const reference = await referenceHashes(plan);
+  const results: ArmResult[] = [];
+  const checks: { text: string; ok: boolean }[] = [];
+  const values: Partial<Record<ArmName, number[]>> = {};
+  for (const name of options.arms ?? (['private-lru', 'shared', 'os-cache'] as const)) {
+    const { arm, run } = await runArm(plan, name, memory);
+    results.push(armResult(arm, run));
+    checks.push(verify(plan, name, run, reference));
+    values[name] = queryMeans(plan, run);
+  }
+  return {
+    nodes,
+    memory,
+    workload: `sqlite: ${chosen.length} of the 22 CH-benCHmark-derived queries, ${plan.rounds} rounds, ${database.size} bytes`,
+    seed,
+    arms: results,
+    checks,
+    notes: conclusions(results, { nodes, memory, fileSize: database.size, engineCacheKiB: ENGINE_CACHE_KIB }),
+    series: [{ title: 'Mean time of a query', unit: 'ms', labels: chosen.map(({ number }) => `q${number}`), values }],
+  };
+}
+
+async function runArm(plan: Plan, name: ArmName, memory: number): Promise<{ arm: Arm; run: RunResult }> {
+  const { nodes, eviction } = plan.options;
+  const { size } = plan.database;
+  if (name === 'private-lru') return runReaders(plan, privateArm(nodes, memory, size));
+  if (name === 'os-cache') return runReaders(plan, osCacheArm(size));
+  if (name !== 'shared') throw new PoolError('OPTION_INVALID', `The sqlite workload has no arm '${name}'.`);
+  const arm = sharedArm(nodes, memory, size);
+  const remove = (): void => rmSync(arm.poolPath, { force: true });
+  process.on('exit', remove);
+  try {
+    // One row more than readers: whoever looks in with the command line is a node, too.
+    await formatPool(arm.poolPath, { size: arm.poolSize, pageSize: PAGE_SIZE, maxNodes: nodes + 1, eviction });
+    return await runReaders(plan, arm);
+  } finally {
+    process.off('exit', remove);
+    remove();
+  }
+}
+
+async function runReaders(plan: Plan, arm: Arm): Promise<{ arm: Arm; run: RunResult }> {
+  const { nodes, seed, progress } = plan.options;
+  const tasks = Array.from({ length: nodes }, (_, node): ReadTask => {
+    const { rounds, queries, database } = plan;
+    const { source } = arm;
+    return { task: 'read', node, file: database.file, source, queries, rounds, seed, engineCacheKiB: ENGINE_CACHE_KIB };
+  });
+  const report = (fraction: number, text: string): void => progress({ arm: arm.name, fraction, text });
+  const run = await runNodes(tasks, { label: `arm ${arm.name}`, progress: report, signal: plan.signal });
+  return { arm, run };
+}
+
+/** Runs, without any cache of ours, the queries that have no reference yet. */
+async function referenceHashes(plan: Plan): Promise<readonly string[]> {
+  const { database, options, signal } = plan;
+  const keyOf = (query: Query): string => `${database.file} ${database.fingerprint} ${query.sql}`;
+  const missing = plan.queries.filter((query) => !references.has(keyOf(query)));
+  if (missing.length > 0) {
+    const task: ReadTask = {
+      task: 'read',
+      node: 0,
+      file: database.file,
+      source: { kind: 'uncached', direct: true },
+      queries: missing,
+      rounds: 1,
+      seed: options.seed,
+      engineCacheKiB: REFERENCE_CACHE_KIB,
+    };
+    const progress = (fraction: number, text: string): void => options.progress({ arm: 'uncached', fraction, text });
+    const { results } = await runNodes([task], { label: 'the uncached run', progress, signal });
+    const { hashes } = results[0] as NodeResult;
+    for (const [index, query] of missing.entries()) references.set(keyOf(query), hashes[index]![0]!);
+  }
+  return plan.queries.map((query) => references.get(keyOf(query))!);
+}
+
+function verify(plan: Plan, name: ArmName, run: RunResult, reference: readonly string[]) {
+  let compared = 0;
+  const wrong = new Set<number>();
+  for (const result of run.results as readonly NodeResult[]) {
+    for (const [index, hashes] of result.hashes.entries()) {
+      compared += hashes.length;
+      if (hashes.some((hash) => hash !== reference[index])) wrong.add(plan.queries[index]!.number);
+    }
+  }
+  const expected = plan.options.nodes * plan.rounds * plan.queries.length;
+  const ok = wrong.size === 0 && compared === expected;
+  const failure = wrong.size > 0 ? ` Not so: queries ${[...wrong].join(', ')}.` : ` Only ${compared} were compared.`;
+  return { text: `${name}: all ${expected} query results equal an uncached run.${ok ? '' : failure}`, ok };
+}
+
+function queryMeans(plan: Plan, run: RunResult): number[] {
+  const nodes = run.results as readonly NodeResult[];
+  const times = plan.rounds * nodes.length;
+  return plan.queries.map((_, index) => nodes.reduce((sum, { queryMs }) => sum + queryMs[index]!, 0) / times);
+}
+
+const units: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** Bytes of '12MiB', '30%' of the file, or a number. Throws OPTION_INVALID. */
+export function bytesOf(memory: number | string, fileSize: number): number {
+  const [, amount, unit] = /^\s*(\d+(?:\.\d+)?)\s*(%|B|KiB|MiB|GiB|)\s*$/.exec(String(memory)) ?? [];
+  const factor = unit === '%' ? fileSize / 100 : units[unit ?? 'none'];
+  const bytes = Math.floor(Number(amount) * (factor ?? Number.NaN));
+  if (!(bytes > 0)) {
+    throw new PoolError('OPTION_INVALID', `memory is '${memory}'; it is bytes, '12MiB', or '30%' of the database.`);
+  }
+  return bytes;
+}

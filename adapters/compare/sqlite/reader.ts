@@ -1,0 +1,180 @@
+/**
+ * The child process of the sqlite workload, started by fork: makes the database, or is one node that reads it. A node
+ * opens the database over its arm's page source, reports ready, waits for `go`, runs the queries in its own seeded order
+ * for some rounds, and reports counts, latencies and a hash of every result. It ends when its parent is gone.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Database } from '@sqlite.org/sqlite-wasm';
+import {
+  lruPageSource,
+  openReadOnly,
+  openStorage,
+  type PageSource,
+  type Storage,
+  uncachedPageSource,
+} from '../../sqlite-wasm/index.js';
+import { loadEngine } from './engine.js';
+import { generate, PAGE_SIZE } from './generate.js';
+import { Latency } from './latency.js';
+import type { GenerateTask, NodeResult, ReadTask, Report, Task } from './messages.js';
+import { Random } from './random.js';
+import { openSharedSource } from './shared-source.js';
+
+const send = (report: Report): Promise<void> =>
+  new Promise((resolve, reject) => process.send!(report, (error: Error | null) => (error ? reject(error) : resolve())));
+
+/** Counts and times every page request on its way to the source. */
+class MeasuredSource implements PageSource {
+  readonly pageSize: number;
+  readonly fileSize: number;
+  readonly latency = new Latency();
+  requests = 0;
+  hits = 0;
+  private readonly source: PageSource;
+
+  constructor(source: PageSource) {
+    this.source = source;
+    this.pageSize = source.pageSize;
+    this.fileSize = source.fileSize;
+  }
+
+  read(pageNo: number, target: Uint8Array): boolean {
+    const started = performance.now();
+    const hit = this.source.read(pageNo, target);
+    this.latency.record((performance.now() - started) * 1e6);
+    this.requests += 1;
+    if (hit) this.hits += 1;
+    return hit;
+  }
+}
+
+interface OpenSource {
+  readonly source: PageSource;
+  close(): Promise<void>;
+}
+
+async function openSource(task: ReadTask, storage: Storage): Promise<OpenSource> {
+  const close = async (): Promise<void> => {};
+  const { source } = task;
+  switch (source.kind) {
+    case 'uncached':
+      return { source: uncachedPageSource(storage, { pageSize: PAGE_SIZE }), close };
+    case 'private-lru':
+      return { source: lruPageSource(storage, { pageSize: PAGE_SIZE, pagesMax: source.pagesMax }), close };
+    case 'shared': {
+      const { poolPath, nearEntries } = source;
+      return openSharedSource(poolPath, storage, { pageSize: PAGE_SIZE, nearEntries, name: `node ${task.node}` });
+    }
+  }
+}
+
+/** Bytes fetched from devices for this process so far; undefined where the kernel does not tell. */
+function deviceBytes(): number | undefined {
+  try {
+    return Number(/^read_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1] ?? Number.NaN) || 0;
+  } catch {
+    return undefined;
+  }
+}
+
+function hashOf(rows: unknown): string {
+  const text = JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+  return createHash('sha256').update(text).digest('hex');
+}
+
+async function runQueries(task: ReadTask, database: Database): Promise<Pick<NodeResult, 'queryMs' | 'hashes'>> {
+  const queryMs = task.queries.map(() => 0);
+  const hashes = task.queries.map((): string[] => []);
+  const random = new Random(task.seed, task.node + 1);
+  let done = 0;
+  for (let round = 0; round < task.rounds; round += 1) {
+    for (const index of random.permutation(task.queries.length)) {
+      const query = task.queries[index]!;
+      const started = performance.now();
+      const rows = database.selectArrays(query.sql);
+      queryMs[index]! += performance.now() - started;
+      hashes[index]!.push(hashOf(rows));
+      done += 1;
+      const fraction = done / (task.rounds * task.queries.length);
+      await send({ type: 'progress', fraction, text: `round ${round + 1} of ${task.rounds}, query ${query.number}` });
+      // Lets the end of the parent be noticed between queries.
+      await nextTurn();
+    }
+  }
+  return { queryMs, hashes };
+}
+
+async function read(task: ReadTask, go: Promise<void>): Promise<NodeResult> {
+  const sqlite3 = await loadEngine();
+  using storage = openStorage(task.file, { direct: task.source.direct });
+  const opened = await openSource(task, storage);
+  try {
+    const source = new MeasuredSource(opened.source);
+    const database = openReadOnly(sqlite3, { file: task.file, pageSource: source });
+    database.exec(`PRAGMA cache_size = -${task.engineCacheKiB}`);
+    await send({ type: 'ready' });
+    await go;
+    const deviceBefore = deviceBytes();
+    const outcome = await runQueries(task, database);
+    const deviceAfter = deviceBytes();
+    database.close();
+    const { requests, hits, latency } = source;
+    return {
+      ...{ requests, hits, ...outcome },
+      storageReads: storage.readCount,
+      deviceBytes: deviceBefore === undefined || deviceAfter === undefined ? undefined : deviceAfter - deviceBefore,
+      latencyCounts: latency.export(),
+      note: storage.note,
+    };
+  } finally {
+    await opened.close();
+  }
+}
+
+/** Whole or not at all under its name, whatever happens on the way. */
+async function write(task: GenerateTask): Promise<undefined> {
+  const sqlite3 = await loadEngine();
+  const { seed, scale, fingerprint } = task;
+  const progress = (fraction: number, text: string): void => void send({ type: 'progress', fraction, text });
+  const bytes = generate(sqlite3, { seed, scale, fingerprint, progress });
+  const descriptor = openSync(task.temporaryFile, 'wx', 0o600);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(task.temporaryFile, task.file);
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+async function main(): Promise<void> {
+  process.on('disconnect', () => process.exit(1));
+  const { promise: go, resolve: release } = withResolvers();
+  const task = await new Promise<Task>((resolve) => {
+    // The first message is the task, the second lets it go.
+    process.once('message', (message) => {
+      process.once('message', release);
+      resolve(message as Task);
+    });
+  });
+  try {
+    const result = task.task === 'read' ? await read(task, go) : await write(task);
+    await send({ type: 'done', result });
+  } catch (error) {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    await send({ type: 'failed', message });
+  }
+  process.exit(0);
+}
+
+await main();

@@ -1,0 +1,54 @@
+/**
+ * Owns page-aligned memory: anonymous mappings for reads that bypass the OS page cache, and the question whether a view
+ * is aligned. A mapping lives as long as the process: a view used after munmap would end it.
+ *
+ * (A1) An address is viewed only after it was seen to be neither null nor MAP_FAILED: koffi.view aborts on null.
+ */
+import koffi from 'koffi';
+import { assert } from '../assert.js';
+import { PoolError } from '../errors.js';
+
+/** Bytes. Satisfies O_DIRECT on every common device; a multiple of the logical block size of 512 or 4096. */
+export const ALIGNMENT = 4096;
+
+const PROT_READ_WRITE = 3;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+
+type Mmap = (
+  address: number,
+  length: number,
+  protection: number,
+  flags: number,
+  file: number,
+  offset: number,
+) => unknown;
+let mmap: Mmap | undefined;
+
+/** Zeroed, page-aligned, writable, private to the process, never unmapped. Throws NO_SPACE when the system refuses. */
+export function alignedBuffer(size: number): Uint8Array {
+  assert(Number.isSafeInteger(size) && size > 0, 'an aligned buffer has a positive size');
+  const length = Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+  mmap ??= koffi
+    .load('libc.so.6')
+    .func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t']) as Mmap;
+  const address = mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  // MAP_FAILED is 2^64-1 and arrives as a bigint, a good address as a number.
+  if (typeof address !== 'number' || address === 0 || address % ALIGNMENT !== 0) {
+    throw new PoolError('NO_SPACE', `mmap refused ${length} bytes of anonymous memory.`, { size: length });
+  }
+  return new Uint8Array(koffi.view(address, length), 0, size);
+}
+
+/** Remainders of buffer addresses. A buffer never moves while it is attached, and a detached one has no views in use. */
+const remainders = new WeakMap<ArrayBufferLike, number>();
+
+/** Whether the first byte of the view lies on a multiple of ALIGNMENT. */
+export function isAligned(view: Uint8Array): boolean {
+  if (view.byteLength === 0) return false;
+  let remainder = remainders.get(view.buffer);
+  if (remainder === undefined) {
+    remainder = Number(koffi.address(view.buffer) % BigInt(ALIGNMENT));
+    remainders.set(view.buffer, remainder);
+  }
+  return (remainder + view.byteOffset) % ALIGNMENT === 0;
+}

@@ -1,0 +1,233 @@
+/** The cache over a pool: keys of one namespace, superseding values, and loads that happen once across all nodes. */
+import { PoolError } from '../../lib/errors.js';
+import {
+  AttachedPool,
+  displayKey,
+  type Key,
+  listObjects,
+  type NearEntry,
+  type Page,
+  PinnedPage,
+  type Pool,
+  PrivatePage,
+  totalOf,
+} from '../pool/index.js';
+import { Domain } from './domain.js';
+import { Loading } from './loading.js';
+import { type CacheOptions, checkCache, checkFetch, checkPages, checkSet, type FetchOptions } from './options.js';
+import { copyInto, SharedPageSpace } from './pagespace.js';
+import type { CacheStats, Lease, Loader, PageSpace, SetOptions } from './types.js';
+
+export class SharedCache {
+  private readonly domain: Domain;
+  private readonly loading: Loading;
+  private readonly namespace: string;
+  private readonly ttlMs: number | undefined;
+
+  /** Throws OPTION_INVALID; READ_ONLY for a read-only node, which could publish no interest in what it borrows. */
+  constructor(pool: Pool, options?: CacheOptions) {
+    const checked = checkCache(options);
+    if (!(pool instanceof AttachedPool)) throw new PoolError('READ_ONLY', 'A cache needs a node that may write.');
+    this.namespace = checked.namespace ?? '';
+    this.ttlMs = checked.ttlMs;
+    this.domain = new Domain(pool.session, `${this.namespace}\u0000`, `${this.namespace}\u0000`);
+    this.loading = new Loading(this.domain);
+  }
+
+  borrow(key: Key): Uint8Array | undefined {
+    const { session, keys } = this.domain;
+    const entry = session.find(keys, key);
+    if (entry === undefined) return undefined;
+    session.reader.hazards.keep();
+    return entry.bytes;
+  }
+
+  get(key: Key): Page | undefined {
+    const { session, keys } = this.domain;
+    const entry = session.find(keys, key);
+    return entry === undefined ? undefined : new PinnedPage(session, key, entry);
+  }
+
+  read(key: Key, target: Uint8Array, targetOffset = 0): number {
+    const entry = this.domain.session.find(this.domain.keys, key);
+    if (entry === undefined) return -1;
+    copyInto(target, targetOffset, entry.bytes);
+    return entry.bytes.length;
+  }
+
+  peek(key: Key): Uint8Array | undefined {
+    const entry = this.glance(key);
+    if (entry === undefined) return undefined;
+    this.domain.session.reader.hazards.keep();
+    return entry.bytes;
+  }
+
+  private glance(key: Key): NearEntry | undefined {
+    return this.domain.session.glance(this.domain.keys, key);
+  }
+
+  lease(key: Key): Lease | undefined {
+    this.domain.session.check();
+    this.domain.keys.encode(key);
+    const lease = this.domain.lease();
+    return this.glance(key) === undefined ? lease : undefined;
+  }
+
+  set(key: Key, bytes: Uint8Array, options?: SetOptions): boolean {
+    this.domain.session.check();
+    const { ttlMs, metadata, lease } = checkSet(options);
+    this.domain.keys.encode(key);
+    return this.domain.store(bytes, { ttlMs: ttlMs ?? this.ttlMs, metadata, lease });
+  }
+
+  has(key: Key): boolean {
+    return this.glance(key) !== undefined;
+  }
+
+  delete(key: Key): boolean {
+    this.domain.session.check();
+    this.domain.keys.encode(key);
+    return this.domain.remove();
+  }
+
+  /** Every key of this cache is a miss from now on, on every node. Page spaces have a `drop` of their own. */
+  clear(): void {
+    this.domain.drop();
+  }
+
+  *keys(): IterableIterator<string> {
+    const { session, keys, space } = this.domain;
+    session.check();
+    const prefix = keys.prefix().slice();
+    for (const info of listObjects(session.parts, prefix, space)) {
+      if (info.state === 'sealed') yield displayKey(info.keyBytes.subarray(prefix.length));
+      session.check();
+    }
+  }
+
+  pages(space: string, options: { pageSize: number }): PageSpace {
+    const { pageSize } = checkPages(space, options);
+    const { session } = this.domain;
+    // No key of a cache lies there: the space's name comes between two zeros.
+    const prefix = `${this.namespace}\u0000\u0000${space}\u0000`;
+    return new SharedPageSpace(new Domain(session, `${this.namespace}\u0000${space}`, prefix), pageSize);
+  }
+
+  /** The page, pinned; on a miss loaded once across all nodes. Rejects with the loader's error only where it was called. */
+  async fetch(key: Key, load: Loader, options?: FetchOptions): Promise<Page> {
+    const { session, keys } = this.domain;
+    const { ttlMs, signal } = checkFetch(options);
+    const entry = session.find(keys, key);
+    if (entry !== undefined) return new PinnedPage(session, key, entry);
+    for (let round = 0; ; round++) {
+      if (signal?.aborted === true) throw aborted(signal);
+      session.check();
+      keys.encode(key);
+      const claim = this.loading.claim(0, {});
+      if (claim.kind === 'won') return this.loadShared(key, load, { claim, ttlMs: ttlMs ?? this.ttlMs, signal });
+      const found = this.glance(key);
+      if (found !== undefined) return new PinnedPage(session, key, found);
+      if (claim.kind === 'unshared') return this.loadPrivate(key, load, signal);
+      if (round === 0) session.count('waits');
+      await this.loading.pause(round);
+    }
+  }
+
+  private async loadPrivate(key: Key, load: Loader, signal: AbortSignal | undefined): Promise<Page> {
+    this.domain.session.count('unshared');
+    return new PrivatePage(key, await this.runLoader(key, load, signal));
+  }
+
+  private async loadShared(key: Key, load: Loader, how: SharedLoad): Promise<Page> {
+    const { session, keys } = this.domain;
+    const { place, lease } = how.claim;
+    try {
+      const bytes = await this.runLoader(key, load, how.signal);
+      session.check();
+      keys.encode(key);
+      if (this.domain.store(bytes, { ttlMs: how.ttlMs, lease })) {
+        const entry = this.glance(key);
+        if (entry !== undefined) return new PinnedPage(session, key, entry);
+      }
+      return new PrivatePage(key, bytes);
+    } finally {
+      this.loading.abandon(place);
+    }
+  }
+
+  private async runLoader(key: Key, load: Loader, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const startedMs = this.domain.session.machine.nowMs();
+    const controller = new AbortController();
+    const forward = () => controller.abort(signal?.reason);
+    signal?.addEventListener('abort', forward, { once: true });
+    try {
+      const loaded = load(key, { signal: controller.signal });
+      const bytes = await (signal === undefined ? loaded : Promise.race([loaded, whenAborted(signal)]));
+      if (!(bytes instanceof Uint8Array)) throw new PoolError('OPTION_INVALID', 'load: it must give a Uint8Array.');
+      this.loading.loaded(startedMs, false);
+      return bytes;
+    } catch (error) {
+      if (this.domain.session.isOpen) this.loading.loaded(startedMs, true);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', forward);
+    }
+  }
+
+  /** `node` counts since this node connected, `total` since the pool was formatted, over all its nodes and caches. */
+  stats(): { node: CacheStats; total: CacheStats } {
+    const { session } = this.domain;
+    session.check();
+    return {
+      node: this.statsFrom((name) => session.counted(name)),
+      total: this.statsFrom((name) => totalOf(session.parts, name)),
+    };
+  }
+
+  private statsFrom(count: (name: Parameters<typeof totalOf>[1]) => number): CacheStats {
+    const { parts } = this.domain.session;
+    const [nearHitCount, tableHitCount, missCount] = [count('nearHits'), count('tableHits'), count('misses')];
+    const hitCount = nearHitCount + tableHitCount;
+    const requestCount = hitCount + missCount;
+    let objects = 0;
+    let granules = 0;
+    for (let shard = 0; shard < parts.geometry.shards; shard++) {
+      objects += Math.max(0, parts.shards.live(shard) - parts.shards.drafts(shard));
+      granules += parts.shards.granules(shard);
+    }
+    return {
+      requestCount,
+      hitCount,
+      nearHitCount,
+      tableHitCount,
+      missCount,
+      hitRate: requestCount === 0 ? 0 : hitCount / requestCount,
+      loadSuccessCount: count('loads'),
+      loadFailureCount: count('loadFailures'),
+      totalLoadTimeMs: count('loadMicroseconds') / 1000,
+      waitCount: count('waits'),
+      staleFillCount: count('staleFills'),
+      unsharedCount: count('unshared'),
+      evictionCount: count('evictions'),
+      objects,
+      bytes: granules * parts.geometry.granuleBytes,
+    };
+  }
+}
+
+interface SharedLoad {
+  claim: Extract<ReturnType<Loading['claim']>, { kind: 'won' }>;
+  ttlMs: number | undefined;
+  signal: AbortSignal | undefined;
+}
+
+function aborted(signal: AbortSignal): PoolError {
+  return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal.reason);
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(aborted(signal));
+    signal.addEventListener('abort', () => reject(aborted(signal)), { once: true });
+  });
+}

@@ -1,0 +1,87 @@
+/**
+ * Loading once. Whoever misses a key first makes a draft under it: of all nodes exactly one wins and loads, the others
+ * wait for its seal. A draft whose owner died is undone by whoever meets it next, who then loads.
+ *
+ * (W1) the claim is a leased draft: an invalidation during the load keeps its page from being published.
+ * (W2) a synchronous load never waits for this node's own draft, which would be for ever, nor longer than SYNC_WAIT_MS
+ *      for another's: it loads for itself.
+ * (W3) lack of room is never an error here: the result is then private to the caller.
+ */
+import type { DraftFields, DraftPlace } from '../pool/index.js';
+import { FLAG_LEASED } from '../pool/index.js';
+import type { Domain, StoreOptions } from './domain.js';
+import type { Lease } from './types.js';
+
+export const SYNC_WAIT_MS = 50;
+const PARK_MS = 0.2;
+const PAUSE_FIRST_MS = 0.25;
+const PAUSE_LONGEST_MS = 10;
+
+/**
+ * What came of an attempt to become the loader of a key. others, own: a node has a draft there; sealed: a page lies there
+ * by now, perhaps of another version than the one asked for; unshared: there is no room.
+ */
+export type Claim =
+  | { kind: 'won'; place: DraftPlace; lease: Lease }
+  | { kind: 'others' | 'own' | 'sealed' | 'unshared' };
+
+export class Loading {
+  private readonly domain: Domain;
+
+  constructor(domain: Domain) {
+    this.domain = domain;
+  }
+
+  /** Tries to become the loader of the key encoded last, with a draft of so many bytes. */
+  claim(size: number, options: StoreOptions): Claim {
+    const { session } = this.domain;
+    const lease = this.domain.lease();
+    const fields: DraftFields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
+    const place = session.writer.create(fields);
+    if (place === 'full') return { kind: 'unshared' };
+    if (place !== 'exists') {
+      session.track(place, undefined);
+      return { kind: 'won', place, lease };
+    }
+    const drafter = session.writer.drafterOf(fields);
+    if (drafter < 0) return { kind: 'sealed' };
+    return { kind: drafter === session.parts.nodes.self ? 'own' : 'others' };
+  }
+
+  /** Gives a claim up: the next one who asks loads. */
+  abandon(place: DraftPlace): void {
+    const { session } = this.domain;
+    session.untrack(place);
+    if (session.isOpen) session.writer.abort(place);
+  }
+
+  /** Publishes a claim whose draft was made in the right size. False when its page was invalidated meanwhile. */
+  publish(place: DraftPlace, bytes: Uint8Array): boolean {
+    const { session } = this.domain;
+    session.untrack(place);
+    session.parts.segment.writeDraft(place.extent, 0, bytes);
+    const outcome = session.writer.seal(place);
+    if (outcome === 'sealed') return true;
+    session.count('staleFills');
+    return false;
+  }
+
+  /** Blocks this thread for a moment, on a word that moves when the key's shard publishes. */
+  blockBriefly(): void {
+    const { machine, parts } = this.domain.session;
+    const shard = parts.shards.ofHash(this.domain.keys.hashLow);
+    const word = parts.log.sequenceWord(shard);
+    machine.park(word, parts.words.load(word), PARK_MS);
+  }
+
+  /** The pause before the `round`th look at a key that another node loads. */
+  pause(round: number): Promise<void> {
+    return this.domain.session.machine.sleep(Math.min(PAUSE_FIRST_MS * 2 ** round, PAUSE_LONGEST_MS));
+  }
+
+  loaded(startedMs: number, failed: boolean): void {
+    const { session } = this.domain;
+    session.count(failed ? 'loadFailures' : 'loads');
+    session.count('loadMicroseconds', (session.machine.nowMs() - startedMs) * 1000);
+  }
+}

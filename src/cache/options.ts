@@ -1,0 +1,74 @@
+/** The options of the cache layer, checked at the border. Errors are OPTION_INVALID and name the option. */
+import { z } from 'zod';
+import { PoolError } from '../../lib/errors.js';
+import type { SetOptions } from './types.js';
+
+export interface CacheOptions {
+  /** Keeps the keys of several caches apart. Default ''. Without the character U+0000. */
+  namespace?: string;
+  /** How long entries live unless set says otherwise. Default: until they are evicted. */
+  ttlMs?: number;
+}
+
+export interface FetchOptions {
+  ttlMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface PutOptions {
+  /** First version the page is valid for; a safe integer, default 0. */
+  from?: number;
+  /** First version it is no longer valid for; default open-ended. */
+  until?: number;
+  lease?: import('./types.js').Lease;
+}
+
+const ttl = z.number().positive().finite().optional();
+const name = z.string().refine((value) => !value.includes('\u0000'), 'must not hold the character U+0000');
+const version = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
+const lease = z
+  .object({ stripe: z.number(), count: z.number(), space: z.number(), spaceGeneration: z.number() })
+  .optional();
+
+const cacheSchema = z.strictObject({ namespace: name.optional(), ttlMs: ttl });
+const setSchema = z.strictObject({ ttlMs: ttl, metadata: z.instanceof(Uint8Array).optional(), lease });
+const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional();
+const fetchSchema = z.strictObject({ ttlMs: ttl, signal });
+const putSchema = z.strictObject({ from: version, until: version, lease });
+const pagesSchema = z.strictObject({
+  pageSize: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 30),
+});
+
+function check<T>(schema: z.ZodType, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data as T;
+  const [issue] = result.error.issues;
+  const where = issue === undefined || issue.path.length === 0 ? what : `${what}.${issue.path.join('.')}`;
+  throw new PoolError('OPTION_INVALID', `${where}: ${issue?.message ?? 'invalid'}.`, { option: where });
+}
+
+export function checkCache(options: CacheOptions | undefined): CacheOptions {
+  return options === undefined ? {} : check(cacheSchema, options, 'cache');
+}
+export function checkSet(options: SetOptions | undefined): SetOptions {
+  return options === undefined ? {} : check(setSchema, options, 'set');
+}
+export function checkFetch(options: FetchOptions | undefined): FetchOptions {
+  return options === undefined ? {} : check(fetchSchema, options, 'fetch');
+}
+export function checkPut(options: PutOptions | undefined): PutOptions {
+  if (options === undefined) return {};
+  const checked = check<PutOptions>(putSchema, options, 'put');
+  if (checked.until !== undefined && checked.until <= (checked.from ?? 0)) {
+    throw new PoolError('OPTION_INVALID', `put.until: ${checked.until} is not after from (${checked.from ?? 0}).`);
+  }
+  return checked;
+}
+export function checkPages(space: string, options: { pageSize: number }): { pageSize: number } {
+  check(name.min(1), space, 'space');
+  return check(pagesSchema, options, 'pages');
+}

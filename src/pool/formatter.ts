@@ -1,0 +1,66 @@
+/**
+ * Format: the first state of every region, and the ready word last.
+ *
+ * A crash leaves magic without ready (or an empty file): seen as an interrupted format and redone by whoever may create.
+ */
+import { LinuxMachine, type PoolFile } from '../../lib/linux/index.js';
+import { type Geometry, geometryOf } from './geometry.js';
+import { CHUNK_FREE, ChunkEntry, Control, Slot, SPACE_UNUSED, Space, STATE_FREE } from './layout.js';
+import type { CheckedFormat } from './options.js';
+import { Segment } from './segment.js';
+import { makePolicies } from './shardpolicy.js';
+import { Shards } from './shards.js';
+import { makeReady, markInterrupted, superblockOf } from './superblock.js';
+
+function fillRegions(segment: Segment, geometry: Geometry): void {
+  const { words } = segment;
+  const { regions } = geometry;
+  const shards = new Shards(words, geometry);
+  for (let shard = 0; shard < geometry.shards; shard++) {
+    for (let local = geometry.slotsPerShard - 1; local >= 0; local--) {
+      words.write(regions.slots.word + (shard * geometry.slotsPerShard + local) * Slot.words, STATE_FREE);
+      shards.pushFree(shard, local);
+    }
+  }
+  for (const policy of makePolicies(words, geometry)) policy.reset();
+  for (let space = 0; space < geometry.spaces; space++) {
+    words.write(regions.spaces.word + space * Space.words + Space.word.state, SPACE_UNUSED);
+  }
+  for (let chunk = 0; chunk < geometry.chunks; chunk++) {
+    words.write(regions.chunkEntries.word + chunk * ChunkEntry.words + ChunkEntry.word.kind, CHUNK_FREE);
+  }
+  words.write(regions.control.word + Control.word.freeChunks, geometry.chunks);
+}
+
+/** Makes a pool of the file. The caller holds its membership lock. Throws NO_SPACE, OPTION_INVALID. */
+export async function formatFile(file: PoolFile, options: CheckedFormat): Promise<void> {
+  const geometry = geometryOf(options.plan);
+  const isFile = file.stats().isFile();
+  file.writeStart(markInterrupted());
+  if (isFile) {
+    file.setMode(options.mode);
+    try {
+      await file.reserve(options.plan.size);
+    } catch (error) {
+      file.unlink();
+      throw error;
+    }
+  }
+  const segment = new Segment(file, geometry, true);
+  const machine = new LinuxMachine(segment.metadata.address);
+  const { words } = segment;
+  // Device memory is not zeroed; of a new file this part is.
+  if (!isFile) words.fill(0, words.length, 0);
+  fillRegions(segment, geometry);
+  const poolId = [0, 1, 2, 3].map(() => machine.randomWord());
+  const identity = { plan: options.plan, seed: machine.randomWord(), poolId, createdAtMs: machine.nowMs() };
+  file.writeStart(superblockOf(identity));
+  makeReady(words);
+  if (isFile && !file.isVolatile()) await segment.metadata.sync(0, segment.metadata.byteLength);
+  segment.unmap();
+}
+
+/** Throws OPTION_INVALID when the options do not give a pool. */
+export function checkPlan(options: CheckedFormat): void {
+  geometryOf(options.plan);
+}

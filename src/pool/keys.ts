@@ -1,0 +1,122 @@
+/**
+ * Keys: from what a caller gives to bytes, hash and near key. A key space has a prefix of its own (a namespace, a page
+ * space) and its own part of the near index, so that a hit needs neither.
+ */
+import { PoolError } from '../../lib/errors.js';
+import { KeyHash } from '../../lib/hash.js';
+import { KEY_BYTES_MAX } from './layout.js';
+import type { NearIndex, NearMap } from './near.js';
+import type { ProbeKey } from './reader.js';
+import { type DraftFields, NO_FIELDS } from './slots.js';
+import type { Key } from './types.js';
+
+const encoder = new TextEncoder();
+const PAGE_NUMBER_BYTES = 8;
+
+export class KeySpace implements ProbeKey {
+  readonly bytes = new Uint8Array(KEY_BYTES_MAX + 4);
+  length = 0;
+  hashLow = 0;
+  hashHigh = 0;
+  /** Near entries by string key, or by page number. */
+  readonly strings: NearMap;
+  /** Near entries by the bytes of a key, as a string of one character a byte. */
+  readonly binaries: NearMap;
+  readonly space: number;
+  private readonly hash: KeyHash;
+  private readonly prefixLength: number;
+
+  constructor(options: { seed: number; prefix: Uint8Array; near: NearIndex; space: number }) {
+    this.hash = new KeyHash(options.seed);
+    this.prefixLength = options.prefix.length;
+    this.bytes.set(options.prefix);
+    this.strings = options.near.createMap();
+    this.binaries = options.near.createMap();
+    this.space = options.space;
+  }
+
+  /** Makes this the probe for the key. Throws KEY_INVALID. */
+  encode(key: Key): this {
+    const room = KEY_BYTES_MAX - this.prefixLength;
+    if (typeof key === 'string') {
+      if (key.length === 0 || key.length > room) throw invalid(key.length === 0 ? 'is empty' : 'is too long');
+      const { read, written } = encoder.encodeInto(key, this.bytes.subarray(this.prefixLength));
+      if (read !== key.length || written > room) throw invalid('is too long');
+      if (!key.isWellFormed()) throw invalid('holds half of a surrogate pair');
+      return this.finish(written);
+    }
+    if (!(key instanceof Uint8Array)) throw invalid('is neither a string nor a Uint8Array');
+    if (key.length === 0 || key.length > room) throw invalid(key.length === 0 ? 'is empty' : 'is too long');
+    this.bytes.set(key, this.prefixLength);
+    return this.finish(key.length);
+  }
+
+  /** Makes this the probe for a page number: 8 bytes, big-endian, so that keys sort as pages do. */
+  encodePage(pageNo: number): this {
+    if (!Number.isSafeInteger(pageNo) || pageNo < 0) {
+      throw new PoolError('KEY_INVALID', `Page number ${pageNo} is not an integer from 0 to 2^53 - 1.`);
+    }
+    const at = this.prefixLength;
+    const high = Math.floor(pageNo / 2 ** 32);
+    for (let i = 0; i < 4; i++) {
+      this.bytes[at + i] = high >>> (24 - i * 8);
+      this.bytes[at + 4 + i] = pageNo >>> (24 - i * 8);
+    }
+    return this.finish(PAGE_NUMBER_BYTES);
+  }
+
+  /** The key of a page, as lists show it and every call of the pool takes it back. */
+  pageKey(pageNo: number): Uint8Array {
+    this.encodePage(pageNo);
+    return this.bytes.slice(0, this.length);
+  }
+
+  private finish(written: number): this {
+    this.length = this.prefixLength + written;
+    this.hash.of(this.bytes, this.length);
+    this.hashLow = this.hash.low;
+    this.hashHigh = this.hash.high;
+    return this;
+  }
+
+  /** The fields of a draft, or of something to remove, under the key encoded last. */
+  fields(changes: Partial<DraftFields>): DraftFields {
+    const { bytes: key, length: keyLength, hashLow, hashHigh, space } = this;
+    return { ...NO_FIELDS, key, keyLength, hashLow, hashHigh, space, ...changes };
+  }
+
+  /** The prefix that every key of this space begins with. */
+  prefix(): Uint8Array {
+    return this.bytes.subarray(0, this.prefixLength);
+  }
+}
+
+function invalid(why: string): PoolError {
+  return new PoolError('KEY_INVALID', `The key ${why}.`);
+}
+
+/** The near key of a key given as bytes. */
+export function binaryName(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** How events and lists show a key: a string where the bytes are UTF-8, else base64url. */
+export function displayKey(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return Buffer.from(bytes).toString('base64url');
+  }
+}
+
+export function bytesOfKey(key: Key): Uint8Array {
+  return typeof key === 'string' ? encoder.encode(key) : key;
+}
+
+export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  if (bytes.length < prefix.length) return false;
+  for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false;
+  return true;
+}

@@ -1,0 +1,83 @@
+/** What is in the pool, read without locks: a listing is a look while others work, each line true of some moment of it. */
+import { displayKey, startsWith } from './keys.js';
+import { FLAG_RETAINED, STATE_DRAFT, STATE_MASK, STATE_SEALED } from './layout.js';
+import { type CounterName, counterIndex, type Parts } from './parts.js';
+import type { ObjectInfo, PoolStats } from './types.js';
+
+/** One object, or undefined when the slot has none, or changed while it was read. */
+function objectAt(
+  parts: Parts,
+  slot: number,
+  prefix: Uint8Array | undefined,
+  space: number | undefined,
+): ObjectInfo | undefined {
+  const { slots, spaces } = parts;
+  const stateWord = slots.stateWord(slot);
+  const state = stateWord & STATE_MASK;
+  if (state !== STATE_SEALED && state !== STATE_DRAFT) return undefined;
+  if (space !== undefined && slots.space(slot) !== space) return undefined;
+  if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
+  const expiry = slots.expiry(slot);
+  if (expiry !== 0 && expiry <= parts.machine.nowMs()) return undefined;
+  const keyBytes = slots.keyBytes(slot);
+  if (keyBytes.length === 0 || (prefix !== undefined && !startsWith(keyBytes, prefix))) return undefined;
+  const info: ObjectInfo = {
+    key: displayKey(keyBytes),
+    keyBytes,
+    size: slots.size(slot),
+    state: state === STATE_SEALED ? 'sealed' : 'draft',
+    generation: slots.generation(slot),
+    metadataSize: slots.metadataLength(slot),
+    retained: (slots.flags(slot) & FLAG_RETAINED) !== 0,
+  };
+  if (expiry !== 0) info.expiresAt = new Date(expiry);
+  return slots.stateWord(slot) === stateWord ? info : undefined;
+}
+
+/** `space`: only objects of it. */
+export function* listObjects(
+  parts: Parts,
+  prefix: Uint8Array | undefined,
+  space?: number,
+): IterableIterator<ObjectInfo> {
+  for (let slot = 0; slot < parts.slots.total; slot++) {
+    const info = objectAt(parts, slot, prefix, space);
+    if (info !== undefined) yield info;
+  }
+}
+
+/** A counter summed over every row, the dead ones included: rows are never set back. */
+export function totalOf(parts: Parts, name: CounterName): number {
+  let sum = 0;
+  for (let row = 0; row < parts.geometry.maxNodes; row++)
+    sum += parts.counters.get(counterIndex(parts.geometry, row, name));
+  return sum;
+}
+
+export function statsOf(parts: Parts): PoolStats {
+  const { geometry, shards, nodes } = parts;
+  let granules = 0;
+  let live = 0;
+  let drafts = 0;
+  let limbo = 0;
+  for (let shard = 0; shard < geometry.shards; shard++) {
+    granules += shards.granules(shard);
+    live += shards.live(shard);
+    drafts += shards.drafts(shard);
+    limbo += shards.limbo(shard);
+  }
+  const bytesUsed = Math.min(granules * geometry.granuleBytes, geometry.dataBytes);
+  return {
+    bytesData: geometry.dataBytes,
+    bytesUsed,
+    bytesFree: geometry.dataBytes - bytesUsed,
+    bytesMetadata: geometry.dataOffset,
+    objects: Math.max(0, live - drafts),
+    drafts,
+    limbo,
+    pins: nodes.list(false).reduce((sum, node) => sum + node.pins, 0),
+    hits: totalOf(parts, 'nearHits') + totalOf(parts, 'tableHits'),
+    misses: totalOf(parts, 'misses'),
+    evictions: totalOf(parts, 'evictions'),
+  };
+}

@@ -1,0 +1,207 @@
+/**
+ * Opening: format, connect (attach, else format), destroy. Whoever formats, joins or destroys holds the file's
+ * membership lock, so of racing openers exactly one formats, and nobody joins a pool that is going away.
+ */
+import { PoolError } from '../../lib/errors.js';
+import { Deadline, LinuxMachine, libc, PoolFile, RobustLiveness, wantsCopies } from '../../lib/linux/index.js';
+import { attach } from './attach.js';
+import { checkPlan, formatFile } from './formatter.js';
+import { NodeSession } from './node.js';
+import { Nodes } from './nodes.js';
+import { type CheckedConnect, type CheckedFormat, checkConnect, checkFormat } from './options.js';
+import { AttachedPool } from './pool.js';
+import { ReadOnlyPool } from './readonly.js';
+import { Segment } from './segment.js';
+import { geometryOfIdentity, type Identity, infoOf, readIdentity, stateOf } from './superblock.js';
+import type { ConnectOptions, FormatOptions, Pool, PoolInfo } from './types.js';
+
+/** Row locks are bytes 0 to maxNodes - 1; this one is for joining, formatting and destroying. */
+const MEMBERSHIP_BYTE = 4096;
+const TIMEOUT_MS = 10_000;
+const NEAR_ENTRIES_MAX = 1_048_576;
+const NAME_CHARACTERS_MAX = 47;
+
+/** The file with its membership lock held, and still the one the path leads to. */
+async function openLocked(
+  path: string,
+  options: { createMode?: number; trustUids: readonly number[] },
+  deadline: Deadline,
+): Promise<PoolFile> {
+  for (;;) {
+    const file = PoolFile.open(path, { writable: true, ...options });
+    if (file.tryLock(MEMBERSHIP_BYTE) && file.isCurrent()) return file;
+    file.close();
+    await deadline.wait();
+  }
+}
+
+function viewOnly(file: PoolFile, identity: Identity): { segment: Segment; nodes: Nodes; machine: LinuxMachine } {
+  const geometry = geometryOfIdentity(file, identity);
+  const segment = new Segment(file, geometry, false);
+  const { address } = segment.metadata;
+  const liveness = new RobustLiveness(segment.words, file, address, geometry.regions.nodeMarks.word);
+  const machine = new LinuxMachine(address);
+  return { segment, machine, nodes: new Nodes(segment.words, geometry, machine, liveness) };
+}
+
+/** Throws IN_USE when a live node is attached. The caller holds the membership lock. */
+function refuseIfAttached(file: PoolFile): void {
+  const { segment, nodes } = viewOnly(file, readIdentity(file));
+  const alive = nodes.list(true).filter((node) => node.state === 'alive');
+  segment.unmap();
+  if (alive.length === 0) return;
+  const names = alive.map((node) => node.name).join(', ');
+  throw new PoolError('IN_USE', `${file.path}: ${alive.length} nodes are attached (${names}).`, { nodes: alive });
+}
+
+/** Makes a pool file. Throws POOL_EXISTS (unless force), IN_USE, NO_SPACE, OPTION_INVALID, ACCESS_DENIED. */
+export async function format(path: string, options: FormatOptions): Promise<PoolInfo> {
+  libc();
+  const checked = checkFormat(options);
+  checkPlan(checked);
+  const deadline = new Deadline(`Formatting ${path}`, TIMEOUT_MS, undefined);
+  for (;;) {
+    const file = await openLocked(path, { createMode: checked.mode, trustUids: [] }, deadline);
+    try {
+      const state = stateOf(file);
+      if (state === 'ready' || state === 'foreign') {
+        if (!checked.force) {
+          const what = state === 'ready' ? 'is a pool already' : 'is a file of another kind';
+          throw new PoolError('POOL_EXISTS', `${path} ${what}.`, { path });
+        }
+        if (state === 'ready' && isReadable(file)) refuseIfAttached(file);
+        if (file.stats().isFile()) {
+          file.unlink();
+          continue;
+        }
+      }
+      await formatFile(file, checked);
+      return infoOf(path, readIdentity(file));
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** Whether its superblock can be believed; one of another layout or a damaged one has no nodes of ours. */
+function isReadable(file: PoolFile): boolean {
+  try {
+    geometryOfIdentity(file, readIdentity(file));
+    return true;
+  } catch (error) {
+    if (error instanceof PoolError) return false;
+    throw error;
+  }
+}
+
+/** Removes a pool file. Throws POOL_NOT_FOUND, FORMAT_MISMATCH, and IN_USE while a live node is attached. */
+export async function destroy(path: string, options: { force?: boolean } = {}): Promise<void> {
+  libc();
+  const deadline = new Deadline(`Destroying ${path}`, TIMEOUT_MS, undefined);
+  const file = await openLocked(path, { trustUids: [] }, deadline);
+  try {
+    if (stateOf(file) === 'foreign') throw new PoolError('FORMAT_MISMATCH', `${path} is no pool.`, { path });
+    if (stateOf(file) === 'ready' && options.force !== true) refuseIfAttached(file);
+    file.unlink();
+  } finally {
+    file.close();
+  }
+}
+
+/** The pool's file with a pool in it and the membership lock held. */
+async function openPool(path: string, options: CheckedConnect, deadline: Deadline): Promise<PoolFile> {
+  const { create } = options;
+  const trustUids = options.trustUids ?? [];
+  const opening = create === undefined ? { trustUids } : { trustUids, createMode: create.mode };
+  const file = await openLocked(path, opening, deadline);
+  try {
+    const state = stateOf(file);
+    if (state === 'ready' || state === 'foreign') return file;
+    if (create !== undefined) {
+      await formatFile(file, create);
+      return file;
+    }
+    throw state === 'blank'
+      ? new PoolError('FORMAT_MISMATCH', `${path} is empty.`, { path })
+      : new PoolError('POOL_CORRUPT', `${path}: its format was interrupted.`, { path });
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+async function connectReadOnly(path: string, options: CheckedConnect, deadline: Deadline): Promise<Pool> {
+  const trustUids = options.trustUids ?? [];
+  for (;;) {
+    const file = PoolFile.open(path, { writable: false, trustUids });
+    try {
+      const state = stateOf(file);
+      if (state === 'ready' || state === 'foreign') {
+        const identity = readIdentity(file);
+        const { segment, nodes, machine } = viewOnly(file, identity);
+        return new ReadOnlyPool({
+          segment,
+          nodes,
+          machine,
+          seed: identity.seed,
+          info: infoOf(path, identity),
+          name: nameOf(options, machine),
+        });
+      }
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    file.close();
+    await deadline.wait();
+  }
+}
+
+function nameOf(options: CheckedConnect, machine: LinuxMachine): string {
+  return (options.name ?? `${machine.hostName}:${machine.processId}`).slice(0, NAME_CHARACTERS_MAX);
+}
+
+/** Attaches to a pool as a new node; with `create`, formats it first where there is none. */
+export async function connect(path: string, options: ConnectOptions = {}): Promise<Pool> {
+  libc();
+  const checked = checkConnect(options);
+  if (checked.create !== undefined) checkPlan(checked.create as CheckedFormat);
+  const deadline = new Deadline(`Opening ${path}`, checked.timeoutMs ?? TIMEOUT_MS, checked.signal);
+  if (checked.signal?.aborted === true) throw new PoolError('ABORTED', `Opening ${path} was aborted.`);
+  if (checked.readOnly === true) return connectReadOnly(path, checked, deadline);
+  const file = await openPool(path, checked, deadline);
+  try {
+    const session = join(file, checked);
+    file.unlock(MEMBERSHIP_BYTE);
+    await prefault(session.parts.segment, checked);
+    return new AttachedPool(session, infoOf(path, readIdentity(file)));
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function join(file: PoolFile, options: CheckedConnect): NodeSession {
+  const identity = readIdentity(file);
+  const geometry = geometryOfIdentity(file, identity);
+  const segment = new Segment(file, geometry, true);
+  const { address } = segment.metadata;
+  const machine = new LinuxMachine(address);
+  const liveness = new RobustLiveness(segment.words, file, address, geometry.regions.nodeMarks.word);
+  try {
+    const attached = attach(segment, machine, liveness, {
+      name: nameOf(options, machine),
+      nearEntries: options.nearEntries ?? Math.min(geometry.maxObjects, NEAR_ENTRIES_MAX),
+      copies: wantsCopies(),
+    });
+    return new NodeSession(file.path, identity.seed, attached);
+  } catch (error) {
+    segment.unmap();
+    throw error;
+  }
+}
+
+async function prefault(segment: Segment, options: CheckedConnect): Promise<void> {
+  if (options.prefault === 'sync') segment.prefault();
+  if (options.prefault === 'background') void segment.prefaultInBackground();
+}

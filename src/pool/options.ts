@@ -1,0 +1,137 @@
+/** The options of the object layer, checked at the border. Errors are OPTION_INVALID and name the option. */
+import { z } from 'zod';
+import { PoolError } from '../../lib/errors.js';
+import { defaultMaxObjects, NODES_MAX, type Plan } from './geometry.js';
+import { METADATA_BYTES_MAX } from './layout.js';
+import type { ConnectOptions, CreateOptions, FormatOptions, WaitOptions } from './types.js';
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+export const EVICTIONS = ['s3-fifo', 'sieve', 'lru', 'none'] as const;
+const SIZE_MIN = 256 * 1024;
+const DEFAULT_PAGE_BYTES = 8192;
+
+/** Bytes of a number or a string such as '512MiB', '64 KB', '4g'. All units are powers of two. */
+export function parseSize(value: number | string): number {
+  if (typeof value === 'number') return value;
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*$/i.exec(value);
+  const unit = match === null ? undefined : UNITS[(match[2] ?? '').toLowerCase()];
+  return match === null || unit === undefined ? Number.NaN : Math.floor(Number(match[1]) * unit);
+}
+
+const bytes = z.union([z.number(), z.string()]).transform(parseSize).pipe(z.number().int().safe());
+const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal');
+
+const formatSchema = z.strictObject({
+  size: bytes.pipe(z.number().min(SIZE_MIN)),
+  pageSize: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 30)
+    .optional(),
+  maxObjects: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 30)
+    .optional(),
+  maxNodes: z.number().int().min(1).max(NODES_MAX).optional(),
+  coherence: z.enum(['hardware', 'software']).optional(),
+  eviction: z.enum(EVICTIONS).optional(),
+  mode: z.number().int().min(0).max(0o777).optional(),
+  force: z.boolean().optional(),
+});
+
+const connectSchema = z.strictObject({
+  create: formatSchema.optional(),
+  trustUids: z.array(z.number().int().min(0)).optional(),
+  emulate: z.literal('noncoherent').optional(),
+  name: z.string().optional(),
+  readOnly: z.boolean().optional(),
+  nearEntries: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 24)
+    .optional(),
+  prefault: z.enum(['none', 'sync', 'background']).optional(),
+  timeoutMs: z.number().min(0).optional(),
+  signal: signal.optional(),
+});
+
+const createSchema = z.strictObject({
+  metadata: z.instanceof(Uint8Array).optional(),
+  ttlMs: z.number().positive().finite().optional(),
+  retain: z.boolean().optional(),
+});
+
+const waitSchema = z.strictObject({ timeoutMs: z.number().min(0).optional(), signal: signal.optional() });
+
+function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue === undefined || issue.path.length === 0 ? what : `${what}.${issue.path.join('.')}`;
+  throw new PoolError('OPTION_INVALID', `${where}: ${issue?.message ?? 'invalid'}.`, { option: where });
+}
+
+export interface CheckedFormat {
+  readonly plan: Plan;
+  readonly mode: number;
+  readonly force: boolean;
+}
+
+type Formatted = z.output<typeof formatSchema>;
+
+function planOf(options: Formatted): CheckedFormat {
+  if (options.coherence === 'software') {
+    throw new PoolError('UNSUPPORTED', "coherence 'software' (CXL 2.0) is not in this version.");
+  }
+  const mode = options.mode ?? 0o600;
+  if ((mode & 0o002) !== 0) throw new PoolError('OPTION_INVALID', 'mode: a world-writable pool would never be opened.');
+  const pageSize = options.pageSize ?? DEFAULT_PAGE_BYTES;
+  const plan = {
+    size: options.size,
+    pageSize,
+    maxObjects: options.maxObjects ?? defaultMaxObjects(options.size, pageSize),
+    maxNodes: options.maxNodes ?? 64,
+    eviction: options.eviction ?? 's3-fifo',
+  };
+  return { plan, mode, force: options.force ?? false };
+}
+
+/** Throws OPTION_INVALID, UNSUPPORTED. */
+export function checkFormat(options: FormatOptions): CheckedFormat {
+  return planOf(check(formatSchema as unknown as z.ZodType<Formatted>, options, 'format'));
+}
+
+export interface CheckedConnect extends Omit<ConnectOptions, 'create'> {
+  readonly create: CheckedFormat | undefined;
+}
+
+/** Throws OPTION_INVALID, UNSUPPORTED. */
+export function checkConnect(options: ConnectOptions): CheckedConnect {
+  type Checked = z.output<typeof connectSchema>;
+  const checked = check(connectSchema as unknown as z.ZodType<Checked>, options, 'connect');
+  if (checked.emulate !== undefined) {
+    throw new PoolError('UNSUPPORTED', "emulate 'noncoherent' is not in this version.");
+  }
+  const { create, ...rest } = checked;
+  return { ...(rest as Omit<ConnectOptions, 'create'>), create: create === undefined ? undefined : planOf(create) };
+}
+
+/** Throws OPTION_INVALID. */
+export function checkCreate(options: CreateOptions | undefined): CreateOptions {
+  if (options === undefined) return {};
+  const checked = check(createSchema as unknown as z.ZodType<CreateOptions>, options, 'options');
+  const metadataLength = checked.metadata?.length ?? 0;
+  if (metadataLength > METADATA_BYTES_MAX) {
+    throw new PoolError('OPTION_INVALID', `metadata: ${metadataLength} bytes; at most ${METADATA_BYTES_MAX} are kept.`);
+  }
+  return checked;
+}
+
+/** Throws OPTION_INVALID. */
+export function checkWait(options: WaitOptions | undefined): WaitOptions {
+  return options === undefined ? {} : check(waitSchema as unknown as z.ZodType<WaitOptions>, options, 'options');
+}

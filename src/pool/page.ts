@@ -1,0 +1,151 @@
+/** Pinned pages and drafts as callers hold them. */
+import { PoolError } from '../../lib/errors.js';
+import { NO_EXTENT } from './layout.js';
+import type { NearEntry } from './near.js';
+import type { NodeSession } from './node.js';
+import type { Draft, Key, Page } from './types.js';
+import { type DraftPlace, poolFull } from './writer.js';
+
+const EMPTY = new Uint8Array(0);
+
+/** A page of the pool, pinned in this node's pin list until release. */
+export class PinnedPage implements Page {
+  readonly key: Key;
+  private readonly session: NodeSession;
+  private readonly entry: NearEntry;
+  private released = false;
+
+  /** The entry is exposed. Throws TOO_MANY_PINS. */
+  constructor(session: NodeSession, key: Key, entry: NearEntry) {
+    session.reader.hazards.pin(entry.slot);
+    this.session = session;
+    this.key = key;
+    this.entry = entry;
+  }
+
+  private check(): void {
+    if (this.released) throw new PoolError('RELEASED', `The page ${describe(this.key)} was released.`);
+    this.session.check();
+  }
+
+  get bytes(): Uint8Array {
+    this.check();
+    return this.entry.bytes;
+  }
+  get metadata(): Uint8Array {
+    this.check();
+    return this.entry.metadata;
+  }
+  get size(): number {
+    this.check();
+    return this.entry.bytes.length;
+  }
+  get generation(): number {
+    return this.entry.generation;
+  }
+  copy(): Uint8Array {
+    return this.bytes.slice();
+  }
+  release(): void {
+    if (this.released) return;
+    this.released = true;
+    if (this.session.isOpen) this.session.reader.hazards.unpin(this.entry.slot);
+  }
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/** A page that is a private copy: of a read-only node, or one that no room could be found for. */
+export class PrivatePage implements Page {
+  readonly key: Key;
+  readonly generation: number;
+  private readonly content: Uint8Array;
+  private readonly extra: Uint8Array;
+  private released = false;
+
+  constructor(key: Key, content: Uint8Array, extra: Uint8Array = EMPTY, generation = 0) {
+    this.key = key;
+    this.content = content;
+    this.extra = extra;
+    this.generation = generation;
+  }
+
+  private check(): void {
+    if (this.released) throw new PoolError('RELEASED', `The page ${describe(this.key)} was released.`);
+  }
+  get bytes(): Uint8Array {
+    this.check();
+    return this.content;
+  }
+  get metadata(): Uint8Array {
+    this.check();
+    return this.extra;
+  }
+  get size(): number {
+    this.check();
+    return this.content.length;
+  }
+  copy(): Uint8Array {
+    return this.bytes.slice();
+  }
+  release(): void {
+    this.released = true;
+  }
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/** An object being filled. */
+export class OpenDraft implements Draft {
+  readonly key: Key;
+  private readonly session: NodeSession;
+  private readonly place: DraftPlace;
+  private view: Uint8Array;
+  private state: 'open' | 'sealed' | 'aborted' = 'open';
+
+  constructor(session: NodeSession, key: Key, place: DraftPlace, size: number) {
+    this.session = session;
+    this.key = key;
+    this.place = place;
+    const hasBytes = place.extent !== NO_EXTENT && size > 0;
+    const buffer = hasBytes ? session.parts.segment.draftView(place.extent, size) : undefined;
+    this.view = buffer === undefined ? EMPTY : new Uint8Array(buffer);
+    session.track(place, buffer);
+  }
+
+  get bytes(): Uint8Array {
+    return this.view;
+  }
+
+  seal(): void {
+    if (this.state === 'sealed') throw new PoolError('ALREADY_SEALED', `${describe(this.key)} is sealed already.`);
+    if (this.state === 'aborted') throw new PoolError('NOT_OWNER', `The draft ${describe(this.key)} was aborted.`);
+    this.session.check();
+    const outcome = this.session.writer.seal(this.place);
+    this.end(outcome === 'sealed' ? 'sealed' : 'aborted');
+    if (outcome === 'full') throw poolFull(this.session.path, this.view.length);
+    if (outcome !== 'sealed') throw new PoolError('NOT_OWNER', `The draft ${describe(this.key)} is gone.`);
+  }
+
+  abort(): void {
+    if (this.state !== 'open') return;
+    this.end('aborted');
+    if (this.session.isOpen) this.session.writer.abort(this.place);
+  }
+
+  private end(state: 'sealed' | 'aborted'): void {
+    this.state = state;
+    this.view = EMPTY;
+    this.session.untrack(this.place);
+  }
+
+  [Symbol.dispose](): void {
+    this.abort();
+  }
+}
+
+export function describe(key: Key): string {
+  return typeof key === 'string' ? JSON.stringify(key) : `of ${key.length} bytes`;
+}

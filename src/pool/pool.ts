@@ -1,0 +1,207 @@
+/** The pool as its users see it: the object API of one node. */
+import { PoolError } from '../../lib/errors.js';
+import { bytesOfKey, type KeySpace } from './keys.js';
+import { FLAG_RETAINED } from './layout.js';
+import { listObjects, statsOf } from './listing.js';
+import type { NodeSession } from './node.js';
+import { checkCreate, checkWait } from './options.js';
+import { OpenDraft, PinnedPage } from './page.js';
+import type { DraftFields } from './slots.js';
+import type {
+  CreateOptions,
+  Draft,
+  Key,
+  NodeInfo,
+  ObjectInfo,
+  Page,
+  Pool,
+  PoolInfo,
+  PoolStats,
+  WaitOptions,
+} from './types.js';
+import { Upkeep } from './upkeep.js';
+import { poolFull } from './writer.js';
+
+const NO_PREFIX = new Uint8Array(0);
+const WAIT_FIRST_MS = 0.25;
+const WAIT_LONGEST_MS = 20;
+
+export class AttachedPool implements Pool {
+  readonly path: string;
+  readonly info: PoolInfo;
+  /** For the cache layer. */
+  readonly session: NodeSession;
+  private readonly upkeep: Upkeep;
+  private readonly keys: KeySpace;
+
+  constructor(session: NodeSession, info: PoolInfo) {
+    this.path = session.path;
+    this.info = info;
+    this.session = session;
+    this.keys = session.createKeySpace(NO_PREFIX, 0);
+    this.upkeep = new Upkeep(session);
+    this.upkeep.cleanDead(true);
+    this.upkeep.start();
+  }
+
+  get node(): NodeInfo {
+    this.session.check();
+    const { nodes } = this.session.parts;
+    return nodes.info(nodes.self, false);
+  }
+
+  private fieldsOf(key: Key, size: number, options: CreateOptions): DraftFields {
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new PoolError('OPTION_INVALID', `size: ${size} is no number of bytes.`);
+    return this.keys.encode(key).fields({
+      size,
+      metadata: options.metadata ?? NO_PREFIX,
+      expiry: options.ttlMs === undefined ? 0 : this.session.machine.nowMs() + options.ttlMs,
+      flags: options.retain === true ? FLAG_RETAINED : 0,
+    });
+  }
+
+  create(key: Key, size: number, options?: CreateOptions): Draft {
+    this.session.check();
+    const place = this.session.writer.create(this.fieldsOf(key, size, checkCreate(options)));
+    if (place === 'exists')
+      throw new PoolError('KEY_EXISTS', `The key ${JSON.stringify(key)} is in the pool.`, { key });
+    if (place === 'full') throw poolFull(this.path, size);
+    return new OpenDraft(this.session, key, place, size);
+  }
+
+  put(key: Key, bytes: Uint8Array, options?: CreateOptions): boolean {
+    this.session.check();
+    const { writer, parts } = this.session;
+    const place = writer.create(this.fieldsOf(key, bytes.length, checkCreate(options)));
+    if (place === 'exists') return false;
+    if (place === 'full') throw poolFull(this.path, bytes.length);
+    parts.segment.writeDraft(place.extent, 0, bytes);
+    const outcome = writer.seal(place);
+    if (outcome === 'full') throw poolFull(this.path, bytes.length);
+    if (outcome !== 'sealed') throw new PoolError('NOT_OWNER', 'The draft is gone.');
+    return true;
+  }
+
+  get(key: Key): Page | undefined {
+    const entry = this.session.find(this.keys, key);
+    return entry === undefined ? undefined : new PinnedPage(this.session, key, entry);
+  }
+
+  getMany(keys: readonly Key[]): (Page | undefined)[] {
+    const pages: (Page | undefined)[] = [];
+    try {
+      for (const key of keys) pages.push(this.get(key));
+    } catch (error) {
+      for (const page of pages) page?.release();
+      throw error;
+    }
+    return pages;
+  }
+
+  async waitFor(key: Key, options?: WaitOptions): Promise<Page> {
+    const [page] = await this.waitForMany([key], options);
+    return page as Page;
+  }
+
+  /** Polls with growing pauses. Each page is pinned as it appears; none stays pinned when the wait fails. */
+  async waitForMany(keys: readonly Key[], options?: WaitOptions): Promise<Page[]> {
+    const { timeoutMs, signal } = checkWait(options);
+    const started = this.session.machine.nowMs();
+    const pages: (Page | undefined)[] = keys.map(() => undefined);
+    let pauseMs = WAIT_FIRST_MS;
+    try {
+      for (;;) {
+        if (signal?.aborted) throw new PoolError('ABORTED', 'Waiting was aborted.', undefined, signal.reason);
+        this.fillIn(keys, pages);
+        const missing = pages.filter((page) => page === undefined).length;
+        if (missing === 0) return pages as Page[];
+        const waited = this.session.machine.nowMs() - started;
+        if (timeoutMs !== undefined && waited >= timeoutMs) {
+          throw new PoolError('TIMEOUT', `${missing} of ${keys.length} keys did not appear within ${timeoutMs} ms.`);
+        }
+        await this.pause(Math.min(pauseMs, timeoutMs === undefined ? pauseMs : timeoutMs - waited), signal);
+        pauseMs = Math.min(pauseMs * 2, WAIT_LONGEST_MS);
+      }
+    } catch (error) {
+      for (const page of pages) page?.release();
+      throw error;
+    }
+  }
+
+  private fillIn(keys: readonly Key[], pages: (Page | undefined)[]): void {
+    keys.forEach((key, i) => {
+      if (pages[i] !== undefined) return;
+      const entry = this.session.glance(this.keys, key);
+      if (entry !== undefined) pages[i] = new PinnedPage(this.session, key, entry);
+    });
+  }
+
+  private async pause(durationMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const slept = this.session.machine.sleep(durationMs);
+    if (signal === undefined) return slept;
+    let wake: (() => void) | undefined;
+    const aborted = new Promise<void>((resolve) => {
+      wake = resolve;
+      signal.addEventListener('abort', resolve as () => void, { once: true });
+    });
+    await Promise.race([slept, aborted]);
+    signal.removeEventListener('abort', wake as () => void);
+  }
+
+  has(key: Key): boolean {
+    return this.session.glance(this.keys, key) !== undefined;
+  }
+
+  delete(key: Key): boolean {
+    this.session.check();
+    return this.session.writer.remove(this.keys.encode(key).fields({}));
+  }
+
+  list(options?: { prefix?: Key }): IterableIterator<ObjectInfo> {
+    this.session.check();
+    const prefix = options?.prefix === undefined ? undefined : bytesOfKey(options.prefix);
+    return this.guardedList(listObjects(this.session.parts, prefix));
+  }
+
+  /** A listing that is still open when the pool is disconnected says so instead of reading memory that is gone. */
+  private *guardedList(objects: IterableIterator<ObjectInfo>): IterableIterator<ObjectInfo> {
+    for (;;) {
+      this.session.check();
+      const next = objects.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
+  }
+
+  evict(bytes: number): number {
+    this.session.check();
+    if (!(bytes >= 0)) throw new PoolError('OPTION_INVALID', `bytes: ${bytes} is no number of bytes.`);
+    return this.session.writer.evict(bytes);
+  }
+
+  async sync(): Promise<void> {
+    this.session.check();
+    const { segment } = this.session.parts;
+    if (!segment.file.isVolatile()) await segment.sync();
+  }
+
+  stats(): PoolStats {
+    this.session.check();
+    return statsOf(this.session.parts);
+  }
+
+  nodes(): NodeInfo[] {
+    this.session.check();
+    return this.session.parts.nodes.list(true);
+  }
+
+  async disconnect(): Promise<void> {
+    this.upkeep.stop();
+    this.session.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.disconnect();
+  }
+}

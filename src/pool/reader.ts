@@ -1,0 +1,195 @@
+/**
+ * The way to a page: near index first, then the table. No lock, and only this node's own lines are written.
+ *
+ * near hit: hazard, then retire sequence and drop count; unchanged since this node last looked, so the remembered view is
+ * good. near miss: hazard, then slot state, then key; a page found so is remembered.
+ *
+ * (F1) a hit is decided by slot state, generation and the whole key; a hash is never trusted.
+ * (F2) a miss is reported only when the shard's publish and retire sequences are what they were before the probe and no
+ *      retired slot was met: a page just being superseded must not look like a missing one.
+ * (F3) after a few tries the probe is made under the shard's lock; when its holder does not run, the answer is a miss:
+ *      readers never wait for writers.
+ * (F4) the near entry is made from fields that the hazard keeps from changing. It is remembered under what this node had
+ *      seen of the sequence before the probe, so a retirement since then will still be read.
+ */
+import type { Machine } from '../../lib/machine.js';
+import type { Words } from '../../lib/words.js';
+import { Hazards } from './hazards.js';
+import { NO_EXTENT, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
+import { NearEntry, NearIndex, type NearKey, type NearMap } from './near.js';
+import type { Parts } from './parts.js';
+import { Touches } from './touches.js';
+
+const TRIES_MAX = 8;
+const LOCK_TRIES = 2000;
+const NOTHING = new Uint8Array(0);
+
+/** A key in the forms that looking up takes: its bytes [0, length) and hash. Reused from call to call. */
+export interface ProbeKey {
+  bytes: Uint8Array;
+  length: number;
+  hashLow: number;
+  hashHigh: number;
+}
+
+export class Reader {
+  readonly hazards: Hazards;
+  readonly near: NearIndex;
+  readonly touches: Touches;
+  private readonly parts: Parts;
+  private readonly words: Words;
+  private readonly machine: Machine;
+  private readonly seen: Int32Array;
+  private readonly dropWord: number;
+  private readonly slotsPerShard: number;
+  private readonly copies: boolean;
+  private drops: number;
+  private metRetired = false;
+
+  /** `copies`: hand out checked private copies instead of views (SEALPOOL_DEBUG=copy). */
+  constructor(parts: Parts, nearEntries: number, copies: boolean) {
+    const { words, geometry, machine, nodes, log, spaces } = parts;
+    this.parts = parts;
+    this.words = words;
+    this.machine = machine;
+    this.hazards = new Hazards(words, geometry, machine, nodes.self);
+    this.near = new NearIndex(nearEntries, geometry.slotsPerShard);
+    this.touches = new Touches(words, geometry, nodes.self);
+    this.seen = log.seen;
+    this.dropWord = spaces.dropWord;
+    this.slotsPerShard = geometry.slotsPerShard;
+    this.copies = copies;
+    this.drops = spaces.dropCount();
+  }
+
+  /** Whether what is remembered is still true. Leaves the page exposed. */
+  isFresh(entry: NearEntry): boolean {
+    // ORDER hazard: interest, then sequence; pairs with retire and the scan.
+    this.hazards.expose(entry.slot);
+    if (this.words.load(entry.sequenceWord) !== this.seen[entry.shard]) return false;
+    if (this.words.load(this.dropWord) !== this.drops) return false;
+    return entry.expiry === 0 || this.machine.nowMs() < entry.expiry;
+  }
+
+  /** The hit was taken: tell the eviction policy. */
+  touch(entry: NearEntry): void {
+    this.touches.record(entry.shard, entry.slot);
+  }
+
+  /** Brings the near index up to date with the key's shard, and looks there again. */
+  private again(map: NearMap, key: NearKey, shard: number, asOf: number | undefined): NearEntry | undefined {
+    const { spaces, log } = this.parts;
+    const drops = spaces.dropCount();
+    if (drops !== this.drops) {
+      // ORDER drop: count, then generations; pairs with Spaces.drop.
+      this.near.forgetStale((space) => spaces.generation(space));
+      this.drops = drops;
+    }
+    log.catchUp(shard, this.near);
+    const entry = nearAt(map, key, asOf);
+    return entry !== undefined && this.isFresh(entry) ? entry : undefined;
+  }
+
+  /** After a near miss. The page of the key, exposed and remembered, or undefined. Throws POOL_CORRUPT. */
+  search(map: NearMap, key: NearKey, probe: ProbeKey, asOf: number | undefined): NearEntry | undefined {
+    const { shards, locks } = this.parts;
+    const shard = shards.ofHash(probe.hashLow);
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const known = this.again(map, key, shard, asOf);
+      if (known !== undefined) return known;
+      const published = shards.publishSequence(shard);
+      const retired = this.seen[shard];
+      const found = this.probe(map, key, probe, shard, asOf);
+      if (found !== undefined) return found;
+      if (this.metRetired) continue;
+      if (shards.publishSequence(shard) === published && shards.retireSequence(shard) === retired) return undefined;
+    }
+    for (let tries = 0; tries < LOCK_TRIES; tries++) {
+      if (!locks.tryAcquire(shard)) continue;
+      const found = this.probe(map, key, probe, shard, asOf);
+      locks.release(shard);
+      return found;
+    }
+    return this.decideSlowly(map, key, probe, shard, asOf);
+  }
+
+  /** The lock is held by somebody who may be dead, and then the lock is taken over; who is alive is not waited for. */
+  private decideSlowly(
+    map: NearMap,
+    key: NearKey,
+    probe: ProbeKey,
+    shard: number,
+    asOf: number | undefined,
+  ): NearEntry | undefined {
+    const { locks } = this.parts;
+    locks.recover(shard);
+    this.again(map, key, shard, asOf);
+    return this.probe(map, key, probe, shard, asOf);
+  }
+
+  private probe(
+    map: NearMap,
+    key: NearKey,
+    probe: ProbeKey,
+    shard: number,
+    asOf: number | undefined,
+  ): NearEntry | undefined {
+    const { table, slots, spaces } = this.parts;
+    this.metRetired = false;
+    table.begin(shard, probe.hashLow, probe.hashHigh);
+    for (let local = table.next(); local >= 0; local = table.next()) {
+      const slot = shard * this.slotsPerShard + local;
+      this.hazards.expose(slot);
+      // ORDER hazard: interest, then state; pairs with retire and the scan.
+      const state = slots.stateWord(slot) & STATE_MASK;
+      if (state === STATE_RETIRED) this.metRetired = true;
+      if (state !== STATE_SEALED) continue;
+      // ORDER seal: state, then everything it vouches for; pairs with makeSealed.
+      if (!slots.keyEquals(slot, probe.bytes, probe.length)) continue;
+      slots.verify(slot);
+      if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
+      if (!isAnsweredBy(asOf, slots.from(slot), slots.until(slot))) continue;
+      const expiry = slots.expiry(slot);
+      if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
+      return this.remember(map, key, slot, shard, expiry);
+    }
+    return undefined;
+  }
+
+  private remember(map: NearMap, key: NearKey, slot: number, shard: number, expiry: number): NearEntry {
+    const { slots, segment, log } = this.parts;
+    const extent = slots.extent(slot);
+    const size = slots.size(slot);
+    const metadataLength = slots.metadataLength(slot);
+    const bytes = extent === NO_EXTENT ? NOTHING : segment.sealedBytes(extent, 0, size);
+    const metadata =
+      metadataLength === 0 ? NOTHING : segment.sealedBytes(extent, slots.metadataOffset(slot), metadataLength);
+    const entry = new NearEntry(map, key, {
+      slot,
+      shard,
+      sequenceWord: log.sequenceWord(shard),
+      generation: slots.generation(slot),
+      bytes: this.copies ? bytes.slice() : bytes,
+      metadata: this.copies ? metadata.slice() : metadata,
+      expiry,
+      space: slots.space(slot),
+      spaceGeneration: slots.spaceGeneration(slot),
+      from: slots.from(slot),
+      until: slots.until(slot),
+    });
+    this.near.remember(entry);
+    return entry;
+  }
+}
+
+/** Whether a page valid from `from` to before `until` answers: for no version asked, the open-ended one does. */
+export function isAnsweredBy(asOf: number | undefined, from: number, until: number): boolean {
+  return asOf === undefined ? until === Number.POSITIVE_INFINITY : from <= asOf && asOf < until;
+}
+
+/** The near entry that answers, fresh or not. */
+export function nearAt(map: NearMap, key: NearKey, asOf: number | undefined): NearEntry | undefined {
+  let entry = map.entries.get(key);
+  while (entry !== undefined && !isAnsweredBy(asOf, entry.from, entry.until)) entry = entry.nextVersion;
+  return entry;
+}

@@ -1,0 +1,201 @@
+/**
+ * A read-only node: it maps nothing writable, takes no row, and cannot disturb the pool. It can publish no interest
+ * either, so it copies: bytes out, then state and generation again. What it hands out is a private copy.
+ *
+ * (U1) a slot's state leaves SEALED before its extent can be reused, so a copy between two equal loads of the state word
+ *      is a copy of that page. The second load comes after the copy by way of `fence`.
+ */
+import { PoolError } from '../../lib/errors.js';
+import type { Machine } from '../../lib/machine.js';
+import { Words } from '../../lib/words.js';
+import { partsFor } from './attach.js';
+import { bytesOfKey, KeySpace } from './keys.js';
+import { NO_EXTENT, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
+import { listObjects, statsOf } from './listing.js';
+import { NearIndex } from './near.js';
+import type { Nodes } from './nodes.js';
+import { checkWait } from './options.js';
+import { PrivatePage } from './page.js';
+import type { Parts } from './parts.js';
+import type { Segment } from './segment.js';
+import type { Draft, Key, NodeInfo, ObjectInfo, Page, Pool, PoolInfo, PoolStats, WaitOptions } from './types.js';
+
+const TRIES_MAX = 64;
+const NOTHING = new Uint8Array(0);
+const PAUSE_MS = 2;
+
+export class ReadOnlyPool implements Pool {
+  readonly path: string;
+  readonly info: PoolInfo;
+  private readonly segment: Segment;
+  private readonly nodeRows: Nodes;
+  private readonly machine: Machine;
+  private readonly parts: Parts;
+  private readonly keys: KeySpace;
+  private readonly fence = new Words(new ArrayBuffer(64));
+  private readonly name: string;
+  private readonly connectedAt: Date;
+  private open = true;
+
+  constructor(options: {
+    segment: Segment;
+    nodes: Nodes;
+    machine: Machine;
+    seed: number;
+    info: PoolInfo;
+    name: string;
+  }) {
+    this.path = options.info.path;
+    this.info = options.info;
+    this.segment = options.segment;
+    this.nodeRows = options.nodes;
+    this.machine = options.machine;
+    this.name = options.name;
+    this.connectedAt = new Date(options.machine.nowMs());
+    this.parts = partsFor(options.segment, options.machine, options.nodes, () => {});
+    const near = new NearIndex(0, options.segment.geometry.slotsPerShard);
+    this.keys = new KeySpace({ seed: options.seed, prefix: NOTHING, near, space: 0 });
+  }
+
+  private check(): void {
+    if (!this.open) throw new PoolError('DISCONNECTED', `The pool ${this.path} was disconnected.`);
+  }
+
+  get node(): NodeInfo {
+    this.check();
+    const bootId = [...this.machine.bootId].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+    const { processId: pid } = this.machine;
+    return {
+      id: -1,
+      name: this.name,
+      pid,
+      bootId,
+      state: 'alive',
+      connectedAt: this.connectedAt,
+      readOnly: true,
+      pins: 0,
+    };
+  }
+
+  get(key: Key): Page | undefined {
+    this.check();
+    const { shards } = this.parts;
+    const probe = this.keys.encode(key);
+    const shard = shards.ofHash(probe.hashLow);
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const published = shards.publishSequence(shard);
+      const retired = shards.retireSequence(shard);
+      const page = this.copyOf(key, shard);
+      if (page !== undefined && page !== 'changing') return page;
+      const still = shards.publishSequence(shard) === published && shards.retireSequence(shard) === retired;
+      if (page === undefined && still) return undefined;
+    }
+    return undefined;
+  }
+
+  /** A copy of the page, undefined for none, 'changing' when a writer was at work on it. */
+  private copyOf(key: Key, shard: number): Page | undefined | 'changing' {
+    const { table, slots, spaces, geometry } = this.parts;
+    const { keys } = this;
+    let changing = false;
+    table.begin(shard, keys.hashLow, keys.hashHigh);
+    for (let local = table.next(); local >= 0; local = table.next()) {
+      const slot = shard * geometry.slotsPerShard + local;
+      const before = slots.stateWord(slot);
+      changing ||= (before & STATE_MASK) === STATE_RETIRED;
+      if ((before & STATE_MASK) !== STATE_SEALED || !slots.keyEquals(slot, keys.bytes, keys.length)) continue;
+      if (!slots.isIntact(slot)) {
+        if (slots.stateWord(slot) === before) slots.verify(slot);
+        return 'changing';
+      }
+      const expiry = slots.expiry(slot);
+      if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
+      if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
+      const page = this.copySlot(key, slot);
+      this.fence.add(0, 1);
+      return slots.stateWord(slot) === before ? page : 'changing';
+    }
+    return changing ? 'changing' : undefined;
+  }
+
+  private copySlot(key: Key, slot: number): Page {
+    const { slots } = this.parts;
+    const extent = slots.extent(slot);
+    const bytes = extent === NO_EXTENT ? NOTHING : this.segment.sealedBytes(extent, 0, slots.size(slot)).slice();
+    const length = slots.metadataLength(slot);
+    const metadata =
+      length === 0 ? NOTHING : this.segment.sealedBytes(extent, slots.metadataOffset(slot), length).slice();
+    return new PrivatePage(key, bytes, metadata, slots.generation(slot));
+  }
+
+  getMany(keys: readonly Key[]): (Page | undefined)[] {
+    return keys.map((key) => this.get(key));
+  }
+
+  async waitForMany(keys: readonly Key[], options?: WaitOptions): Promise<Page[]> {
+    const { timeoutMs, signal } = checkWait(options);
+    const started = this.machine.nowMs();
+    for (;;) {
+      if (signal?.aborted === true) throw new PoolError('ABORTED', 'Waiting was aborted.', undefined, signal.reason);
+      const pages = this.getMany(keys);
+      if (pages.every((page) => page !== undefined)) return pages as Page[];
+      if (timeoutMs !== undefined && this.machine.nowMs() - started >= timeoutMs) {
+        throw new PoolError('TIMEOUT', `The keys did not appear within ${timeoutMs} ms.`);
+      }
+      await this.machine.sleep(PAUSE_MS);
+    }
+  }
+
+  async waitFor(key: Key, options?: WaitOptions): Promise<Page> {
+    return (await this.waitForMany([key], options))[0] as Page;
+  }
+
+  has(key: Key): boolean {
+    return this.get(key) !== undefined;
+  }
+
+  list(options?: { prefix?: Key }): IterableIterator<ObjectInfo> {
+    this.check();
+    return listObjects(this.parts, options?.prefix === undefined ? undefined : bytesOfKey(options.prefix));
+  }
+
+  stats(): PoolStats {
+    this.check();
+    return statsOf(this.parts);
+  }
+
+  nodes(): NodeInfo[] {
+    this.check();
+    return this.nodeRows.list(true);
+  }
+
+  private refuse(what: string): never {
+    this.check();
+    throw new PoolError('READ_ONLY', `${what} on a read-only node of ${this.path}.`);
+  }
+  create(): Draft {
+    return this.refuse('create');
+  }
+  put(): boolean {
+    return this.refuse('put');
+  }
+  delete(): boolean {
+    return this.refuse('delete');
+  }
+  evict(): number {
+    return this.refuse('evict');
+  }
+  async sync(): Promise<void> {
+    this.refuse('sync');
+  }
+
+  async disconnect(): Promise<void> {
+    if (!this.open) return;
+    this.open = false;
+    this.segment.unmap();
+    this.segment.file.close();
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.disconnect();
+  }
+}

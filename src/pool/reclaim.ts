@@ -1,0 +1,271 @@
+/**
+ * The way out of the pool: retire, reclaim, evict. Everything here runs under the shard's lock.
+ *
+ * (A1) retire: slot state, then ring record and sequence, then the bucket entry. From the state on no table lookup, and
+ *      from the sequence on no near hit, answers with the page.
+ * (A2) reclaim: only after all of that are the hazards scanned; what no counted node holds is free, the rest waits in
+ *      limbo for the next scan. One scan serves the whole limbo list.
+ * (A3) eviction passes over pages that a scan found held. It works in small batches, so that one scan serves many.
+ * (A4) memory goes between size classes by the policy: when the victim lies in a chunk of another class, the whole chunk
+ *      is emptied and changes class. So no class keeps memory that the workload has left behind.
+ *
+ * A crash between any two stores: the lock's owner is dead, and repair finishes from the slots (see repair.ts).
+ */
+import {
+  CHUNK_CLASS,
+  FLAG_RETAINED,
+  NO_EXTENT,
+  STATE_FREE,
+  STATE_MASK,
+  STATE_RETIRED,
+  STATE_SEALED,
+} from './layout.js';
+import { counterIndex, type Parts } from './parts.js';
+import { REASON_EVICTED, REASON_EXPIRED } from './retirelog.js';
+import type { SizeClass } from './sizeclasses.js';
+
+const BATCH_MAX = 32;
+/** A batch takes at most this part of the shard's objects or bytes. */
+const BATCH_PART = 128;
+
+export class Reclaimer {
+  private readonly parts: Parts;
+  private readonly slotsPerShard: number;
+  private readonly isHeld: (local: number) => boolean;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+    this.slotsPerShard = parts.geometry.slotsPerShard;
+    this.isHeld = (local) => parts.scan.isHeld(local);
+  }
+
+  /** Hides a sealed page from every later get and puts it into limbo. `entryWord` is its bucket entry where known. */
+  retire(shard: number, local: number, reason: number, entryWord = -1): void {
+    const { slots, table } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    this.announce(shard, local, reason);
+    const hashLow = slots.hashLow(slot);
+    const entry = entryWord >= 0 ? entryWord : table.find(shard, hashLow, slots.hashHigh(slot), local);
+    if (entry >= 0) table.remove(shard, hashLow, entry);
+  }
+
+  /** The first half of retire, for a page whose bucket entry a successor takes over. */
+  announce(shard: number, local: number, reason: number): void {
+    const { slots, log, shards, policies } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    // ORDER retire: state before record and sequence, those before the bucket entry and the scan; pairs with find and hazards.
+    slots.setState(slot, STATE_RETIRED);
+    log.append(shard, slot, slots.generation(slot), reason);
+    policies[shard]?.remove(local);
+    if ((slots.flags(slot) & FLAG_RETAINED) !== 0) shards.addRetained(shard, -1);
+    shards.addLive(shard, -1);
+    shards.pushLimbo(shard, local);
+  }
+
+  /** Takes a draft away: its key and its space are free again. */
+  undoDraft(shard: number, local: number): void {
+    const { slots, table, shards } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    const entry = table.find(shard, slots.hashLow(slot), slots.hashHigh(slot), local);
+    if (entry >= 0) table.remove(shard, slots.hashLow(slot), entry);
+    shards.addLive(shard, -1);
+    shards.addDrafts(shard, -1);
+    this.free(shard, local);
+  }
+
+  private free(shard: number, local: number): void {
+    const { slots, extents, shards } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    const extent = slots.extent(slot);
+    const bytes = slots.extentBytes(slot);
+    slots.setState(slot, STATE_FREE);
+    extents.free(shard, extent, bytes);
+    shards.pushFree(shard, local);
+  }
+
+  /** Scans the hazards and frees what nobody holds of the limbo list. Returns how many slots became free. */
+  reclaim(shard: number): number {
+    this.parts.scan.scan(shard);
+    return this.freeLimbo(shard);
+  }
+
+  private freeLimbo(shard: number): number {
+    const { shards, scan } = this.parts;
+    if (shards.limbo(shard) === 0) return 0;
+    let freed = 0;
+    for (const local of shards.takeLimbo(shard)) {
+      if (this.stateOf(shard, local) !== STATE_RETIRED) throw shards.corrupt(shard);
+      if (scan.isHeld(local)) shards.pushLimbo(shard, local);
+      else {
+        this.free(shard, local);
+        freed++;
+      }
+    }
+    return freed;
+  }
+
+  private stateOf(shard: number, local: number): number {
+    return this.parts.slots.stateWord(shard * this.slotsPerShard + local) & STATE_MASK;
+  }
+
+  /**
+   * Makes room for one object: a slot, and where a class is given an extent of it. False when nothing could be moved.
+   * One call makes some progress, not necessarily enough: call again.
+   */
+  makeRoom(shard: number, sizeClass: SizeClass | undefined): boolean {
+    const { scan, touchDrain, policies, shards } = this.parts;
+    scan.scan(shard);
+    if (this.freeLimbo(shard) > 0) return true;
+    const policy = policies[shard];
+    if (policy === undefined) return false;
+    touchDrain.drain(shard, policy);
+    const evicted =
+      sizeClass === undefined ? this.evictObjects(shard, this.batchOf(shard)) : this.evictFor(shard, sizeClass);
+    if (evicted === 0) return false;
+    if (sizeClass !== undefined || !shards.hasFreeSlot(shard)) this.reclaim(shard);
+    return true;
+  }
+
+  private batchOf(shard: number): number {
+    return Math.min(BATCH_MAX, Math.max(1, Math.floor(this.parts.shards.capacity(shard) / BATCH_PART)));
+  }
+
+  /** Retires up to `count` victims of the policy. A scan has been made. */
+  private evictObjects(shard: number, count: number): number {
+    let evicted = 0;
+    while (evicted < count && this.evictOne(shard) >= 0) evicted++;
+    return evicted;
+  }
+
+  /** Retires one victim; its local slot, or -1. */
+  private evictOne(shard: number): number {
+    const policy = this.parts.policies[shard];
+    if (policy === undefined) return -1;
+    for (let tries = 0; tries < this.slotsPerShard; tries++) {
+      const local = policy.evict(this.isHeld);
+      if (local < 0) return -1;
+      if (this.stateOf(shard, local) !== STATE_SEALED) continue;
+      this.retire(shard, local, REASON_EVICTED);
+      this.countEviction();
+      return local;
+    }
+    return -1;
+  }
+
+  private countEviction(): void {
+    const { counters, geometry, nodes } = this.parts;
+    counters.add(counterIndex(geometry, nodes.self, 'evictions'), 1);
+  }
+
+  private evictFor(shard: number, sizeClass: SizeClass): number {
+    const { extents, chunks, slots, shards } = this.parts;
+    const share = Math.floor(shards.granules(shard) / BATCH_PART / sizeClass.granules);
+    const batch = Math.max(1, Math.min(this.batchOf(shard), share));
+    let evicted = 0;
+    while (evicted < batch) {
+      const local = this.evictOne(shard);
+      if (local < 0) break;
+      evicted++;
+      const extent = slots.extent(shard * this.slotsPerShard + local);
+      if (extent === NO_EXTENT) continue;
+      const chunk = extents.chunkOf(extent);
+      if (chunk < 0 || chunk >= this.parts.geometry.chunks || chunks.kind(chunk) !== CHUNK_CLASS) continue;
+      if (chunks.size(chunk) === sizeClass.granules) continue;
+      evicted += this.retireIn(shard, chunk, 1);
+      break;
+    }
+    return evicted;
+  }
+
+  /** Retires every evictable page of the shard that lies in the chunks. A scan has been made. Returns how many. */
+  private retireIn(shard: number, first: number, count: number): number {
+    const { slots, scan } = this.parts;
+    let retired = 0;
+    for (let local = 0; local < this.slotsPerShard; local++) {
+      if (!this.liesIn(shard, local, first, count) || this.stateOf(shard, local) !== STATE_SEALED) continue;
+      const slot = shard * this.slotsPerShard + local;
+      if ((slots.flags(slot) & FLAG_RETAINED) !== 0 || scan.isHeld(local)) continue;
+      this.retire(shard, local, REASON_EVICTED);
+      this.countEviction();
+      retired++;
+    }
+    return retired;
+  }
+
+  private liesIn(shard: number, local: number, first: number, count: number): boolean {
+    const { slots, extents } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    if ((slots.stateWord(slot) & STATE_MASK) === STATE_FREE) return false;
+    const extent = slots.extent(slot);
+    if (extent === NO_EXTENT) return false;
+    const chunk = extents.chunkOf(extent);
+    if (chunk >= first + count) return false;
+    if (chunk >= first) return true;
+    return chunk + extents.runLengthOf(slots.extentBytes(slot)) > first;
+  }
+
+  /** Empties the shard's part of the chunks. False when a draft, a retained or a held page is in the way. */
+  emptyChunks(shard: number, first: number, count: number): boolean {
+    const { chunks, geometry } = this.parts;
+    this.reclaim(shard);
+    if (geometry.eviction !== 'none') this.retireIn(shard, first, count);
+    this.reclaim(shard);
+    for (let chunk = first; chunk < first + count; chunk++) {
+      const kind = chunks.kind(chunk);
+      if (kind >= CHUNK_CLASS && chunks.shard(chunk) === shard) return false;
+    }
+    return true;
+  }
+
+  /** Evicts from the shard until so many bytes of extents are free. Returns the bytes freed. */
+  evictBytes(shard: number, bytes: number): number {
+    const { scan, touchDrain, policies, slots, extents, shards, geometry } = this.parts;
+    const policy = policies[shard];
+    if (policy === undefined) return 0;
+    const before = shards.granules(shard);
+    scan.scan(shard);
+    this.freeLimbo(shard);
+    touchDrain.drain(shard, policy);
+    let retired = 0;
+    while (retired < bytes) {
+      const local = this.evictOne(shard);
+      if (local < 0) break;
+      retired += extents.occupiedBytes(slots.extentBytes(shard * this.slotsPerShard + local));
+    }
+    this.reclaim(shard);
+    return Math.max(0, before - shards.granules(shard)) * geometry.granuleBytes;
+  }
+
+  /** Retires what has expired or belongs to a dropped space, and drains limbo. Returns how many pages it retired. */
+  sweep(shard: number, nowMs: number): number {
+    const { slots, spaces } = this.parts;
+    let retired = 0;
+    for (let local = 0; local < this.slotsPerShard; local++) {
+      const slot = shard * this.slotsPerShard + local;
+      if (this.stateOf(shard, local) !== STATE_SEALED) continue;
+      const expiry = slots.expiry(slot);
+      const over = expiry !== 0 && expiry <= nowMs;
+      if (!over && spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
+      this.retire(shard, local, REASON_EXPIRED);
+      retired++;
+    }
+    this.reclaim(shard);
+    return retired;
+  }
+
+  /** Makes a place in the buckets that an entry of this hash can reach, by retiring a page there. */
+  clearWay(shard: number, hashLow: number): boolean {
+    const { table, slots, scan } = this.parts;
+    scan.scan(shard);
+    let victim = -1;
+    table.inReach(shard, hashLow, (local) => {
+      const slot = shard * this.slotsPerShard + local;
+      const evictable = this.stateOf(shard, local) === STATE_SEALED && (slots.flags(slot) & FLAG_RETAINED) === 0;
+      if (victim < 0 && evictable && !scan.isHeld(local)) victim = local;
+    });
+    if (victim < 0 || this.parts.geometry.eviction === 'none') return false;
+    this.retire(shard, victim, REASON_EVICTED);
+    this.countEviction();
+    return true;
+  }
+}

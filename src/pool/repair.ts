@@ -1,0 +1,192 @@
+/**
+ * Repair: a shard's derived state is rebuilt from its slots, by whoever took its lock from a dead owner or found it
+ * left half-done. Rebuilding, never guessing.
+ *
+ * (D1) before anything is freed every node is made to forget the shard: the retire sequence goes past the ring. A death
+ *      between RETIRED and the sequence would otherwise leave near hits on memory that is reused.
+ * (D2) every fill under way in the shard is refused: its lease may be from before a change that was cut off.
+ * (D3) drafts of dead nodes are undone; of two sealed slots with one key and from-version the one published later stays;
+ *      retired ones stay in limbo until a scan finds them free.
+ * (D4) a damaged slot is dropped, not believed.
+ *
+ * Each step may be cut off anywhere and is done again from the start: the lock stays dirty until all of them are through.
+ */
+import {
+  FLAG_DETACHED,
+  FLAG_RETAINED,
+  STATE_DRAFT,
+  STATE_FREE,
+  STATE_MASK,
+  STATE_RETIRED,
+  STATE_SEALED,
+} from './layout.js';
+import type { Parts } from './parts.js';
+import type { Reclaimer } from './reclaim.js';
+
+export class Repair {
+  private readonly parts: Parts;
+  private readonly reclaimer: Reclaimer;
+  private readonly slotsPerShard: number;
+
+  constructor(parts: Parts, reclaimer: Reclaimer) {
+    this.parts = parts;
+    this.reclaimer = reclaimer;
+    this.slotsPerShard = parts.geometry.slotsPerShard;
+  }
+
+  /** Repairs what the lock guards. Called with the lock held. */
+  repair(lock: number): void {
+    const { shards } = this.parts.geometry;
+    if (lock < shards) this.repairShard(lock);
+    else if (lock === shards) this.parts.chunks.repair();
+    else if (lock === shards + 1) this.parts.spaces.repair();
+  }
+
+  private repairShard(shard: number): void {
+    const { log, shards, stripes, extents, policies } = this.parts;
+    // ORDER retire: the sequence goes past the ring before anything is freed; pairs with catchUp.
+    log.overrun(shard);
+    stripes.advanceAll(shard);
+    shards.reset(shard);
+    extents.resetShard(shard);
+    policies[shard]?.reset();
+    for (let local = 0; local < this.slotsPerShard; local++) this.settleSlot(shard, local);
+    this.retireOlderTwins(shard);
+    this.rebuildTable(shard);
+    this.rebuildLists(shard);
+    extents.settleShard(shard);
+    shards.advancePublish(shard);
+  }
+
+  private slotOf(shard: number, local: number): number {
+    return shard * this.slotsPerShard + local;
+  }
+
+  private stateOf(shard: number, local: number): number {
+    return this.parts.slots.stateWord(this.slotOf(shard, local)) & STATE_MASK;
+  }
+
+  /** Undoes drafts of the dead, drops what is damaged, and marks the extents of the rest. */
+  private settleSlot(shard: number, local: number): void {
+    const { slots, nodes, extents } = this.parts;
+    const slot = this.slotOf(shard, local);
+    const state = slots.stateWord(slot) & STATE_MASK;
+    if (state === STATE_FREE) return;
+    const isKnown = state === STATE_DRAFT || state === STATE_SEALED || state === STATE_RETIRED;
+    const isIntact = isKnown && (state === STATE_SEALED ? slots.isIntact(slot) : slots.isInRange(slot));
+    const isOrphan = state === STATE_DRAFT && nodes.isGone(slots.ownerRow(slot), slots.ownerIncarnation(slot));
+    const stays = isIntact && !isOrphan && extents.claimForRepair(shard, slots.extent(slot), slots.extentBytes(slot));
+    if (!stays) slots.setState(slot, STATE_FREE);
+  }
+
+  private retireOlderTwins(shard: number): void {
+    const { slots } = this.parts;
+    const byHash = new Map<number, number[]>();
+    for (let local = 0; local < this.slotsPerShard; local++) {
+      if (this.stateOf(shard, local) !== STATE_SEALED) continue;
+      const slot = this.slotOf(shard, local);
+      const hash = slots.hashHigh(slot);
+      const others = byHash.get(hash) ?? [];
+      const twin = others.find((other) => this.isTwin(slot, this.slotOf(shard, other)));
+      if (twin === undefined) {
+        byHash.set(hash, [...others, local]);
+        continue;
+      }
+      const twinSlot = this.slotOf(shard, twin);
+      const isNewer = ((slots.publishSequence(slot) - slots.publishSequence(twinSlot)) | 0) > 0;
+      slots.setState(isNewer ? twinSlot : slot, STATE_RETIRED);
+      if (isNewer) byHash.set(hash, [...others.filter((other) => other !== twin), local]);
+    }
+  }
+
+  private isTwin(one: number, other: number): boolean {
+    const { slots } = this.parts;
+    if (slots.hashLow(one) !== slots.hashLow(other) || slots.from(one) !== slots.from(other)) return false;
+    const key = slots.keyBytes(one);
+    return slots.keyEquals(other, key, key.length);
+  }
+
+  /** Whether the slot has an entry in its bucket: sealed pages, and drafts that hold their key. */
+  private isEntered(shard: number, local: number): boolean {
+    const state = this.stateOf(shard, local);
+    if (state === STATE_SEALED) return true;
+    return state === STATE_DRAFT && (this.parts.slots.flags(this.slotOf(shard, local)) & FLAG_DETACHED) === 0;
+  }
+
+  private rebuildTable(shard: number): void {
+    const { table, slots } = this.parts;
+    const entered = new Set<number>();
+    const hashOf = (local: number) => slots.hashLow(this.slotOf(shard, local));
+    table.repair(shard, (local, tag, entryWord) => {
+      const slot = this.slotOf(shard, local);
+      if (entered.has(local) || !this.isEntered(shard, local) || tag !== slots.hashHigh(slot)) return false;
+      if (!table.isReachable(shard, slots.hashLow(slot), entryWord)) return false;
+      entered.add(local);
+      return true;
+    });
+    table.recount(shard, hashOf);
+    for (let local = 0; local < this.slotsPerShard; local++) {
+      if (entered.has(local) || !this.isEntered(shard, local)) continue;
+      const slot = this.slotOf(shard, local);
+      if (table.insert(shard, hashOf(local), slots.hashHigh(slot), local)) continue;
+      slots.setState(slot, this.stateOf(shard, local) === STATE_SEALED ? STATE_RETIRED : STATE_FREE);
+    }
+  }
+
+  private rebuildLists(shard: number): void {
+    const { slots, shards, policies } = this.parts;
+    const sealed: number[] = [];
+    for (let local = this.slotsPerShard - 1; local >= 0; local--) {
+      const state = this.stateOf(shard, local);
+      if (state === STATE_FREE) shards.pushFree(shard, local);
+      else if (state === STATE_RETIRED) shards.pushLimbo(shard, local);
+      else shards.addLive(shard, 1);
+      if (state === STATE_DRAFT) shards.addDrafts(shard, 1);
+      if (state !== STATE_SEALED) continue;
+      if ((slots.flags(this.slotOf(shard, local)) & FLAG_RETAINED) !== 0) shards.addRetained(shard, 1);
+      else sealed.push(local);
+    }
+    const sequence = (local: number) => slots.publishSequence(this.slotOf(shard, local));
+    const newest = shards.publishSequence(shard);
+    sealed.sort((a, b) => ((sequence(a) - newest) | 0) - ((sequence(b) - newest) | 0));
+    for (const local of sealed) policies[shard]?.insert(local, slots.hashLow(this.slotOf(shard, local)));
+  }
+
+  /** Undoes everything a dead node of the row left, and gives the row back. */
+  cleanRow(row: number): void {
+    const { nodes, locks, geometry, chunks } = this.parts;
+    const incarnation = nodes.incarnationOf(row);
+    const lockCount = geometry.shards + 3;
+    for (let lock = 0; lock < lockCount; lock++) if (locks.ownerOf(lock) === row) locks.recover(lock);
+    this.undoDraftsOf(row);
+    chunks.unclaimRow(row);
+    const nodeLock = geometry.shards + 2;
+    locks.acquire(nodeLock);
+    if (nodes.incarnationOf(row) === incarnation) nodes.markCleaned(row, incarnation);
+    locks.release(nodeLock);
+  }
+
+  /** Undoes the drafts of the row that belong to a node that is gone. */
+  undoDraftsOf(row: number): void {
+    const { geometry, slots, locks, nodes } = this.parts;
+    const isOrphan = (slot: number) =>
+      (slots.stateWord(slot) & STATE_MASK) === STATE_DRAFT &&
+      slots.ownerRow(slot) === row &&
+      nodes.isGone(row, slots.ownerIncarnation(slot));
+    for (let shard = 0; shard < geometry.shards; shard++) {
+      let local = 0;
+      while (local < this.slotsPerShard && !isOrphan(this.slotOf(shard, local))) local++;
+      if (local === this.slotsPerShard) continue;
+      locks.acquire(shard);
+      try {
+        for (; local < this.slotsPerShard; local++) {
+          if (isOrphan(this.slotOf(shard, local))) this.reclaimer.undoDraft(shard, local);
+        }
+      } catch (error) {
+        locks.releaseDirty(shard);
+        throw error;
+      }
+      locks.release(shard);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Room across shards: runs of contiguous chunks for objects larger than a chunk, and a chunk from another shard for a
+ * shard that has nothing left to evict.
+ *
+ * The node claims the chunks, then empties them shard by shard, one shard's lock at a time; a chunk in which something
+ * cannot be moved ends the attempt, is avoided, and the next best place is tried. A crash leaves claims of a dead node,
+ * which count for nothing and are cleared when its row is cleaned.
+ */
+import { CHUNK_FREE } from './layout.js';
+import type { Parts } from './parts.js';
+import type { Reclaimer } from './reclaim.js';
+
+const ATTEMPTS_MAX = 32;
+
+export class Runs {
+  private readonly parts: Parts;
+  private readonly reclaimer: Reclaimer;
+
+  constructor(parts: Parts, reclaimer: Reclaimer) {
+    this.parts = parts;
+    this.reclaimer = reclaimer;
+  }
+
+  /** Claims and empties `count` contiguous chunks. The first of them, or -1. The caller holds no lock. */
+  claim(count: number): number {
+    const { chunks, geometry } = this.parts;
+    if (count > geometry.chunks) return -1;
+    const blocked = new Uint8Array(geometry.chunks);
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const first = this.cheapest(count, blocked);
+      if (first < 0) return -1;
+      if (!chunks.claim(first, count)) {
+        this.block(blocked, first, count, (chunk) => chunks.isClaimed(chunk));
+        continue;
+      }
+      if (this.empty(first, count)) return first;
+      this.block(blocked, first, count, (chunk) => chunks.kind(chunk) !== CHUNK_FREE);
+      chunks.unclaim(first, count);
+    }
+    return -1;
+  }
+
+  private block(blocked: Uint8Array, first: number, count: number, isInTheWay: (chunk: number) => boolean): void {
+    let found = false;
+    for (let chunk = first; chunk < first + count; chunk++) {
+      if (!isInTheWay(chunk)) continue;
+      blocked[chunk] = 1;
+      found = true;
+    }
+    if (!found) blocked[first] = 1;
+  }
+
+  /** The place where the fewest bytes are in use, within one window and clear of blocked and claimed chunks. */
+  private cheapest(count: number, blocked: Uint8Array): number {
+    const { chunks, geometry } = this.parts;
+    let best = -1;
+    let bestCost = Number.POSITIVE_INFINITY;
+    let cost = 0;
+    let length = 0;
+    const costs = new Float64Array(geometry.chunks);
+    for (let chunk = 0; chunk < geometry.chunks; chunk++) {
+      if (blocked[chunk] === 1 || chunks.isClaimedByOther(chunk)) {
+        length = 0;
+        cost = 0;
+        continue;
+      }
+      if (chunk % geometry.chunksPerWindow === 0) {
+        length = 0;
+        cost = 0;
+      }
+      costs[chunk] = this.costOf(chunk);
+      cost += costs[chunk] as number;
+      length++;
+      if (length > count) {
+        cost -= costs[chunk - count] as number;
+        length = count;
+      }
+      if (length === count && cost < bestCost) {
+        bestCost = cost;
+        best = chunk - count + 1;
+      }
+    }
+    return best;
+  }
+
+  /** 0 for a free chunk, up to 1 for a full one. */
+  private costOf(chunk: number): number {
+    const { chunks, extents } = this.parts;
+    if (chunks.kind(chunk) === CHUNK_FREE) return 0;
+    const sizeClass = extents.classes.exactly(chunks.size(chunk));
+    return sizeClass === undefined ? 1 : Math.min(1, extents.usedOf(chunk) / sizeClass.perChunk) + 0.01;
+  }
+
+  private empty(first: number, count: number): boolean {
+    const { chunks, geometry, locks } = this.parts;
+    const owners = new Set<number>();
+    for (let chunk = first; chunk < first + count; chunk++) {
+      if (chunks.kind(chunk) !== CHUNK_FREE) owners.add(chunks.shard(chunk));
+    }
+    for (const shard of owners) {
+      if (shard < 0 || shard >= geometry.shards) throw chunks.corrupt(first);
+      locks.acquire(shard);
+      let emptied: boolean;
+      try {
+        emptied = this.reclaimer.emptyChunks(shard, first, count);
+      } catch (error) {
+        locks.releaseDirty(shard);
+        throw error;
+      }
+      locks.release(shard);
+      if (!emptied) return false;
+    }
+    for (let chunk = first; chunk < first + count; chunk++) if (chunks.kind(chunk) !== CHUNK_FREE) return false;
+    return true;
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Shard heads: the counts and lists of one shard, guarded by its lock and derived from its slots. Slots are local here:
+ * 0 up to slotsPerShard.
+ */
+import { PoolError } from '../../lib/errors.js';
+import type { Words } from '../../lib/words.js';
+import { capacityOf, type Geometry } from './geometry.js';
+import { ShardHead } from './layout.js';
+
+const {
+  publishSequence: PUBLISH,
+  retireSequence: RETIRE,
+  freeHead: FREE,
+  limboHead: LIMBO,
+  liveCount: LIVE,
+  draftCount: DRAFTS,
+  limboCount: LIMBO_COUNT,
+  grainsUsed: GRAINS,
+  retainedCount: RETAINED,
+} = ShardHead.word;
+
+export class Shards {
+  private readonly words: Words;
+  private readonly geometry: Geometry;
+  private readonly base: number;
+  private readonly links: number;
+  private readonly stride: number;
+  private readonly capacities: Int32Array;
+
+  constructor(words: Words, geometry: Geometry) {
+    this.words = words;
+    this.geometry = geometry;
+    this.base = geometry.regions.shardHeads.word;
+    this.links = geometry.regions.slotLinks.word;
+    this.stride = geometry.regions.slotLinks.stride;
+    this.capacities = Int32Array.from({ length: geometry.shards }, (_, shard) => capacityOf(geometry, shard));
+  }
+
+  private head(shard: number): number {
+    return this.base + shard * ShardHead.words;
+  }
+  private link(shard: number, local: number): number {
+    return this.links + shard * this.stride + local;
+  }
+
+  of(slot: number): number {
+    return Math.floor(slot / this.geometry.slotsPerShard);
+  }
+  ofHash(hashLow: number): number {
+    return this.geometry.shardBits === 0 ? 0 : hashLow >>> (32 - this.geometry.shardBits);
+  }
+  /** Objects the shard may hold. */
+  capacity(shard: number): number {
+    return this.capacities[shard] as number;
+  }
+
+  publishSequence(shard: number): number {
+    return this.words.load(this.head(shard) + PUBLISH);
+  }
+  retireSequence(shard: number): number {
+    return this.words.load(this.head(shard) + RETIRE);
+  }
+  advancePublish(shard: number): void {
+    const word = this.head(shard) + PUBLISH;
+    this.words.store(word, (this.words.read(word) + 1) | 0);
+  }
+
+  /** Sealed objects and drafts. */
+  live(shard: number): number {
+    return this.words.read(this.head(shard) + LIVE) >>> 0;
+  }
+  drafts(shard: number): number {
+    return this.words.read(this.head(shard) + DRAFTS) >>> 0;
+  }
+  limbo(shard: number): number {
+    return this.words.read(this.head(shard) + LIMBO_COUNT) >>> 0;
+  }
+  granules(shard: number): number {
+    return this.words.read(this.head(shard) + GRAINS) >>> 0;
+  }
+
+  private add(word: number, by: number): void {
+    this.words.write(word, Math.max(0, this.words.read(word) + by));
+  }
+  addLive(shard: number, by: number): void {
+    this.add(this.head(shard) + LIVE, by);
+  }
+  addDrafts(shard: number, by: number): void {
+    this.add(this.head(shard) + DRAFTS, by);
+  }
+  addRetained(shard: number, by: number): void {
+    this.add(this.head(shard) + RETAINED, by);
+  }
+
+  hasFreeSlot(shard: number): boolean {
+    return this.words.read(this.head(shard) + FREE) !== 0;
+  }
+
+  popFree(shard: number): number {
+    const local = this.checked(shard, this.words.read(this.head(shard) + FREE) - 1);
+    this.words.write(this.head(shard) + FREE, this.words.read(this.link(shard, local)));
+    return local;
+  }
+
+  pushFree(shard: number, local: number): void {
+    this.words.write(this.link(shard, local), this.words.read(this.head(shard) + FREE));
+    this.words.write(this.head(shard) + FREE, local + 1);
+  }
+
+  pushLimbo(shard: number, local: number): void {
+    this.words.write(this.link(shard, local), this.words.read(this.head(shard) + LIMBO));
+    this.words.write(this.head(shard) + LIMBO, local + 1);
+    this.add(this.head(shard) + LIMBO_COUNT, 1);
+  }
+
+  /** Takes the whole limbo list off: its local slots. */
+  takeLimbo(shard: number): number[] {
+    const found: number[] = [];
+    let next = this.words.read(this.head(shard) + LIMBO);
+    while (next !== 0) {
+      const local = this.checked(shard, next - 1);
+      if (found.length >= this.geometry.slotsPerShard) throw this.corrupt(shard);
+      found.push(local);
+      next = this.words.read(this.link(shard, local));
+    }
+    this.words.write(this.head(shard) + LIMBO, 0);
+    this.words.write(this.head(shard) + LIMBO_COUNT, 0);
+    return found;
+  }
+
+  private checked(shard: number, local: number): number {
+    if (local < 0 || local >= this.geometry.slotsPerShard) throw this.corrupt(shard);
+    return local;
+  }
+
+  corrupt(shard: number): PoolError {
+    return new PoolError('POOL_CORRUPT', `The lists of shard ${shard} are damaged.`, { shard });
+  }
+
+  /** Empties lists and counts before repair fills them anew. */
+  reset(shard: number): void {
+    for (const word of [FREE, LIMBO, LIVE, DRAFTS, LIMBO_COUNT, RETAINED]) this.words.write(this.head(shard) + word, 0);
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Spaces: sets of pages that can be dropped together in constant time. A space is a name and a generation; a page
+ * carries the generation it was stored under and is a miss once the space's has moved.
+ *
+ * (P1) `drop` stores the generation, then the pool-wide drop count, under the space lock. Nodes look at the drop count
+ *      on every hit, so a hit that begins after drop returned does not answer from before it.
+ * (P2) a pending word names the space between the two stores: whoever takes the lock from a dead owner finishes them.
+ * (P3) an entry's name is written before its state; entries are never freed before the pool is reformatted.
+ */
+import { PoolError } from '../../lib/errors.js';
+import { KeyHash } from '../../lib/hash.js';
+import type { Words } from '../../lib/words.js';
+import type { Geometry } from './geometry.js';
+import { Control, SPACE_NAME_BYTES_MAX, SPACE_USED, Space } from './layout.js';
+import type { Locks } from './locks.js';
+
+const {
+  state: STATE,
+  generation: GENERATION,
+  nameLength: NAME_LENGTH,
+  nameHash: NAME_HASH,
+  versioned: VERSIONED,
+  name: NAME,
+} = Space.word;
+
+export class Spaces {
+  /** The pool-wide drop count. Read on the hot path. */
+  readonly dropWord: number;
+  private readonly words: Words;
+  private readonly base: number;
+  private readonly count: number;
+  private readonly pending: number;
+  private readonly lock: number;
+  private readonly hash = new KeyHash(0x5eed);
+  private locks: Locks | undefined;
+
+  constructor(words: Words, geometry: Geometry) {
+    this.words = words;
+    this.base = geometry.regions.spaces.word;
+    this.count = geometry.spaces;
+    this.dropWord = geometry.regions.control.word + Control.word.dropCount;
+    this.pending = geometry.regions.control.word + Control.word.spacePending;
+    this.lock = geometry.shards + 1;
+  }
+
+  useLocks(locks: Locks): void {
+    this.locks = locks;
+  }
+
+  private entry(space: number): number {
+    return this.base + (space - 1) * Space.words;
+  }
+
+  dropCount(): number {
+    return this.words.load(this.dropWord);
+  }
+
+  /** 0 for a space that does not exist, which no page's generation equals. */
+  generation(space: number): number {
+    if (space < 1 || space > this.count) return 0;
+    return this.words.load(this.entry(space) + GENERATION);
+  }
+
+  /** Whether a page of the space and generation still counts. Pages of no space always do. */
+  isCurrent(space: number, generation: number): boolean {
+    return space === 0 || this.generation(space) === generation;
+  }
+
+  private find(name: Uint8Array): number {
+    this.hash.of(name, name.length);
+    for (let space = 1; space <= this.count; space++) {
+      const at = this.entry(space);
+      if (this.words.load(at + STATE) !== SPACE_USED) return 0;
+      if (this.words.read(at + NAME_HASH) === this.hash.low && this.nameEquals(at, name)) return space;
+    }
+    return 0;
+  }
+
+  private nameEquals(at: number, name: Uint8Array): boolean {
+    if (this.words.read(at + NAME_LENGTH) !== name.length) return false;
+    for (let i = 0; i < name.length; i++) {
+      if (((this.words.read(at + NAME + (i >> 2)) >>> ((i & 3) * 8)) & 0xff) !== name[i]) return false;
+    }
+    return true;
+  }
+
+  /** The number of the space of this name, which is entered if it is new. Throws OPTION_INVALID, TOO_MANY_SPACES. */
+  open(name: Uint8Array): number {
+    if (name.length > SPACE_NAME_BYTES_MAX) {
+      throw new PoolError(
+        'OPTION_INVALID',
+        `A namespace and space name of ${name.length} bytes; at most ${SPACE_NAME_BYTES_MAX} fit.`,
+      );
+    }
+    const known = this.find(name);
+    if (known !== 0) return known;
+    const locks = this.locks as Locks;
+    locks.acquire(this.lock);
+    try {
+      return this.find(name) || this.enter(name);
+    } finally {
+      locks.release(this.lock);
+    }
+  }
+
+  private enter(name: Uint8Array): number {
+    for (let space = 1; space <= this.count; space++) {
+      const at = this.entry(space);
+      if (this.words.load(at + STATE) === SPACE_USED) continue;
+      this.words.fill(at + VERSIONED, Space.words - VERSIONED, 0);
+      for (let i = 0; i < name.length; i++) {
+        const word = at + NAME + (i >> 2);
+        this.words.write(word, this.words.read(word) | ((name[i] as number) << ((i & 3) * 8)));
+      }
+      this.words.write(at + NAME_LENGTH, name.length);
+      this.words.write(at + NAME_HASH, this.hash.low);
+      this.words.store(at + GENERATION, 1);
+      this.words.store(at + STATE, SPACE_USED);
+      return space;
+    }
+    throw new PoolError('TOO_MANY_SPACES', `The pool knows ${this.count} spaces already.`, { spaces: this.count });
+  }
+
+  /** Everything stored in the space so far is a miss from now on, on every node. Throws BUSY. */
+  drop(space: number): void {
+    const locks = this.locks as Locks;
+    locks.acquire(this.lock);
+    this.words.write(this.pending, space);
+    this.finishDrop(space);
+    locks.release(this.lock);
+  }
+
+  private finishDrop(space: number): void {
+    const word = this.entry(space) + GENERATION;
+    // ORDER drop: generation before drop count; pairs with the reader, who loads the count and then the generations.
+    this.words.store(word, (this.words.read(word) + 1) | 0 || 1);
+    this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);
+    this.words.write(this.pending, 0);
+  }
+
+  /** Whether some page of the space was ever given a version. */
+  isVersioned(space: number): boolean {
+    return space >= 1 && space <= this.count && this.words.load(this.entry(space) + VERSIONED) !== 0;
+  }
+
+  /** One word, stored once and never taken back: no lock is needed for it. */
+  markVersioned(space: number): void {
+    if (!this.isVersioned(space)) this.words.store(this.entry(space) + VERSIONED, 1);
+  }
+
+  /** After the space lock was taken from a dead owner. */
+  repair(): void {
+    const space = this.words.read(this.pending);
+    if (space >= 1 && space <= this.count) this.finishDrop(space);
+    this.words.write(this.pending, 0);
+  }
+
+  /** Registered spaces, for the census. */
+  used(): number {
+    let space = 0;
+    while (space < this.count && this.words.load(this.entry(space + 1) + STATE) === SPACE_USED) space++;
+    return space;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Upkeep: what some node has to do even when nobody asks. Once a second each node looks for dead rows and cleans up
+ * after them, takes over locks that a dead owner or an error left, retires what has expired or was dropped, and drains
+ * limbo. Every node does it: there is no daemon.
+ */
+import { PoolError } from '../../lib/errors.js';
+import type { Ticker } from '../../lib/machine.js';
+import type { NodeSession } from './node.js';
+
+const INTERVAL_MS = 1000;
+/** Slots looked at in one tick, so that a tick stays short however large the pool is. */
+const SLOTS_PER_TICK = 65_536;
+
+export class Upkeep {
+  private readonly session: NodeSession;
+  private ticker: Ticker | undefined;
+  private nextShard = 0;
+  /** The last error met, for stats and tests; upkeep itself never throws. */
+  lastError: PoolError | undefined;
+
+  constructor(session: NodeSession) {
+    this.session = session;
+  }
+
+  start(): void {
+    this.ticker = this.session.machine.every(INTERVAL_MS, () => this.tick());
+  }
+
+  stop(): void {
+    this.ticker?.stop();
+  }
+
+  tick(): void {
+    if (!this.session.isOpen) return;
+    try {
+      this.cleanDead(true);
+      this.recoverLocks();
+      this.sweep();
+    } catch (error) {
+      if (!(error instanceof PoolError)) throw error;
+      this.lastError = error;
+    }
+  }
+
+  /** Cleans up after every dead node. Returns how many there were. */
+  cleanDead(thorough: boolean): number {
+    const { repair, parts } = this.session;
+    const rows = parts.nodes.dead(thorough);
+    for (const row of rows) repair.cleanRow(row);
+    return rows.length;
+  }
+
+  private recoverLocks(): void {
+    const { locks, geometry } = this.session.parts;
+    for (let lock = 0; lock < geometry.shards + 3; lock++) if (locks.isDirty(lock)) locks.recover(lock);
+  }
+
+  private sweep(): void {
+    const { parts, writer, machine } = this.session;
+    const { geometry, locks, shards } = parts;
+    const count = Math.max(1, Math.min(geometry.shards, Math.floor(SLOTS_PER_TICK / geometry.slotsPerShard)));
+    for (let i = 0; i < count; i++) {
+      const shard = this.nextShard;
+      this.nextShard = (shard + 1) % geometry.shards;
+      if (shards.live(shard) === 0 && shards.limbo(shard) === 0) continue;
+      if (!locks.tryAcquire(shard)) continue;
+      try {
+        writer.reclaimer.sweep(shard, machine.nowMs());
+      } catch (error) {
+        locks.releaseDirty(shard);
+        throw error;
+      }
+      locks.release(shard);
+    }
+  }
+}

@@ -1,0 +1,382 @@
+/**
+ * The way into the pool: create, seal, publish, supersede, delete, invalidate.
+ *
+ * | step      | stores, in order                                                   | a crash after it leaves            |
+ * |-----------|--------------------------------------------------------------------|------------------------------------|
+ * | create    | slot fields and key, state DRAFT, bucket entry                     | a draft of a dead owner: undone    |
+ * | fill      | the creator's bytes, outside any lock                              | the same                           |
+ * | seal      | publish sequence and check in the slot, state SEALED, shard's      | a sealed page; repair enters it in |
+ * |           | publish sequence                                                   | its bucket and queue               |
+ * | supersede | stripe count, new slot SEALED, old slot retired (A1), bucket entry | two sealed pages of one key: the   |
+ * |           | swapped, shard's publish sequence                                  | one published later wins           |
+ * | delete    | stripe count, slot retired (A1)                                    | hidden by its state: repair goes on|
+ *
+ * Everything but the fill happens under the shard's lock.
+ */
+import { PoolError } from '../../lib/errors.js';
+import type { Machine } from '../../lib/machine.js';
+import {
+  FLAG_DETACHED,
+  FLAG_LEASED,
+  FLAG_RETAINED,
+  FLAG_VERSIONED,
+  NO_EXTENT,
+  STATE_DRAFT,
+  STATE_MASK,
+  STATE_SEALED,
+} from './layout.js';
+import type { Parts } from './parts.js';
+import { Reclaimer } from './reclaim.js';
+import { REASON_DELETED, REASON_EXPIRED, REASON_SHORTENED, REASON_SUPERSEDED } from './retirelog.js';
+import { Runs } from './runs.js';
+import { type DraftFields, extentBytes, NO_FIELDS } from './slots.js';
+import { lowerUnsigned64 } from './wide.js';
+
+const ROUNDS_MAX = 256;
+const STEALS_MAX = 4;
+
+/** A draft of this node. */
+export interface DraftPlace {
+  readonly slot: number;
+  readonly shard: number;
+  readonly generation: number;
+  readonly extent: number;
+}
+
+export type CreateOutcome = DraftPlace | 'exists' | 'full';
+/** stale: the lease's page was invalidated since; lost: the draft is no longer this node's; full: no room in the table. */
+export type SealOutcome = 'sealed' | 'stale' | 'lost' | 'full';
+
+export class Writer {
+  readonly reclaimer: Reclaimer;
+  readonly runs: Runs;
+  private readonly parts: Parts;
+  private readonly machine: Machine;
+  private readonly slotsPerShard: number;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+    this.machine = parts.machine;
+    this.slotsPerShard = parts.geometry.slotsPerShard;
+    this.reclaimer = new Reclaimer(parts);
+    this.runs = new Runs(parts, this.reclaimer);
+  }
+
+  /** Runs `work` under the shard's lock; an error leaves the shard to be repaired. Throws BUSY. */
+  private guarded<T>(shard: number, work: () => T): T {
+    const { locks } = this.parts;
+    locks.acquire(shard);
+    let result: T;
+    try {
+      result = work();
+    } catch (error) {
+      locks.releaseDirty(shard);
+      throw error;
+    }
+    locks.release(shard);
+    return result;
+  }
+
+  /** Reserves a slot and an extent in state DRAFT. Throws OBJECT_TOO_LARGE, BUSY, POOL_CORRUPT. */
+  create(fields: DraftFields): CreateOutcome {
+    const { shards, extents } = this.parts;
+    const bytes = extentBytes(fields.size, fields.keyLength, fields.metadata.length);
+    extents.checkFits(bytes);
+    const shard = shards.ofHash(fields.hashLow);
+    for (let steal = 0; steal <= STEALS_MAX; steal++) {
+      const outcome = this.guarded(shard, () => this.createLocked(shard, fields, bytes, -1));
+      if (outcome !== 'full') return outcome;
+      const chunks = Math.max(1, extents.runLengthOf(bytes));
+      const claimed = this.runs.claim(chunks);
+      if (claimed < 0) return 'full';
+      const stolen = this.guarded(shard, () => this.createLocked(shard, fields, bytes, claimed));
+      this.parts.chunks.unclaim(claimed, chunks);
+      if (stolen !== 'full') return stolen;
+    }
+    return 'full';
+  }
+
+  private createLocked(shard: number, fields: DraftFields, bytes: number, claimed: number): CreateOutcome {
+    const { shards, slots, nodes } = this.parts;
+    const live = this.findLive(shard, fields);
+    const detached = (fields.flags & FLAG_DETACHED) !== 0;
+    if (live >= 0 && !detached) return 'exists';
+    const extent = this.reserve(shard, bytes, live >= 0 ? 1 : 0, claimed);
+    if (extent === undefined) return 'full';
+    const local = shards.popFree(shard);
+    const slot = shard * this.slotsPerShard + local;
+    if ((slots.stateWord(slot) & STATE_MASK) !== 1) throw shards.corrupt(shard);
+    slots.writeDraft(slot, fields, extent, nodes.self, nodes.incarnation);
+    shards.addLive(shard, 1);
+    shards.addDrafts(shard, 1);
+    if (!detached && !this.enter(shard, local, fields.hashLow, fields.hashHigh)) {
+      this.reclaimer.undoDraft(shard, local);
+      return 'full';
+    }
+    return { slot, shard, generation: slots.generation(slot), extent };
+  }
+
+  private enter(shard: number, local: number, hashLow: number, hashHigh: number): boolean {
+    const { table } = this.parts;
+    if (table.insert(shard, hashLow, hashHigh, local)) return true;
+    return this.reclaimer.clearWay(shard, hashLow) && table.insert(shard, hashLow, hashHigh, local);
+  }
+
+  /** A free slot is on the list, and an extent is reserved: its first granule. Undefined when there is no room. */
+  private reserve(shard: number, bytes: number, allowance: number, claimed: number): number | undefined {
+    const { shards, extents } = this.parts;
+    const sizeClass = bytes === 0 ? undefined : extents.classes.classFor(extents.granulesOf(bytes));
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      if (shards.live(shard) >= shards.capacity(shard) + allowance || !shards.hasFreeSlot(shard)) {
+        if (!this.reclaimer.makeRoom(shard, undefined)) return undefined;
+        continue;
+      }
+      if (bytes === 0) return NO_EXTENT;
+      const extent = this.allocate(shard, bytes, claimed);
+      if (extent !== NO_EXTENT) return extent;
+      // A run is not made within one shard: the caller claims chunks across all of them.
+      if (sizeClass === undefined || !this.reclaimer.makeRoom(shard, sizeClass)) return undefined;
+    }
+    return undefined;
+  }
+
+  private allocate(shard: number, bytes: number, claimed: number): number {
+    const { extents, chunks } = this.parts;
+    const sizeClass = extents.classes.classFor(extents.granulesOf(bytes));
+    if (sizeClass === undefined) {
+      const length = extents.runLengthOf(bytes);
+      if (claimed >= 0 && chunks.takeClaimed(shard, claimed, length)) return extents.adoptRun(shard, claimed, length);
+      return extents.allocateRun(shard, bytes);
+    }
+    if (claimed >= 0 && chunks.takeClaimedForClass(shard, claimed, sizeClass.granules)) {
+      extents.adopt(shard, sizeClass, claimed);
+    }
+    return extents.allocate(shard, sizeClass);
+  }
+
+  /**
+   * The local slot of the live object or draft with this key and from-version, or -1; `entryWord` of the table is its
+   * entry. What it meets that has expired, was dropped or lost its owner is cleaned away.
+   */
+  private findLive(shard: number, fields: DraftFields): number {
+    const { table, slots, nodes } = this.parts;
+    for (let restart = 0; restart < this.slotsPerShard; restart++) {
+      let cleaned = false;
+      table.begin(shard, fields.hashLow, fields.hashHigh);
+      for (let local = table.next(); local >= 0; local = table.next()) {
+        const slot = shard * this.slotsPerShard + local;
+        const state = slots.stateWord(slot) & STATE_MASK;
+        if (state !== STATE_SEALED && state !== STATE_DRAFT) continue;
+        if (!slots.keyEquals(slot, fields.key, fields.keyLength) || slots.from(slot) !== fields.from) continue;
+        if (state === STATE_DRAFT && nodes.isGone(slots.ownerRow(slot), slots.ownerIncarnation(slot))) {
+          this.reclaimer.undoDraft(shard, local);
+          cleaned = true;
+        } else if (state === STATE_SEALED && this.isOver(slot)) {
+          this.reclaimer.retire(shard, local, REASON_EXPIRED, table.entryWord);
+          cleaned = true;
+        } else return local;
+        break;
+      }
+      if (!cleaned) return -1;
+    }
+    return -1;
+  }
+
+  /** Whether a sealed page is a miss by now: expired, or of a dropped space. */
+  private isOver(slot: number): boolean {
+    const { slots, spaces } = this.parts;
+    const expiry = slots.expiry(slot);
+    if (expiry !== 0 && expiry <= this.machine.nowMs()) return true;
+    return !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
+  }
+
+  private isOurs(place: DraftPlace): boolean {
+    const { slots, nodes } = this.parts;
+    const { slot } = place;
+    const stateWord = slots.stateWord(slot);
+    if ((stateWord & STATE_MASK) !== STATE_DRAFT || slots.generation(slot) !== place.generation) return false;
+    return slots.ownerRow(slot) === nodes.self && slots.ownerIncarnation(slot) === nodes.incarnation;
+  }
+
+  /** Seals a filled draft. Throws BUSY, POOL_CORRUPT. */
+  seal(place: DraftPlace): SealOutcome {
+    return this.guarded(place.shard, () => {
+      if (!this.isOurs(place)) return 'lost';
+      const { slots, stripes, spaces } = this.parts;
+      const { slot, shard } = place;
+      const local = slot - shard * this.slotsPerShard;
+      const flags = slots.flags(slot);
+      const stripe = stripes.wordOf(shard, slots.hashHigh(slot));
+      const moved = (flags & FLAG_LEASED) !== 0 && stripes.count(stripe) !== slots.leaseCount(slot);
+      const isDropped = !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
+      if (moved || isDropped || this.isOutdated(slot, stripe)) {
+        this.reclaimer.undoDraft(shard, local);
+        return 'stale';
+      }
+      return (flags & FLAG_DETACHED) !== 0 ? this.publishDetached(shard, local, stripe) : this.publish(shard, local);
+    });
+  }
+
+  private publish(shard: number, local: number): SealOutcome {
+    const { slots, table } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    if (table.find(shard, slots.hashLow(slot), slots.hashHigh(slot), local) < 0) {
+      // A set of the same key took the entry over meanwhile: sealed, and superseded at once.
+      this.reclaimer.undoDraft(shard, local);
+      return 'sealed';
+    }
+    this.makeSealed(shard, local);
+    this.parts.shards.advancePublish(shard);
+    return 'sealed';
+  }
+
+  /** State SEALED with everything before it, and the page's place in its queue. */
+  private makeSealed(shard: number, local: number): void {
+    const { slots, shards, policies } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    slots.setPublishSequence(slot, (shards.publishSequence(shard) + 1) | 0);
+    slots.stampCheck(slot);
+    // ORDER seal: bytes, sequence and check before state; pairs with find and repair.
+    slots.setState(slot, STATE_SEALED);
+    shards.addDrafts(shard, -1);
+    if ((slots.flags(slot) & FLAG_RETAINED) !== 0) shards.addRetained(shard, 1);
+    else policies[shard]?.insert(local, slots.hashLow(slot));
+  }
+
+  private publishDetached(shard: number, local: number, stripe: number): SealOutcome {
+    const { slots, stripes, table, shards } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    const leased = (slots.flags(slot) & FLAG_LEASED) !== 0;
+    this.adjustVersions(shard, local);
+    const old = this.findLive(shard, this.identityOf(slot));
+    const entryWord = old < 0 ? -1 : table.entryWord;
+    const oldState = old < 0 ? 0 : slots.stateWord(shard * this.slotsPerShard + old) & STATE_MASK;
+    if (leased && oldState === STATE_SEALED) {
+      // Another fill of the same, still valid, page was faster.
+      this.reclaimer.undoDraft(shard, local);
+      return 'stale';
+    }
+    if (!leased) stripes.advance(stripe);
+    if (old < 0 && !this.enter(shard, local, slots.hashLow(slot), slots.hashHigh(slot))) {
+      this.reclaimer.undoDraft(shard, local);
+      return 'full';
+    }
+    this.makeSealed(shard, local);
+    if (oldState === STATE_SEALED) this.reclaimer.announce(shard, old, REASON_SUPERSEDED);
+    // ORDER supersede: the old page is retired before the entry names the new one; pairs with find, which looks again.
+    if (old >= 0) table.replace(entryWord, local);
+    shards.advancePublish(shard);
+    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
+    return 'sealed';
+  }
+
+  private identityOf(slot: number): DraftFields {
+    const { slots } = this.parts;
+    const key = slots.keyBytes(slot);
+    const [hashLow, hashHigh] = [slots.hashLow(slot), slots.hashHigh(slot)];
+    return { ...NO_FIELDS, key, keyLength: key.length, hashLow, hashHigh, from: slots.from(slot) };
+  }
+
+  /** (I2) An open-ended page below the newest version known of its stripe. */
+  private isOutdated(slot: number, stripe: number): boolean {
+    const { slots, stripes } = this.parts;
+    if ((slots.flags(slot) & FLAG_VERSIONED) === 0) return false;
+    return slots.until(slot) === Number.POSITIVE_INFINITY && slots.from(slot) < stripes.highest(stripe);
+  }
+
+  /** Installing a version ends its predecessor where it begins, and itself where its successor begins. */
+  private adjustVersions(shard: number, local: number): void {
+    const { slots, words } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    const from = slots.from(slot);
+    for (const other of this.versionsOf(shard, this.identityOf(slot))) {
+      const otherSlot = shard * this.slotsPerShard + other;
+      const otherFrom = slots.from(otherSlot);
+      if (otherFrom < from && slots.until(otherSlot) > from) this.shorten(shard, other, from);
+      if (otherFrom > from && slots.until(slot) > otherFrom) lowerUnsigned64(words, slots.untilWord(slot), otherFrom);
+    }
+  }
+
+  private shorten(shard: number, local: number, until: number): void {
+    const { slots, log, words } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    lowerUnsigned64(words, slots.untilWord(slot), until);
+    log.append(shard, slot, slots.generation(slot), REASON_SHORTENED);
+  }
+
+  /** Local slots of every sealed version of the key. */
+  private versionsOf(shard: number, fields: DraftFields): number[] {
+    const { table, slots } = this.parts;
+    const found: number[] = [];
+    table.begin(shard, fields.hashLow, fields.hashHigh);
+    for (let local = table.next(); local >= 0; local = table.next()) {
+      const slot = shard * this.slotsPerShard + local;
+      if ((slots.stateWord(slot) & STATE_MASK) !== STATE_SEALED) continue;
+      if (slots.keyEquals(slot, fields.key, fields.keyLength) && !found.includes(local)) found.push(local);
+    }
+    return found;
+  }
+
+  /** The row of the node that has a draft under the key, or -1. A look without the lock. */
+  drafterOf(fields: DraftFields): number {
+    const { table, slots, shards } = this.parts;
+    const shard = shards.ofHash(fields.hashLow);
+    table.begin(shard, fields.hashLow, fields.hashHigh);
+    for (let local = table.next(); local >= 0; local = table.next()) {
+      const slot = shard * this.slotsPerShard + local;
+      if ((slots.stateWord(slot) & STATE_MASK) !== STATE_DRAFT) continue;
+      if (slots.keyEquals(slot, fields.key, fields.keyLength)) return slots.ownerRow(slot);
+    }
+    return -1;
+  }
+
+  /** Takes a draft of this node back; false when it is no longer there. */
+  abort(place: DraftPlace): boolean {
+    return this.guarded(place.shard, () => {
+      if (!this.isOurs(place)) return false;
+      this.reclaimer.undoDraft(place.shard, place.slot - place.shard * this.slotsPerShard);
+      return true;
+    });
+  }
+
+  /**
+   * Hides every version of the key and refuses fills under way. With a version, pages of before end there instead of
+   * being hidden. True when a live page was there. Throws BUSY.
+   */
+  remove(fields: DraftFields, version?: number): boolean {
+    const { shards, stripes, slots } = this.parts;
+    const shard = shards.ofHash(fields.hashLow);
+    return this.guarded(shard, () => {
+      const stripe = stripes.wordOf(shard, fields.hashHigh);
+      stripes.advance(stripe);
+      if (version !== undefined) stripes.raiseHighest(stripe, version);
+      let found = false;
+      for (const local of this.versionsOf(shard, fields)) {
+        const slot = shard * this.slotsPerShard + local;
+        found ||= !this.isOver(slot);
+        if (version === undefined || slots.from(slot) >= version) this.reclaimer.retire(shard, local, REASON_DELETED);
+        else if (slots.until(slot) > version) this.shorten(shard, local, version);
+      }
+      if (shards.limbo(shard) > 0 && version === undefined) this.reclaimer.reclaim(shard);
+      return found;
+    });
+  }
+
+  /** Frees at least so many bytes of extents where it can. */
+  evict(bytes: number): number {
+    const { geometry } = this.parts;
+    let freed = 0;
+    for (let shard = 0; shard < geometry.shards && freed < bytes; shard++) {
+      const share = Math.ceil((bytes - freed) / (geometry.shards - shard));
+      freed += this.guarded(shard, () => this.reclaimer.evictBytes(shard, share));
+    }
+    for (let shard = 0; shard < geometry.shards && freed < bytes; shard++) {
+      freed += this.guarded(shard, () => this.reclaimer.evictBytes(shard, bytes - freed));
+    }
+    return freed;
+  }
+}
+
+export function poolFull(path: string, bytes: number): PoolError {
+  return new PoolError('POOL_FULL', `${path} has no room for an object of ${bytes} bytes.`, { bytes });
+}

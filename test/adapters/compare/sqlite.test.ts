@@ -1,0 +1,237 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import initialise from '@sqlite.org/sqlite-wasm';
+import { expect } from 'chai';
+import { privateArm, sharedArm } from '../../../adapters/compare/sqlite/arms.js';
+import { conclusions } from '../../../adapters/compare/sqlite/conclusions.js';
+import { generate } from '../../../adapters/compare/sqlite/generate.js';
+import { bytesOf, type CompareSqliteOptions, compareSqlite } from '../../../adapters/compare/sqlite/index.js';
+import { Latency } from '../../../adapters/compare/sqlite/latency.js';
+import { ownPath, removeLeftovers } from '../../../adapters/compare/sqlite/leftovers.js';
+import type { ReadTask } from '../../../adapters/compare/sqlite/messages.js';
+import { runNodes } from '../../../adapters/compare/sqlite/nodes.js';
+import * as sealpool from '../../../src/index.js';
+
+const SCALE = 0.004;
+const defaultArms = ['private-lru', 'os-cache'] as const;
+
+describe('the CH-benCHmark-derived database', () => {
+  it('has the same bytes for the same seed and scale, and others for another', async () => {
+    const sqlite3 = await initialise();
+    const digest = (seed: number, scale: number): string =>
+      createHash('sha256').update(generate(sqlite3, { seed, scale })).digest('hex');
+    const first = digest(3, SCALE);
+    expect(digest(3, SCALE)).to.equal(first);
+    expect(digest(4, SCALE)).to.not.equal(first);
+    expect(digest(3, 2 * SCALE)).to.not.equal(first);
+  });
+});
+
+describe('compareSqlite', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const run = (options: Partial<CompareSqliteOptions> = {}) =>
+    compareSqlite({
+      nodes: 2,
+      memory: '30%',
+      eviction: 's3-fifo',
+      seed: 5,
+      scale: SCALE,
+      storage: folder,
+      progress: () => {},
+      arms: defaultArms,
+      ...options,
+    });
+
+  it('gives every arm the same requests, results equal to an uncached run, and memory within the limit', async () => {
+    const seen = new Map<string, number>();
+    const arms = [...defaultArms, ...('SharedCache' in sealpool ? (['shared'] as const) : [])];
+    const result = await run({
+      arms,
+      scale: 0.02,
+      rounds: 1,
+      progress: ({ arm, fraction }) => seen.set(arm, fraction),
+    });
+    expect(result.checks.map(({ ok }) => ok)).to.deep.equal(arms.map(() => true));
+    expect(result.checks[0]!.text).to.match(/all 44 query results/);
+    const [local] = result.arms;
+    expect(local!.requests).to.be.greaterThan(1000);
+    expect(result.arms.map(({ requests }) => requests)).to.deep.equal(arms.map(() => local!.requests));
+    expect(local!.hits).to.be.greaterThan(0);
+    expect(local!.hits + local!.storageReads).to.equal(local!.requests);
+    expect(local!.bytesPrivate - 2 * 2048 * 1024)
+      .to.be.at.most(result.memory)
+      .and.at.least(result.memory * 0.9);
+    expect(local!.p50Us).to.be.greaterThan(0).and.at.most(local!.p99Us);
+    expect(result.series![0]!.values['private-lru']).to.have.length(22);
+    expect(seen.get('private-lru')).to.equal(1);
+    expect(seen.get('os-cache')).to.equal(1);
+  });
+
+  it('reports a failed check when an arm reads other bytes than the uncached run did', async () => {
+    await run({ queries: [1], arms: ['os-cache'] });
+    const [name] = readdirSync(folder);
+    const file = join(folder, name!);
+    // Another database of the same name, under the same fingerprint: the references in memory are of the first.
+    const { size } = statSync(file);
+    const sqlite3 = await initialise();
+    const fingerprint = Number.parseInt(/derived-(\w+)\.db/.exec(name!)![1]!, 16);
+    writeFileSync(file, generate(sqlite3, { seed: 6, scale: SCALE, fingerprint }));
+    expect(statSync(file).size).to.be.closeTo(size, size / 10);
+    const result = await run({ queries: [1], arms: ['os-cache'] });
+    expect(result.checks[0]!.ok).to.equal(false);
+    expect(result.checks[0]!.text).to.match(/Not so: queries 1\./);
+  });
+
+  it('makes the database once and again when it was cut short', async () => {
+    const made: boolean[] = [];
+    const options = { queries: [1], arms: ['os-cache'] as const };
+    for (let time = 0; time < 3; time += 1) {
+      let generated = false;
+      if (time === 2) truncateSync(join(folder, readdirSync(folder)[0]!), 20_000);
+      const progress: CompareSqliteOptions['progress'] = ({ arm }) => {
+        generated ||= arm === 'database';
+      };
+      await run({ ...options, progress });
+      made.push(generated);
+    }
+    expect(made).to.deep.equal([true, false, true]);
+    expect(readdirSync(folder)).to.have.length(1);
+  });
+
+  it('never overwrites a file that is not its own', async () => {
+    const storage = join(folder, 'letter.txt');
+    writeFileSync(storage, 'Dear reader, '.repeat(20));
+    const error = await run({ storage }).catch((thrown: unknown) => thrown);
+    expect(error).to.have.property('code', 'OPTION_INVALID');
+    expect(statSync(storage).size).to.equal(260);
+  });
+});
+
+describe('the nodes of a comparison', () => {
+  const absent: ReadTask = {
+    task: 'read',
+    node: 0,
+    file: '/absent/file.db',
+    source: { kind: 'uncached', direct: false },
+    queries: [],
+    rounds: 1,
+    seed: 1,
+    engineCacheKiB: 64,
+  };
+  const failure = async (tasks: ReadTask[], options: object = {}): Promise<Error> => {
+    const run = runNodes(tasks, { label: 'arm x', progress: () => {}, ...options });
+    return run.then(
+      () => new Error('nothing failed'),
+      (error: Error) => error,
+    );
+  };
+
+  it('a node that fails ends the run, with its reason', async () => {
+    expect((await failure([absent, absent])).message).to.match(/^arm x: node [01] failed: .*absent/s);
+  });
+
+  it('a node that is killed ends the run, with its signal', async () => {
+    const failed = failure([absent, absent]);
+    const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').map(Number);
+    const reader = children.findLast((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('reader.js'))!;
+    process.kill(reader, 'SIGKILL');
+    expect((await failed).message).to.match(/^arm x: node 1 ended early \(SIGKILL\)/);
+  });
+
+  it('silence ends the run, naming a node', async () => {
+    const error = await failure([absent], { stallLimitMs: 1 });
+    expect(error.message).to.match(/node 0 .*silent/);
+  });
+
+  it('an abort ends the run with its reason', async () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error('enough')), 5);
+    expect((await failure([absent], { signal: controller.signal })).message).to.equal('enough');
+  });
+});
+
+describe('what a killed run leaves', () => {
+  it('is removed when its process is gone, and only then', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+    const mine = ownPath(folder, 'pool');
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    const dead = mine.replace(`-${process.pid}-`, `-${pid}-`);
+    const reused = mine.replace(/-\d+-(\d+)\.pool$/, '-1-$1.pool');
+    const elsewhere = dead.replace(/-\d+\.pool$/, '-1.pool');
+    const foreign = join(folder, 'sealpool-compare-notes.txt');
+    for (const file of [mine, dead, reused, elsewhere, foreign]) writeFileSync(file, '');
+    removeLeftovers(folder);
+    expect([mine, dead, reused, elsewhere, foreign].map((file) => existsSync(file))).to.deep.equal([
+      true,
+      false,
+      false,
+      true,
+      true,
+    ]);
+    rmSync(folder, { recursive: true });
+  });
+});
+
+describe('figures of a comparison', () => {
+  it('no arm is given more index than the file has pages, nor more than its memory', () => {
+    const [memory, fileSize] = [2 ** 30, 1000 * 8192];
+    expect(privateArm(4, memory, fileSize).source).to.have.property('pagesMax', 1000);
+    const { nodeBytes, sharedBytes, source } = sharedArm(4, memory, fileSize);
+    expect(source).to.have.property('nearEntries', 1000);
+    expect(4 * nodeBytes + sharedBytes)
+      .to.be.at.most(memory)
+      .and.above(memory - 4096);
+    for (const make of [privateArm, sharedArm]) {
+      expect(() => make(4, 8_000, fileSize))
+        .to.throw()
+        .with.property('code', 'OPTION_INVALID');
+    }
+  });
+
+  it('quantiles of latencies are within 3 % and add up over processes', () => {
+    const [low, high] = [new Latency(), new Latency()];
+    for (let value = 1; value <= 100_000; value += 1) (value <= 50_000 ? low : high).record(value);
+    low.add(high.export());
+    for (const share of [0.00001, 0.0002, 0.01, 0.5, 0.99, 1]) {
+      expect(low.quantile(share)).to.be.closeTo(share * 100_000, Math.max(1, share * 3_000));
+    }
+    expect(new Latency().quantile(0.5)).to.equal(0);
+  });
+
+  it('memory is bytes, a size with a unit, or a share of the file, and nothing else', () => {
+    expect([4096, '4096', '1.5KiB', '2 MiB', '25%'].map((memory) => bytesOf(memory, 1000))).to.deep.equal([
+      4096, 4096, 1536, 2_097_152, 250,
+    ]);
+    for (const memory of ['', '0', '-1', '1MB', 'all', Number.NaN, '%']) {
+      expect(() => bytesOf(memory, 1000), String(memory))
+        .to.throw()
+        .with.property('code', 'OPTION_INVALID');
+    }
+  });
+
+  it('the notes name the limits of the comparison even when an arm is missing', () => {
+    const notes = conclusions([], { nodes: 4, memory: 1, fileSize: 1, engineCacheKiB: 2048 }).join(' ');
+    expect(notes)
+      .to.match(/O_DIRECT/)
+      .and.match(/partitioning/)
+      .and.match(/worst case of LRU/)
+      .and.match(/2 MiB/);
+  });
+});
