@@ -80,6 +80,19 @@ describe('the comparison on a trace', () => {
     expect(result.arms.map((arm) => arm.hits)).to.deep.equal(naiveHits);
   });
 
+  it('finds in the shared pool the hits of one exact cache within half a point, above all private arms', async () => {
+    for (const eviction of ['s3-fifo', 'sieve', 'lru'] as const) {
+      const result = await compareTrace(file, { ...base, eviction, arms: ['private-lru', 'shared'] });
+      const [local, shared] = result.arms;
+      expect(result.checks.filter((check) => !check.ok)).to.deep.equal([]);
+      expect(shared!.name).to.equal('shared');
+      expect(shared!.requests).to.equal(12_000);
+      expect(shared!.storageReads).to.be.at.least(12_000 - shared!.hits);
+      expect(shared!.hitRatio).to.be.greaterThan(local!.hitRatio);
+      expect(shared!.bytesShared).to.be.greaterThan(90 * PAGE_SIZE);
+    }
+  });
+
   it('counts as private bytes the pages and an index of less than 1 KiB each', async () => {
     const result = await compareTrace(file, { ...base, memory: '100%', pageSize: 4096 });
     for (const arm of result.arms) {
