@@ -7,8 +7,6 @@ import { Loading, SYNC_WAIT_MS } from './loading.js';
 import { checkPut, type PutOptions } from './options.js';
 import type { Lease, PageSpace } from './types.js';
 
-const OPEN = Number.POSITIVE_INFINITY;
-
 type LoadSync = (pageNo: number, target: Uint8Array) => void;
 type Load = (pageNo: number, target: Uint8Array) => Promise<void> | void;
 
@@ -36,7 +34,7 @@ export class SharedPageSpace implements PageSpace {
   borrow(pageNo: number, asOf?: number): Uint8Array | undefined {
     // The hot path: the newest version, remembered.
     const near = this.near.get(pageNo);
-    if (near !== undefined && asOf === undefined && near.until === OPEN && this.reader.hit(near)) {
+    if (near !== undefined && asOf === undefined && near.isOpen && this.reader.hit(near)) {
       this.reader.hazards.keep();
       return near.bytes;
     }

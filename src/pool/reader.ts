@@ -16,11 +16,12 @@ import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';
 import type { Words } from '../../lib/words.js';
 import { Hazards } from './hazards.js';
-import { NO_EXTENT, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
+import { NO_EXTENT, ShardHead, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
 import { NearEntry, NearIndex, type NearKey, type NearMap } from './near.js';
 import { counterIndex, type Parts } from './parts.js';
 import { Touches } from './touches.js';
 
+const HEAD_WORDS = ShardHead.words;
 const TRIES_MAX = 8;
 const LOCK_TRIES = 2000;
 const NOTHING = new Uint8Array(0);
@@ -42,6 +43,7 @@ export class Reader {
   private readonly machine: Machine;
   private readonly counters: Counters;
   private readonly nearHits: number;
+  private readonly sequences: number;
   private readonly seen: Int32Array;
   private readonly dropWord: number;
   private readonly slotsPerShard: number;
@@ -60,6 +62,7 @@ export class Reader {
     this.touches = new Touches(words, geometry, nodes.self);
     this.counters = parts.counters;
     this.nearHits = counterIndex(geometry, nodes.self, 'nearHits');
+    this.sequences = log.sequenceWord(0);
     this.seen = log.seen;
     this.dropWord = spaces.dropWord;
     this.slotsPerShard = geometry.slotsPerShard;
@@ -71,7 +74,7 @@ export class Reader {
   isFresh(entry: NearEntry): boolean {
     // ORDER hazard: interest, then sequence; pairs with retire and the scan.
     this.hazards.expose(entry.slot);
-    if (this.words.load(entry.sequenceWord) !== this.seen[entry.shard]) return false;
+    if (this.words.load(this.sequences + entry.shard * HEAD_WORDS) !== this.seen[entry.shard]) return false;
     // ORDER drop: after an acquiring load, a plain read sees every drop that returned before; pairs with Spaces.drop.
     if (this.words.read(this.dropWord) !== this.drops) return false;
     return entry.expiry === 0 || this.machine.nowMs() < entry.expiry;
@@ -171,7 +174,7 @@ export class Reader {
   }
 
   private remember(map: NearMap, key: NearKey, slot: number, shard: number, expiry: number): NearEntry {
-    const { slots, segment, log } = this.parts;
+    const { slots, segment } = this.parts;
     const extent = slots.extent(slot);
     const size = slots.size(slot);
     const metadataLength = slots.metadataLength(slot);
@@ -181,7 +184,6 @@ export class Reader {
     const entry = new NearEntry(map, key, {
       slot,
       shard,
-      sequenceWord: log.sequenceWord(shard),
       generation: slots.generation(slot),
       bytes: this.copies ? bytes.slice() : bytes,
       metadata: this.copies ? metadata.slice() : metadata,
@@ -204,6 +206,7 @@ export function isAnsweredBy(asOf: number | undefined, from: number, until: numb
 /** The near entry that answers, fresh or not. */
 export function nearAt(map: NearMap, key: NearKey, asOf: number | undefined): NearEntry | undefined {
   let entry = map.entries.get(key);
+  if (entry?.isOpen === true && asOf === undefined) return entry;
   while (entry !== undefined && !isAnsweredBy(asOf, entry.from, entry.until)) entry = entry.nextVersion;
   return entry;
 }
