@@ -74,8 +74,8 @@ export class Reader {
   isFresh(entry: NearEntry): boolean {
     // ORDER hazard: interest, then sequence; pairs with retire and the scan.
     this.hazards.expose(entry.slot);
-    if (this.words.load(this.sequences + entry.shard * HEAD_WORDS) !== this.seen[entry.shard]) return false;
-    // ORDER drop: after an acquiring load, a plain read sees every drop that returned before; pairs with Spaces.drop.
+    if (this.words.loadAfterStore(this.sequences + entry.shard * HEAD_WORDS) !== this.seen[entry.shard]) return false;
+    // ORDER drop: after that load a plain read sees every drop that returned before; pairs with Spaces.drop.
     if (this.words.read(this.dropWord) !== this.drops) return false;
     return entry.expiry === 0 || this.machine.nowMs() < entry.expiry;
   }
