@@ -150,7 +150,7 @@ export class NodeSession {
     locks.acquire(nodeLock);
     nodes.leave();
     locks.release(nodeLock);
-    // ORDER leave: the locks are free before the row's file lock: a joiner gets the row only after that; pairs with join.
+    // ORDER leave-1: the locks are free before the row's file lock: a joiner gets the row only after that; pairs with join.
     nodes.letGo();
     segment.unmap();
     segment.file.close();

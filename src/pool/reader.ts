@@ -72,10 +72,10 @@ export class Reader {
 
   /** Whether what is remembered is still true. Leaves the page exposed. */
   isFresh(entry: NearEntry): boolean {
-    // ORDER hazard: interest, then sequence; pairs with retire and the scan.
+    // ORDER hazard-1: interest, then sequence; pairs with announce and the scan.
     this.hazards.expose(entry.slot);
     if (this.words.loadAfterStore(this.sequences + entry.shard * HEAD_WORDS) !== this.seen[entry.shard]) return false;
-    // ORDER drop: after that load a plain read sees every drop that returned before; pairs with Spaces.drop.
+    // ORDER drop-1: after that load a plain read sees every drop that returned before; pairs with Spaces.drop.
     if (this.words.read(this.dropWord) !== this.drops) return false;
     return entry.expiry === 0 || this.machine.nowMs() < entry.expiry;
   }
@@ -98,7 +98,7 @@ export class Reader {
     const { spaces, log } = this.parts;
     const drops = spaces.dropCount();
     if (drops !== this.drops) {
-      // ORDER drop: count, then generations; pairs with Spaces.drop.
+      // ORDER drop-1: count, then generations; pairs with Spaces.drop.
       this.near.forgetStale((space) => spaces.generation(space));
       this.drops = drops;
     }
@@ -157,11 +157,12 @@ export class Reader {
     for (let local = table.next(); local >= 0; local = table.next()) {
       const slot = shard * this.slotsPerShard + local;
       this.hazards.expose(slot);
-      // ORDER hazard: interest, then state; pairs with retire and the scan.
+      // ORDER hazard-1: interest, then state; pairs with announce and the scan.
       const state = slots.stateWord(slot) & STATE_MASK;
+      // ORDER supersede-1: a retired page in the table may have a successor a moment later; pairs with publishDetached.
       if (state === STATE_RETIRED) this.metRetired = true;
       if (state !== STATE_SEALED) continue;
-      // ORDER seal: state, then everything it vouches for; pairs with makeSealed.
+      // ORDER seal-1: state, then everything it vouches for; pairs with makeSealed.
       if (!slots.keyEquals(slot, probe.bytes, probe.length)) continue;
       slots.verify(slot);
       if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;

@@ -54,7 +54,8 @@ export class Reclaimer {
   announce(shard: number, local: number, reason: number): void {
     const { slots, log, shards, policies } = this.parts;
     const slot = shard * this.slotsPerShard + local;
-    // ORDER retire: state before record and sequence, those before the bucket entry and the scan; pairs with find and hazards.
+    // ORDER hazard-1: state, record and sequence before any scan; pairs with isFresh and probe.
+    // ORDER retire-1: state before record and sequence, those before the bucket entry; pairs with the overrun of repair.
     slots.setState(slot, STATE_RETIRED);
     log.append(shard, slot, slots.generation(slot), reason);
     policies[shard]?.remove(local);
