@@ -156,7 +156,7 @@ describe('the comparison on a trace', () => {
     let pids: readonly number[] = [];
     const started = (processes: readonly number[]) => {
       pids = processes;
-      setTimeout(() => process.kill(processes[2]!, 'SIGSTOP'), 50);
+      setTimeout(() => process.kill(processes[2]!, 'SIGSTOP'), 400);
     };
     const error = await failureOf(compareTrace(longFile, { ...base, started, stallMs: 1500 }));
     expect(error.message).to.match(/private-lru: node 2 stood still at access \d+ of 3000000/);
