@@ -156,6 +156,8 @@ export class Repair {
   cleanRow(row: number): void {
     const { nodes, locks, geometry, chunks } = this.parts;
     const incarnation = nodes.incarnationOf(row);
+    // Since it was found dead, somebody may have cleaned it and a new node may have joined: that one is not ours to clean.
+    if (!nodes.isTaken(row) || !nodes.isDead(row, true)) return;
     const lockCount = geometry.shards + 3;
     for (let lock = 0; lock < lockCount; lock++) if (locks.ownerOf(lock) === row) locks.recover(lock);
     this.undoDraftsOf(row);
