@@ -3,7 +3,8 @@
  * left half-done. Rebuilding, never guessing.
  *
  * (D1) before anything is freed every node is made to forget the shard: the retire sequence goes past the ring. A death
- *      between RETIRED and the sequence would otherwise leave near hits on memory that is reused.
+ *      between RETIRED and the sequence would otherwise leave near hits on memory that is reused. And once more after
+ *      the repair itself has retired: a page may have been remembered between.
  * (D2) every fill under way in the shard is refused: its lease may be from before a change that was cut off.
  * (D3) drafts of dead nodes are undone; of two sealed slots with one key and from-version the one published later stays;
  *      retired ones stay in limbo until a scan finds them free.
@@ -53,6 +54,8 @@ export class Repair {
     for (let local = 0; local < this.slotsPerShard; local++) this.settleSlot(shard, local);
     this.retireOlderTwins(shard);
     this.rebuildTable(shard);
+    // ORDER retire: once more for what was retired since: a reader may have remembered it meanwhile; pairs with catchUp.
+    log.overrun(shard);
     this.rebuildLists(shard);
     extents.settleShard(shard);
     shards.advancePublish(shard);

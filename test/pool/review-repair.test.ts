@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { Yard } from './review-pool.js';
+import { PoolError } from '../../lib/errors.js';
+import { SharedCache } from '../../src/cache/index.js';
+import { codeOf, Yard } from './review-pool.js';
 
 const page = (byte: number) => new Uint8Array(4096).fill(byte);
 
@@ -23,5 +25,31 @@ describe('what repair and cleaning leave alone', () => {
     cleaner.delete('key');
     for (let i = 0; i < 2000; i++) cleaner.put(`other ${i}`, page(2));
     expect(held?.bytes[0]).to.equal(1);
+  });
+
+  it('a page remembered while a repair goes on is forgotten when that repair retires it', async () => {
+    await yard.format();
+    const [writer, repairer, reader] = [await yard.connect(), await yard.connect(), await yard.connect()];
+    const caches = [writer, repairer, reader].map((pool) => new SharedCache(pool));
+    const [first, , third] = caches as [SharedCache, SharedCache, SharedCache];
+    first.set('key', page(1));
+    const { reclaimer } = writer.session.writer;
+    // Cut off between the two pages' stores: both are sealed.
+    reclaimer.announce = () => {
+      throw new PoolError('ABORTED', 'cut off');
+    };
+    expect(codeOf(() => first.set('key', page(2)))).to.equal('ABORTED');
+    const { policies, locks, geometry } = repairer.session.parts;
+    let seen: number | undefined;
+    for (const policy of policies) {
+      const reset = policy.reset.bind(policy);
+      policy.reset = () => {
+        seen ??= third.borrow('key')?.[0];
+        reset();
+      };
+    }
+    for (let lock = 0; lock < geometry.shards; lock++) locks.recover(lock);
+    expect(seen).to.equal(1);
+    expect(third.borrow('key')?.[0]).to.equal(2);
   });
 });
