@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { PoolError } from '../../lib/errors.js';
+import { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/cache/index.js';
+import { Locks } from '../../src/pool/locks.js';
 import { codeOf, Yard } from './review-pool.js';
 
 const page = (byte: number) => new Uint8Array(4096).fill(byte);
@@ -51,5 +53,29 @@ describe('what repair and cleaning leave alone', () => {
     for (let lock = 0; lock < geometry.shards; lock++) locks.recover(lock);
     expect(seen).to.equal(1);
     expect(third.borrow('key')?.[0]).to.equal(2);
+  });
+
+  it('a joining node does not take a lock of its row from one who is just taking it over', () => {
+    const words = new (class extends Words {
+      racing = true;
+      override load(index: number): number {
+        const seen = super.load(index);
+        // Row 2 found row 0 dead before it was joined anew, and takes over right after this look.
+        if (this.racing) super.compareExchange(index, seen, 0x1000 | 3);
+        this.racing = false;
+        return seen;
+      }
+    })(new ArrayBuffer(64));
+    words.write(0, 1);
+    const locks = new Locks({
+      words,
+      machine: undefined as never,
+      judge: { isDead: () => false },
+      regionWord: 0,
+      row: 0,
+      repair: () => {},
+    });
+    expect(locks.recoverOwn(1)).to.equal(0);
+    expect(locks.ownerOf(0)).to.equal(2);
   });
 });
