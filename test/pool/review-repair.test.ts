@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { PoolError } from '../../lib/errors.js';
 import { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/cache/index.js';
+import { ChunkEntry } from '../../src/pool/layout.js';
 import { Locks } from '../../src/pool/locks.js';
 import { codeOf, Yard } from './review-pool.js';
 
@@ -77,5 +78,27 @@ describe('what repair and cleaning leave alone', () => {
     });
     expect(locks.recoverOwn(1)).to.equal(0);
     expect(locks.ownerOf(0)).to.equal(2);
+  });
+
+  it('a chunk being freed never looks like one of another shard', async () => {
+    await yard.format({ size: '16MiB', maxObjects: 2048 });
+    const pool = await yard.connect();
+    const { chunks, words, geometry } = pool.session.parts;
+    const chunk = chunks.takeFree(1, 64);
+    const entry = geometry.regions.chunkEntries.word + chunk * ChunkEntry.words;
+    const seen: [number, number][] = [];
+    const watch = (name: 'write' | 'store') => {
+      const original = words[name].bind(words);
+      words[name] = (index: number, value: number) => {
+        original(index, value);
+        if (index >= entry && index < entry + ChunkEntry.words) seen.push([chunks.kind(chunk), chunks.shard(chunk)]);
+      };
+    };
+    watch('write');
+    watch('store');
+    chunks.free(chunk, 1);
+    expect(seen).to.not.have.length(0);
+    for (const [kind, shard] of seen)
+      expect(kind === 1 || shard === 1, `kind ${kind} of shard ${shard}`).to.equal(true);
   });
 });
