@@ -1,8 +1,11 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { expect } from 'chai';
 import { PoolError } from '../../lib/errors.js';
 import { type AttachedPool, connect } from '../../src/pool/index.js';
-import { ChunkEntry, LockLine } from '../../src/pool/layout.js';
-import { Yard } from './review-pool.js';
+import { ChunkEntry, LockLine, Superblock } from '../../src/pool/layout.js';
+import { SMALL, Yard } from './review-pool.js';
+
+const page = (byte: number) => new Uint8Array(4096).fill(byte);
 
 /** From now on sealing fails, until the function it returns is called. */
 function stopSealing(pool: AttachedPool): () => void {
@@ -40,5 +43,18 @@ describe('what an operation that fails gives back', () => {
     words.store(kind, before);
     await yard.connect();
     expect(pool.nodes().map((node) => node.state)).to.deep.equal(['alive', 'alive']);
+  });
+
+  it('a format that was interrupted leaves nothing in the pool that is made of the file', async () => {
+    await yard.format({ maxObjects: 64, eviction: 'none' });
+    const file = openSync(yard.path, 'r+');
+    const rest = Buffer.alloc(1024 * 1024, 0x7f);
+    writeSync(file, rest, 0, rest.length, Superblock.bytes);
+    writeSync(file, Buffer.alloc(4), 0, 4, Superblock.word.ready * 4);
+    closeSync(file);
+    const pool = await yard.connect({ create: { ...SMALL, maxObjects: 64, eviction: 'none' } });
+    expect(pool.nodes()).to.have.length(1);
+    expect(pool.stats()).to.include({ objects: 0, drafts: 0, limbo: 0, bytesUsed: 0 });
+    for (let i = 0; i < 64; i++) expect(pool.put(`key ${i}`, page(1))).to.equal(true);
   });
 });
