@@ -1,11 +1,16 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { expect } from 'chai';
 import { PoolError } from '../../lib/errors.js';
+import { SharedCache } from '../../src/cache/index.js';
 import { type AttachedPool, connect } from '../../src/pool/index.js';
 import { ChunkEntry, LockLine, Superblock } from '../../src/pool/layout.js';
-import { SMALL, Yard } from './review-pool.js';
+import { codeOf, SMALL, Yard } from './review-pool.js';
 
 const page = (byte: number) => new Uint8Array(4096).fill(byte);
+
+function tick(pool: AttachedPool): void {
+  (pool as unknown as { upkeep: { tick(): void } }).upkeep.tick();
+}
 
 /** From now on sealing fails, until the function it returns is called. */
 function stopSealing(pool: AttachedPool): () => void {
@@ -25,6 +30,79 @@ describe('what an operation that fails gives back', () => {
     yard = new Yard();
   });
   afterEach(() => yard.clear());
+
+  it('a put that fails at its seal leaves neither key nor space taken', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const resume = stopSealing(pool);
+    expect(codeOf(() => pool.put('key', page(1)))).to.equal('BUSY');
+    resume();
+    tick(pool);
+    expect(pool.stats().drafts).to.equal(0);
+    expect(pool.put('key', page(1))).to.equal(true);
+  });
+
+  it('a set that fails at its seal leaves no space taken', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const cache = new SharedCache(pool);
+    const resume = stopSealing(pool);
+    for (let i = 0; i < 3; i++) expect(codeOf(() => cache.set('key', page(1)))).to.equal('BUSY');
+    resume();
+    tick(pool);
+    expect(pool.stats().drafts).to.equal(0);
+    expect(pool.stats().bytesUsed).to.equal(0);
+  });
+
+  it('a load that fails to publish leaves the key to the next loader', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const pages = new SharedCache(pool).pages('table', { pageSize: 4096 });
+    const resume = stopSealing(pool);
+    expect(codeOf(() => pages.fetchSync(1, (_, target) => target.fill(1)))).to.equal('BUSY');
+    resume();
+    tick(pool);
+    const loaded = await pages.fetch(1, (_, target) => void target.fill(2));
+    expect(loaded.bytes[0]).to.equal(2);
+    expect(pages.borrow(1)?.[0]).to.equal(2);
+  });
+
+  it('an aborted draft is taken back later when its shard is busy', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const draft = pool.create('key', 4096);
+    const resume = stopSealing(pool);
+    draft.abort();
+    resume();
+    tick(pool);
+    expect(pool.stats().drafts).to.equal(0);
+  });
+
+  it('chunks claimed for an object are let go when emptying them fails', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    for (let i = 0; i < 256; i++) pool.put(`key ${i}`, page(1));
+    const { chunks, geometry } = pool.session.parts;
+    const { reclaimer } = pool.session.writer;
+    reclaimer.emptyChunks = () => {
+      throw new PoolError('BUSY', 'a stopped node');
+    };
+    const size = geometry.chunkBytes * (geometry.chunks - 1);
+    expect(codeOf(() => pool.create('large', size))).to.equal('BUSY');
+    for (let chunk = 0; chunk < geometry.chunks; chunk++) expect(chunks.isClaimed(chunk)).to.equal(false);
+  });
+
+  it('chunks claimed for an object are let go when its creation fails', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    for (let i = 0; i < 256; i++) pool.put(`key ${i}`, page(1));
+    const { chunks, geometry } = pool.session.parts;
+    chunks.takeClaimed = () => {
+      throw new PoolError('BUSY', 'a stopped node');
+    };
+    expect(codeOf(() => pool.create('large', geometry.chunkBytes * (geometry.chunks - 1)))).to.equal('BUSY');
+    for (let chunk = 0; chunk < geometry.chunks; chunk++) expect(chunks.isClaimed(chunk)).to.equal(false);
+  });
 
   it('a connect that fails after it took a row gives the row back', async () => {
     await yard.format({ maxNodes: 2 });

@@ -101,4 +101,21 @@ describe('what repair and cleaning leave alone', () => {
     for (const [kind, shard] of seen)
       expect(kind === 1 || shard === 1, `kind ${kind} of shard ${shard}`).to.equal(true);
   });
+
+  it('one row that cannot be cleaned keeps no other work of upkeep from being done', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const { nodes, locks } = pool.session.parts;
+    nodes.dead = () => [5, 6];
+    const cleaned: number[] = [];
+    pool.session.repair.cleanRow = (row) => {
+      cleaned.push(row);
+      throw new PoolError('BUSY', 'a stopped node');
+    };
+    locks.acquire(0);
+    locks.releaseDirty(0);
+    (pool as unknown as { upkeep: { tick(): void } }).upkeep.tick();
+    expect(cleaned).to.deep.equal([5, 6]);
+    expect(locks.isDirty(0)).to.equal(false);
+  });
 });
