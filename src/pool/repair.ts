@@ -163,7 +163,7 @@ export class Repair {
     if (!nodes.isTaken(row) || !nodes.isDead(row, true)) return;
     const lockCount = geometry.shards + 3;
     for (let lock = 0; lock < lockCount; lock++) if (locks.ownerOf(lock) === row) locks.recover(lock);
-    this.undoDraftsOf(row);
+    this.undoDraftsOf(row, incarnation);
     chunks.unclaimRow(row);
     const nodeLock = geometry.shards + 2;
     locks.acquire(nodeLock);
@@ -171,13 +171,16 @@ export class Repair {
     locks.release(nodeLock);
   }
 
-  /** Undoes the drafts of the row that belong to a node that is gone. */
-  undoDraftsOf(row: number): void {
+  /**
+   * Undoes the drafts of the row that belong to a node that is gone: to the incarnation given, which the caller found
+   * dead by whatever authority, or to one of which a look at the shared words tells.
+   */
+  undoDraftsOf(row: number, deadIncarnation?: number): void {
     const { geometry, slots, locks, nodes } = this.parts;
     const isOrphan = (slot: number) =>
       (slots.stateWord(slot) & STATE_MASK) === STATE_DRAFT &&
       slots.ownerRow(slot) === row &&
-      nodes.isGone(row, slots.ownerIncarnation(slot));
+      (slots.ownerIncarnation(slot) === deadIncarnation || nodes.isGone(row, slots.ownerIncarnation(slot)));
     for (let shard = 0; shard < geometry.shards; shard++) {
       let local = 0;
       while (local < this.slotsPerShard && !isOrphan(this.slotOf(shard, local))) local++;

@@ -30,6 +30,18 @@ describe('what repair and cleaning leave alone', () => {
     expect(held?.bytes[0]).to.equal(1);
   });
 
+  it('the drafts of a node whose death only its file lock tells are undone with its row', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const gone = await yard.connect();
+    gone.create('key', 4096);
+    // As after a restart of the machine: no kernel has marked the row's mutex.
+    const { nodes, segment } = gone.session.parts;
+    segment.file.unlock(nodes.self);
+    (pool as unknown as { upkeep: { tick(): void } }).upkeep.tick();
+    expect(pool.stats().drafts).to.equal(0);
+  });
+
   it('a page remembered while a repair goes on is forgotten when that repair retires it', async () => {
     await yard.format();
     const [writer, repairer, reader] = [await yard.connect(), await yard.connect(), await yard.connect()];
