@@ -272,6 +272,7 @@ export class Writer {
       return 'stale';
     }
     if (!leased) stripes.advance(stripe);
+    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     if (old < 0 && !this.enter(shard, local, slots.hashLow(slot), slots.hashHigh(slot))) {
       this.reclaimer.undoDraft(shard, local);
       return 'full';
@@ -281,7 +282,6 @@ export class Writer {
     // ORDER supersede: the old page is retired before the entry names the new one; pairs with find, which looks again.
     if (old >= 0) table.replace(entryWord, local);
     shards.advancePublish(shard);
-    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     return 'sealed';
   }
 

@@ -1,9 +1,11 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { expect } from 'chai';
 import { PoolError } from '../../lib/errors.js';
+import { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/cache/index.js';
 import { type AttachedPool, connect } from '../../src/pool/index.js';
-import { ChunkEntry, LockLine, Superblock } from '../../src/pool/layout.js';
+import { ChunkEntry, LockLine, Stripe, Superblock } from '../../src/pool/layout.js';
+import { raiseUnsigned64, readUnsigned64, writeUnsigned64 } from '../../src/pool/wide.js';
 import { codeOf, SMALL, Yard } from './review-pool.js';
 
 const page = (byte: number) => new Uint8Array(4096).fill(byte);
@@ -134,5 +136,47 @@ describe('what an operation that fails gives back', () => {
     expect(pool.nodes()).to.have.length(1);
     expect(pool.stats()).to.include({ objects: 0, drafts: 0, limbo: 0, bytesUsed: 0 });
     for (let i = 0; i < 64; i++) expect(pool.put(`key ${i}`, page(1))).to.equal(true);
+  });
+});
+
+describe('versions, spaces and listings', () => {
+  let yard: Yard;
+  beforeEach(() => {
+    yard = new Yard();
+  });
+  afterEach(() => yard.clear());
+
+  it('the highest version of a stripe never falls, whichever of its two stores is the last', () => {
+    for (const stores of [0, 1, 2]) {
+      const words = new Words(new ArrayBuffer(64));
+      const old = 2 ** 32 + 500;
+      writeUnsigned64(words, 0, old);
+      let left = stores;
+      const store = words.store.bind(words);
+      words.store = (index: number, value: number) => {
+        if (left-- > 0) store(index, value);
+      };
+      raiseUnsigned64(words, 0, 2 ** 33 + 7);
+      expect(readUnsigned64(words, 0)).to.be.at.least(old);
+    }
+  });
+
+  it('the highest version is known before the version can be seen', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const pages = new SharedCache(pool).pages('table', { pageSize: 4096 });
+    const { slots, stripes, geometry } = pool.session.parts;
+    const { stripes: region } = geometry.regions;
+    const highest: number[] = [];
+    const setState = slots.setState.bind(slots);
+    slots.setState = (slot, state) => {
+      let most = 0;
+      const end = region.word + region.stride * region.count;
+      for (let word = region.word; word < end; word += Stripe.words) most = Math.max(most, stripes.highest(word));
+      if (state === 3) highest.push(most);
+      setState(slot, state);
+    };
+    pages.put(1, page(1), { from: 9 });
+    expect(highest).to.deep.equal([9]);
   });
 });
