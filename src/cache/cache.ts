@@ -108,8 +108,8 @@ export class SharedCache {
   pages(space: string, options: { pageSize: number }): PageSpace {
     const { pageSize } = checkPages(space, options);
     const { session } = this.domain;
-    // No key of a cache lies there: the space's name comes between two zeros.
-    const prefix = `${this.namespace}\u0000\u0000${space}\u0000`;
+    // No key of a cache lies there: they begin with a namespace, and no UTF-8 text has the byte 0xff.
+    const prefix = Buffer.concat([Buffer.of(0xff), Buffer.from(`${this.namespace}\u0000${space}\u0000`)]);
     return new SharedPageSpace(new Domain(session, `${this.namespace}\u0000${space}`, prefix), pageSize);
   }
 

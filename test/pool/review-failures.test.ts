@@ -179,4 +179,13 @@ describe('versions, spaces and listings', () => {
     pages.put(1, page(1), { from: 9 });
     expect(highest).to.deep.equal([9]);
   });
+
+  it('no key of a cache is taken for a page of one of its spaces', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const cache = new SharedCache(pool);
+    const pages = cache.pages('table', { pageSize: 4096 });
+    cache.set('\u0000table\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0001', new Uint8Array(3));
+    expect(pages.borrow(1)).to.equal(undefined);
+  });
 });
