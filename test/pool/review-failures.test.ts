@@ -188,4 +188,27 @@ describe('versions, spaces and listings', () => {
     cache.set('\u0000table\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0001', new Uint8Array(3));
     expect(pages.borrow(1)).to.equal(undefined);
   });
+
+  it('readThrough says that it loaded even when its loader read another page from the cache', async () => {
+    await yard.format();
+    const [one, two] = [await yard.connect(), await yard.connect()];
+    const space = (pool: AttachedPool) => new SharedCache(pool).pages('table', { pageSize: 4096 });
+    const [mine, other] = [space(one), space(two)];
+    const target = new Uint8Array(4096);
+    const load = (_: number, into: Uint8Array) => {
+      mine.readThrough(2, new Uint8Array(4096), () => {
+        throw new Error('not to be loaded');
+      });
+      into.fill(1);
+    };
+    // Page 2 appears between the first look and the claim, so that the inner call meets another's load.
+    const { session } = one;
+    const find = session.findPage.bind(session);
+    session.findPage = (keys, pageNo, asOf) => {
+      const entry = find(keys, pageNo, asOf);
+      if (pageNo === 2) other.put(2, new Uint8Array(4096).fill(2));
+      return entry;
+    };
+    expect(mine.readThrough(1, target, load)).to.equal(false);
+  });
 });
