@@ -211,4 +211,16 @@ describe('versions, spaces and listings', () => {
     };
     expect(mine.readThrough(1, target, load)).to.equal(false);
   });
+
+  it('a listing of a read-only node says so once it is disconnected', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    pool.put('key', page(1));
+    pool.put('key 2', page(1));
+    const reader = await connect(yard.path, { readOnly: true });
+    const listing = reader.list();
+    listing.next();
+    await reader.disconnect();
+    expect(codeOf(() => listing.next())).to.equal('DISCONNECTED');
+  });
 });
