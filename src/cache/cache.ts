@@ -158,11 +158,20 @@ export class SharedCache {
   private async runLoader(key: Key, load: Loader, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const startedMs = this.domain.session.machine.nowMs();
     const controller = new AbortController();
-    const forward = () => controller.abort(signal?.reason);
+    let forward = () => {};
+    const aborting = new Promise<never>((_, reject) => {
+      forward = () => {
+        controller.abort(signal?.reason);
+        if (signal !== undefined) reject(aborted(signal));
+      };
+    });
+    // A loader that throws at once leaves nobody to wait for this.
+    aborting.catch(() => {});
     signal?.addEventListener('abort', forward, { once: true });
     try {
       const loaded = load(key, { signal: controller.signal });
-      const bytes = await (signal === undefined ? loaded : Promise.race([loaded, whenAborted(signal)]));
+      if (signal?.aborted === true) forward();
+      const bytes = await Promise.race([loaded, aborting]);
       if (!(bytes instanceof Uint8Array)) throw new PoolError('OPTION_INVALID', 'load: it must give a Uint8Array.');
       this.loading.loaded(startedMs, false);
       return bytes;
@@ -223,11 +232,4 @@ interface SharedLoad {
 
 function aborted(signal: AbortSignal): PoolError {
   return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal.reason);
-}
-
-function whenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(aborted(signal));
-    signal.addEventListener('abort', () => reject(aborted(signal)), { once: true });
-  });
 }

@@ -223,4 +223,22 @@ describe('versions, spaces and listings', () => {
     await reader.disconnect();
     expect(codeOf(() => listing.next())).to.equal('DISCONNECTED');
   });
+
+  it('a fetch leaves nothing behind on the signal it was given', async () => {
+    await yard.format();
+    const cache = new SharedCache(await yard.connect());
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+      listeners++;
+      addEventListener.apply(signal, args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+      listeners--;
+      removeEventListener.apply(signal, args);
+    };
+    (await cache.fetch('key', () => page(1), { signal })).release();
+    expect(listeners).to.equal(0);
+  });
 });
