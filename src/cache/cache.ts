@@ -119,8 +119,8 @@ export class SharedCache {
   pages(space: string, options: { pageSize: number }): PageSpace {
     const { pageSize } = checkPages(space, options);
     const { session } = this.domain;
-    // No key of a cache lies there: the space's name comes between two zeros.
-    const prefix = `${this.namespace}\u0000\u0000${space}\u0000`;
+    // No key of a cache lies there: they begin with a namespace, and no UTF-8 text has the byte 0xff.
+    const prefix = Buffer.concat([Buffer.of(0xff), Buffer.from(`${this.namespace}\u0000${space}\u0000`)]);
     return new SharedPageSpace(new Domain(session, `${this.namespace}\u0000${space}`, prefix), pageSize);
   }
 
@@ -172,11 +172,20 @@ export class SharedCache {
   private async runLoader(key: Key, load: Loader, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const startedMs = this.domain.session.machine.nowMs();
     const controller = new AbortController();
-    const forward = () => controller.abort(signal?.reason);
+    let forward = () => {};
+    const aborting = new Promise<never>((_, reject) => {
+      forward = () => {
+        controller.abort(signal?.reason);
+        if (signal !== undefined) reject(aborted(signal));
+      };
+    });
+    // A loader that throws at once leaves nobody to wait for this.
+    aborting.catch(() => {});
     signal?.addEventListener('abort', forward, { once: true });
     try {
       const loaded = load(key, { signal: controller.signal });
-      const bytes = await (signal === undefined ? loaded : Promise.race([loaded, whenAborted(signal)]));
+      if (signal?.aborted === true) forward();
+      const bytes = await Promise.race([loaded, aborting]);
       if (!(bytes instanceof Uint8Array)) throw new PoolError('OPTION_INVALID', 'load: it must give a Uint8Array.');
       this.loading.loaded(startedMs, false);
       return bytes;
@@ -237,11 +246,4 @@ interface SharedLoad {
 
 function aborted(signal: AbortSignal): PoolError {
   return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal.reason);
-}
-
-function whenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(aborted(signal));
-    signal.addEventListener('abort', () => reject(aborted(signal)), { once: true });
-  });
 }

@@ -31,11 +31,11 @@ export class Domain {
   readonly space: number;
 
   /** `name` is unique among the pool's domains; `prefix` begins the key of each object. */
-  constructor(session: NodeSession, name: string, prefix: string) {
+  constructor(session: NodeSession, name: string, prefix: string | Uint8Array) {
     session.check();
     this.session = session;
     this.space = session.parts.spaces.open(encoder.encode(name));
-    this.keys = session.createKeySpace(encoder.encode(prefix), this.space);
+    this.keys = session.createKeySpace(typeof prefix === 'string' ? encoder.encode(prefix) : prefix, this.space);
   }
 
   /** Fields of something to store under the key encoded last. */
@@ -83,7 +83,7 @@ export class Domain {
     const place = this.tryCreate(fields);
     if (place !== undefined) {
       session.parts.segment.writeDraft(place.extent, 0, bytes);
-      const outcome = session.writer.seal(place);
+      const outcome = session.writer.sealOnce(place);
       if (outcome === 'sealed') return true;
       if (outcome === 'stale') {
         session.count('staleFills');

@@ -52,15 +52,16 @@ export class Loading {
   abandon(place: DraftPlace): void {
     const { session } = this.domain;
     session.untrack(place);
-    if (session.isOpen) session.writer.abort(place);
+    if (session.isOpen) session.writer.leftovers.abandon(place);
   }
 
   /** Publishes a claim whose draft was made in the right size. False when its page was invalidated meanwhile. */
   publish(place: DraftPlace, bytes: Uint8Array): boolean {
     const { session } = this.domain;
+    session.check();
     session.untrack(place);
     session.parts.segment.writeDraft(place.extent, 0, bytes);
-    const outcome = session.writer.seal(place);
+    const outcome = session.writer.sealOnce(place);
     if (outcome === 'sealed') return true;
     session.count('staleFills');
     return false;

@@ -129,6 +129,8 @@ export class SharedPageSpace implements PageSpace {
       const claim = this.loading.claim(this.pageSize, {});
       if (claim.kind === 'won') {
         this.run(pageNo, scratch, load, () => this.loading.abandon(claim.place));
+        // The loader may have read other pages through this space.
+        this.metAnothers = false;
         keys.encodePage(pageNo);
         return this.loading.publish(claim.place, scratch) ? session.glancePage(keys, pageNo, undefined) : undefined;
       }
@@ -142,6 +144,7 @@ export class SharedPageSpace implements PageSpace {
       if (claim.kind !== 'others' || session.machine.nowMs() - startedMs >= SYNC_WAIT_MS) {
         session.count('unshared');
         this.run(pageNo, scratch, load, () => {});
+        this.metAnothers = false;
         return undefined;
       }
       this.loading.blockBriefly();

@@ -89,6 +89,11 @@ export class Chunks {
 
   private set(chunk: number, kind: number, shard: number, size: number): void {
     const at = this.entry(chunk);
+    // ORDER chunk-1: free before it names no shard, its shard before it is taken; pairs with repair, which looks unlocked.
+    if (kind === CHUNK_FREE) {
+      this.words.store(at + KIND, kind);
+      return;
+    }
     this.words.write(at + SHARD, shard);
     this.words.write(at + SIZE, size);
     this.words.store(at + KIND, kind);

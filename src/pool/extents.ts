@@ -216,6 +216,7 @@ export class Extents {
   }
 
   private belongsTo(chunk: number, shard: number): boolean {
+    // ORDER chunk-1: kind, then shard, without the chunk lock: another shard may be freeing it; pairs with Chunks.set.
     const kind = this.chunks.kind(chunk);
     const taken = kind === CHUNK_CLASS || kind === CHUNK_RUN || kind === CHUNK_RUN_NEXT;
     return taken && this.chunks.shard(chunk) === shard;

@@ -103,14 +103,21 @@ export class Locks {
     let count = 0;
     for (let lock = 0; lock < locks; lock++) {
       const word = this.base + lock * LockLine.words;
-      const seen = this.words.load(word);
-      if ((seen & OWNER_MASK) !== this.owner) continue;
-      this.words.store(word, (seen + TERM_STEP) | DIRTY);
+      if (!this.retake(word)) continue;
       this.repairHeld(lock, word);
       this.release(lock);
       count++;
     }
     return count;
+  }
+
+  /** By compare-and-exchange: somebody who found the row dead before it was joined may take the lock over right now. */
+  private retake(word: number): boolean {
+    for (;;) {
+      const seen = this.words.load(word);
+      if ((seen & OWNER_MASK) !== this.owner) return false;
+      if (this.words.compareExchange(word, seen, (seen + TERM_STEP) | DIRTY) === seen) return true;
+    }
   }
 
   private releaseWith(word: number, dirty: number): void {

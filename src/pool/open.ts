@@ -170,13 +170,18 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   if (checked.signal?.aborted === true) throw new PoolError('ABORTED', `Opening ${path} was aborted.`);
   if (checked.readOnly === true) return connectReadOnly(path, checked, deadline);
   const file = await openPool(path, checked, deadline);
+  let session: NodeSession | undefined;
   try {
-    const session = join(file, checked);
+    session = join(file, checked);
     file.unlock(MEMBERSHIP_BYTE);
     await prefault(session.parts.segment, checked);
     return new AttachedPool(session, infoOf(path, readIdentity(file)));
   } catch (error) {
-    file.close();
+    try {
+      session?.close();
+    } finally {
+      file.close();
+    }
     throw error;
   }
 }

@@ -33,7 +33,14 @@ export class Runs {
         this.block(blocked, first, count, (chunk) => chunks.isClaimed(chunk));
         continue;
       }
-      if (this.empty(first, count)) return first;
+      let emptied = false;
+      try {
+        emptied = this.empty(first, count);
+      } catch (error) {
+        chunks.unclaim(first, count);
+        throw error;
+      }
+      if (emptied) return first;
       this.block(blocked, first, count, (chunk) => chunks.kind(chunk) !== CHUNK_FREE);
       chunks.unclaim(first, count);
     }

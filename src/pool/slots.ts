@@ -219,7 +219,13 @@ export class Slots {
   keyBytes(slot: number): Uint8Array {
     if (!this.isInRange(slot)) return new Uint8Array(0);
     const length = this.keyLength(slot);
-    if (length > INLINE_KEY_BYTES) return this.segment.sealedBytes(this.extent(slot), this.size(slot), length).slice();
+    if (length > INLINE_KEY_BYTES) {
+      // A look without the lock: the fields may be others by now than those that were in range.
+      const [extent, size] = [this.extent(slot), this.size(slot)];
+      return this.segment.isInside(extent, size + length)
+        ? this.segment.sealedBytes(extent, size, length).slice()
+        : new Uint8Array(0);
+    }
     const at = this.wordOf(slot) + KEY;
     const bytes = new Uint8Array(length);
     for (let i = 0; i < length; i++) bytes[i] = this.words.read(at + (i >> 2)) >>> ((i & 3) * 8);

@@ -19,6 +19,12 @@ export function writeUnsigned64(words: Words, word: number, value: number): void
   words.write(word + 1, Math.floor(value / HIGH) | 0);
 }
 
+/** Raises a bound: a crash between the two stores leaves it no lower than it was. */
+export function raiseUnsigned64(words: Words, word: number, value: number): void {
+  words.store(word + 1, Math.floor(value / HIGH) | 0);
+  words.store(word, value | 0);
+}
+
 /** Lowers a bound that others read meanwhile: whatever mixture of old and new they see is never above the old one. */
 export function lowerUnsigned64(words: Words, word: number, value: number): void {
   words.store(word + 1, Math.floor(value / HIGH) | 0);

@@ -25,6 +25,7 @@ import {
   STATE_MASK,
   STATE_SEALED,
 } from './layout.js';
+import { Leftovers } from './leftovers.js';
 import type { Parts } from './parts.js';
 import { Reclaimer } from './reclaim.js';
 import { REASON_DELETED, REASON_EXPIRED, REASON_SHORTENED, REASON_SUPERSEDED } from './retirelog.js';
@@ -49,6 +50,7 @@ export type SealOutcome = 'sealed' | 'stale' | 'lost' | 'full';
 
 export class Writer {
   readonly reclaimer: Reclaimer;
+  readonly leftovers = new Leftovers<DraftPlace>((place) => this.abort(place));
   readonly runs: Runs;
   private readonly parts: Parts;
   private readonly machine: Machine;
@@ -89,9 +91,12 @@ export class Writer {
       const chunks = Math.max(1, extents.runLengthOf(bytes));
       const claimed = this.runs.claim(chunks);
       if (claimed < 0) return 'full';
-      const stolen = this.guarded(shard, () => this.createLocked(shard, fields, bytes, claimed));
-      this.parts.chunks.unclaim(claimed, chunks);
-      if (stolen !== 'full') return stolen;
+      try {
+        const stolen = this.guarded(shard, () => this.createLocked(shard, fields, bytes, claimed));
+        if (stolen !== 'full') return stolen;
+      } finally {
+        this.parts.chunks.unclaim(claimed, chunks);
+      }
     }
     return 'full';
   }
@@ -219,6 +224,16 @@ export class Writer {
     });
   }
 
+  /** As seal, for a caller who will not try again: a draft that could not be sealed is taken back by upkeep. */
+  sealOnce(place: DraftPlace): SealOutcome {
+    try {
+      return this.seal(place);
+    } catch (error) {
+      this.leftovers.add(place);
+      throw error;
+    }
+  }
+
   private publish(shard: number, local: number): SealOutcome {
     const { slots, table } = this.parts;
     const slot = shard * this.slotsPerShard + local;
@@ -259,6 +274,7 @@ export class Writer {
       return 'stale';
     }
     if (!leased) stripes.advance(stripe);
+    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     if (old < 0 && !this.enter(shard, local, slots.hashLow(slot), slots.hashHigh(slot))) {
       this.reclaimer.undoDraft(shard, local);
       return 'full';
@@ -268,7 +284,6 @@ export class Writer {
     // ORDER supersede-1: the old page is retired before the entry names the new one; pairs with find, which looks again.
     if (old >= 0) table.replace(entryWord, local);
     shards.advancePublish(shard);
-    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     return 'sealed';
   }
 
