@@ -7,7 +7,8 @@
  *      for another's: it loads for itself.
  * (W3) lack of room is never an error here: the result is then private to the caller.
  */
-import type { DraftFields, DraftPlace } from '../pool/index.js';
+import { PoolError } from '../../lib/errors.js';
+import type { CreateOutcome, DraftFields, DraftPlace, SealOutcome } from '../pool/index.js';
 import { FLAG_LEASED } from '../pool/index.js';
 import type { Domain, StoreOptions } from './domain.js';
 import type { Lease } from './types.js';
@@ -37,7 +38,7 @@ export class Loading {
     const { session } = this.domain;
     const lease = this.domain.lease();
     const fields: DraftFields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
-    const place = session.writer.create(fields);
+    const place = this.tryCreate(fields);
     if (place === 'full') return { kind: 'unshared' };
     if (place !== 'exists') {
       session.track(place, undefined);
@@ -46,6 +47,16 @@ export class Loading {
     const drafter = session.writer.drafterOf(fields);
     if (drafter < 0) return { kind: 'sealed' };
     return { kind: drafter === session.parts.nodes.self ? 'own' : 'others' };
+  }
+
+  /** Behind a lock holder that does not run there is no room either. */
+  private tryCreate(fields: DraftFields): CreateOutcome {
+    try {
+      return this.domain.session.writer.create(fields);
+    } catch (error) {
+      if (error instanceof PoolError && (error.code === 'BUSY' || error.code === 'OBJECT_TOO_LARGE')) return 'full';
+      throw error;
+    }
   }
 
   /** Gives a claim up: the next one who asks loads. */
@@ -61,10 +72,19 @@ export class Loading {
     session.check();
     session.untrack(place);
     session.parts.segment.writeDraft(place.extent, 0, bytes);
-    const outcome = session.writer.sealOnce(place);
+    const outcome = this.trySeal(place);
     if (outcome === 'sealed') return true;
-    session.count('staleFills');
+    session.count(outcome === 'stale' ? 'staleFills' : 'unshared');
     return false;
+  }
+
+  private trySeal(place: DraftPlace): SealOutcome | 'busy' {
+    try {
+      return this.domain.session.writer.sealOnce(place);
+    } catch (error) {
+      if (error instanceof PoolError && error.code === 'BUSY') return 'busy';
+      throw error;
+    }
   }
 
   /** Blocks this thread for a moment, on a word that moves when the key's shard publishes. */

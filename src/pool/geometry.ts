@@ -4,7 +4,7 @@
  *
  * (G1) regions follow one another in the order of `regions` below, each line-aligned; data is 2 MiB-aligned.
  * (G2) shards and chunks scale down with the pool: at least 1,024 objects a shard unless the pool has fewer, at least
- *      32 chunks in all, so that a class that holds half a chunk strands little.
+ *      32 chunks in all, and 8 to a shard.
  * (G3) each shard has spare slots beyond its capacity, so that retired pages can wait in limbo and one scan of all
  *      hazards serves many of them. The capacity is hard: spare slots never hold live objects beyond it.
  */
@@ -16,7 +16,6 @@ import {
   Bucket,
   ChunkEntry,
   ChunkUse,
-  CLASS_HEADS,
   Control,
   HazardHead,
   LockLine,
@@ -66,7 +65,6 @@ const REGION_NAMES = [
   'touches',
   'touchesDrained',
   'shardHeads',
-  'classHeads',
   'policyHeads',
   'policyEntries',
   'ghosts',
@@ -169,7 +167,6 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     touches: [TouchHead.words + TOUCH_ENTRIES, maxNodes * shards],
     touchesDrained: [alignUp(maxNodes, 16), shards],
     shardHeads: [ShardHead.words, shards],
-    classHeads: [CLASS_HEADS, shards],
     policyHeads: [PolicyHead.words, shards],
     policyEntries: [PolicyEntry.words * alignUp(slotsPerShard, 16), shards],
     ghosts: [16 * counts.ghostLines, shards],

@@ -11,4 +11,4 @@ export { AttachedPool } from './pool.js';
 export type { Reader } from './reader.js';
 export type { DraftFields } from './slots.js';
 export * from './types.js';
-export type { DraftPlace } from './writer.js';
+export type { CreateOutcome, DraftPlace, SealOutcome } from './writer.js';

@@ -19,6 +19,10 @@ export class Leftovers<Place> {
     this.places.push(place);
   }
 
+  get count(): number {
+    return this.places.length;
+  }
+
   /** Takes the draft back, now or later. */
   abandon(place: Place): void {
     try {

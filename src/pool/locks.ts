@@ -136,11 +136,11 @@ export class Locks {
       const seen = this.words.load(word);
       if ((seen & OWNER_MASK) === 0 && this.tryTake(lock, word, seen)) return;
     }
-    const started = this.machine.nowMs();
+    const started = this.machine.elapsedMs();
     for (;;) {
       const seen = this.words.load(word);
       const owner = (seen & OWNER_MASK) - 1;
-      const waited = this.machine.nowMs() - started;
+      const waited = this.machine.elapsedMs() - started;
       if (owner < 0) {
         if (this.tryTake(lock, word, seen)) return;
         continue;

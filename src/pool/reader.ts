@@ -23,7 +23,8 @@ import { Touches } from './touches.js';
 
 const HEAD_WORDS = ShardHead.words;
 const TRIES_MAX = 8;
-const LOCK_TRIES = 2000;
+const LOCK_TRIES = 500;
+const PATIENCE_MS = 2;
 const NOTHING = new Uint8Array(0);
 
 /** A key in the forms that looking up takes: its bytes [0, length) and hash. Reused from call to call. */
@@ -109,7 +110,7 @@ export class Reader {
 
   /** After a near miss. The page of the key, exposed and remembered, or undefined. Throws POOL_CORRUPT. */
   search(map: NearMap, key: NearKey, probe: ProbeKey, asOf: number | undefined): NearEntry | undefined {
-    const { shards, locks } = this.parts;
+    const { shards } = this.parts;
     const shard = shards.ofHash(probe.hashLow);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const known = this.again(map, key, shard, asOf);
@@ -121,17 +122,14 @@ export class Reader {
       if (this.metRetired) continue;
       if (shards.publishSequence(shard) === published && shards.retireSequence(shard) === retired) return undefined;
     }
-    for (let tries = 0; tries < LOCK_TRIES; tries++) {
-      if (!locks.tryAcquire(shard)) continue;
-      const found = this.probe(map, key, probe, shard, asOf);
-      locks.release(shard);
-      return found;
-    }
-    return this.decideSlowly(map, key, probe, shard, asOf);
+    return this.decide(map, key, probe, shard, asOf);
   }
 
-  /** The lock is held by somebody who may be dead, and then the lock is taken over; who is alive is not waited for. */
-  private decideSlowly(
+  /**
+   * Under the lock, if it can be had: at once, from a dead owner, or within PATIENCE_MS. Behind an owner who is alive and
+   * does not run the answer is what an unlocked probe sees.
+   */
+  private decide(
     map: NearMap,
     key: NearKey,
     probe: ProbeKey,
@@ -139,7 +137,18 @@ export class Reader {
     asOf: number | undefined,
   ): NearEntry | undefined {
     const { locks } = this.parts;
-    locks.recover(shard);
+    const started = this.machine.elapsedMs();
+    do {
+      for (let tries = 0; tries < LOCK_TRIES; tries++) {
+        if (!locks.tryAcquire(shard)) continue;
+        try {
+          return this.probe(map, key, probe, shard, asOf);
+        } finally {
+          locks.release(shard);
+        }
+      }
+      locks.recover(shard);
+    } while (this.machine.elapsedMs() - started < PATIENCE_MS);
     this.again(map, key, shard, asOf);
     return this.probe(map, key, probe, shard, asOf);
   }

@@ -54,7 +54,7 @@ export class Repair {
     for (let local = 0; local < this.slotsPerShard; local++) this.settleSlot(shard, local);
     this.retireOlderTwins(shard);
     this.rebuildTable(shard);
-    // ORDER retire: once more for what was retired since: a reader may have remembered it meanwhile; pairs with catchUp.
+    // ORDER retire-1: once more for what was retired since: a reader may have remembered it meanwhile; pairs with catchUp.
     log.overrun(shard);
     this.rebuildLists(shard);
     extents.settleShard(shard);
@@ -132,10 +132,11 @@ export class Repair {
     });
     table.recount(shard, hashOf);
     for (let local = 0; local < this.slotsPerShard; local++) {
-      if (entered.has(local) || !this.isEntered(shard, local)) continue;
+      // A living node's draft without an entry was displaced by a set: its seal finds that out.
+      if (entered.has(local) || this.stateOf(shard, local) !== STATE_SEALED) continue;
       const slot = this.slotOf(shard, local);
       if (table.insert(shard, hashOf(local), slots.hashHigh(slot), local)) continue;
-      slots.setState(slot, this.stateOf(shard, local) === STATE_SEALED ? STATE_RETIRED : STATE_FREE);
+      slots.setState(slot, STATE_RETIRED);
     }
   }
 

@@ -94,8 +94,7 @@ export class Runs {
   private costOf(chunk: number): number {
     const { chunks, extents } = this.parts;
     if (chunks.kind(chunk) === CHUNK_FREE) return 0;
-    const sizeClass = extents.classes.exactly(chunks.size(chunk));
-    return sizeClass === undefined ? 1 : Math.min(1, extents.usedOf(chunk) / sizeClass.perChunk) + 0.01;
+    return Math.min(1, extents.usedOf(chunk) / extents.chunkGranules) + 0.01;
   }
 
   private empty(first: number, count: number): boolean {

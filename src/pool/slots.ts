@@ -24,7 +24,7 @@ import {
   STATE_MASK,
 } from './layout.js';
 import type { Segment } from './segment.js';
-import { readUnsigned64, writeUnsigned64 } from './wide.js';
+import { readLowered64, readUnsigned64, writeUnsigned64 } from './wide.js';
 
 const {
   state: STATE,
@@ -267,7 +267,7 @@ export class Slots {
     return readUnsigned64(this.words, this.wordOf(slot) + FROM);
   }
   until(slot: number): number {
-    return readUnsigned64(this.words, this.wordOf(slot) + UNTIL);
+    return readLowered64(this.words, this.wordOf(slot) + UNTIL);
   }
   untilWord(slot: number): number {
     return this.wordOf(slot) + UNTIL;

@@ -96,7 +96,7 @@ describe('what repair and cleaning leave alone', () => {
     await yard.format({ size: '16MiB', maxObjects: 2048 });
     const pool = await yard.connect();
     const { chunks, words, geometry } = pool.session.parts;
-    const chunk = chunks.takeFree(1, 64);
+    const chunk = chunks.takeFree(1);
     const entry = geometry.regions.chunkEntries.word + chunk * ChunkEntry.words;
     const seen: [number, number][] = [];
     const watch = (name: 'write' | 'store') => {
