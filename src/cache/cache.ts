@@ -14,7 +14,15 @@ import {
 } from '../pool/index.js';
 import { Domain } from './domain.js';
 import { Loading } from './loading.js';
-import { type CacheOptions, checkCache, checkFetch, checkPages, checkSet, type FetchOptions } from './options.js';
+import {
+  type CacheOptions,
+  checkBytes,
+  checkCache,
+  checkFetch,
+  checkPages,
+  checkSet,
+  type FetchOptions,
+} from './options.js';
 import { copyInto, SharedPageSpace } from './pagespace.js';
 import type { CacheStats, Lease, Loader, PageSpace, SetOptions } from './types.js';
 
@@ -75,6 +83,7 @@ export class SharedCache {
 
   set(key: Key, bytes: Uint8Array, options?: SetOptions): boolean {
     this.domain.session.check();
+    checkBytes(bytes);
     const { ttlMs, metadata, lease } = checkSet(options);
     this.domain.keys.encode(key);
     return this.domain.store(bytes, { ttlMs: ttlMs ?? this.ttlMs, metadata, lease });

@@ -4,7 +4,7 @@ import { alignedBuffer } from '../../lib/linux/index.js';
 import { type NearEntry, type Page, PinnedPage, PrivatePage } from '../pool/index.js';
 import type { Domain } from './domain.js';
 import { Loading, SYNC_WAIT_MS } from './loading.js';
-import { checkPut, type PutOptions } from './options.js';
+import { checkBytes, checkPut, type PutOptions } from './options.js';
 import type { Lease, PageSpace } from './types.js';
 
 type LoadSync = (pageNo: number, target: Uint8Array) => void;
@@ -59,6 +59,7 @@ export class SharedPageSpace implements PageSpace {
 
   put(pageNo: number, bytes: Uint8Array, options?: PutOptions): boolean {
     this.domain.session.check();
+    checkBytes(bytes);
     const checked = checkPut(options);
     if (bytes.length !== this.pageSize) {
       throw new PoolError(
