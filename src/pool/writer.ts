@@ -209,7 +209,9 @@ export class Writer {
       const stripe = stripes.wordOf(shard, slots.hashHigh(slot));
       const moved = (flags & FLAG_LEASED) !== 0 && stripes.count(stripe) !== slots.leaseCount(slot);
       const isDropped = !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
-      if (moved || isDropped || this.isOutdated(slot, stripe)) {
+      const isOutdated = this.isOutdated(slot, stripe);
+      if (moved || isDropped || isOutdated) {
+        if (isOutdated && (flags & (FLAG_DETACHED | FLAG_LEASED)) === FLAG_DETACHED) this.endPredecessors(shard, local);
         this.reclaimer.undoDraft(shard, local);
         return 'stale';
       }
@@ -279,8 +281,9 @@ export class Writer {
 
   /** (I2) An open-ended page below the newest version known of its stripe. */
   private isOutdated(slot: number, stripe: number): boolean {
-    const { slots, stripes } = this.parts;
-    if ((slots.flags(slot) & FLAG_VERSIONED) === 0) return false;
+    const { slots, stripes, spaces } = this.parts;
+    // The space may have got its first version after the draft was made.
+    if ((slots.flags(slot) & FLAG_VERSIONED) === 0 && !spaces.isVersioned(slots.space(slot))) return false;
     return slots.until(slot) === Number.POSITIVE_INFINITY && slots.from(slot) < stripes.highest(stripe);
   }
 
@@ -294,6 +297,21 @@ export class Writer {
       const otherFrom = slots.from(otherSlot);
       if (otherFrom < from && slots.until(otherSlot) > from) this.shorten(shard, other, from);
       if (otherFrom > from && slots.until(slot) > otherFrom) lowerUnsigned64(words, slots.untilWord(slot), otherFrom);
+    }
+  }
+
+  /**
+   * A version that is refused for what another page of its stripe installed is a version all the same: pages of the key
+   * from before it are no longer valid, and fills of it under way may hold what was before it.
+   */
+  private endPredecessors(shard: number, local: number): void {
+    const { slots, stripes } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    const from = slots.from(slot);
+    stripes.advance(stripes.wordOf(shard, slots.hashHigh(slot)));
+    for (const other of this.versionsOf(shard, this.identityOf(slot))) {
+      const otherSlot = shard * this.slotsPerShard + other;
+      if (slots.from(otherSlot) < from && slots.until(otherSlot) > from) this.shorten(shard, other, from);
     }
   }
 
