@@ -26,6 +26,8 @@ import {
 import { copyInto, SharedPageSpace } from './pagespace.js';
 import type { CacheStats, Lease, Loader, PageSpace, SetOptions } from './types.js';
 
+const encoder = new TextEncoder();
+
 export class SharedCache {
   private readonly domain: Domain;
   private readonly loading: Loading;
@@ -38,7 +40,8 @@ export class SharedCache {
     if (!(pool instanceof AttachedPool)) throw new PoolError('READ_ONLY', 'A cache needs a node that may write.');
     this.namespace = checked.namespace ?? '';
     this.ttlMs = checked.ttlMs;
-    this.domain = new Domain(pool.session, `${this.namespace}\u0000`, `${this.namespace}\u0000`);
+    const name = `${this.namespace}\u0000`;
+    this.domain = new Domain(pool.session, name, encoder.encode(name));
     this.loading = new Loading(this.domain);
   }
 
@@ -117,9 +120,10 @@ export class SharedCache {
   pages(space: string, options: { pageSize: number }): PageSpace {
     const { pageSize } = checkPages(space, options);
     const { session } = this.domain;
-    // No key of a cache lies there: the space's name comes between two zeros.
-    const prefix = `${this.namespace}\u0000\u0000${space}\u0000`;
-    return new SharedPageSpace(new Domain(session, `${this.namespace}\u0000${space}`, prefix), pageSize);
+    const name = `${this.namespace}\u0000${space}`;
+    // No key of a cache lies there: a namespace is UTF-8, where the byte 255 does not occur.
+    const prefix = Uint8Array.of(255, ...encoder.encode(`${name}\u0000`));
+    return new SharedPageSpace(new Domain(session, name, prefix), pageSize);
   }
 
   /** The page, pinned; on a miss loaded once across all nodes. Rejects with the loader's error only where it was called. */
@@ -167,16 +171,24 @@ export class SharedCache {
   private async runLoader(key: Key, load: Loader, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const startedMs = this.domain.session.machine.nowMs();
     const controller = new AbortController();
-    const forward = () => controller.abort(signal?.reason);
+    let forward = () => {};
+    const aborting = new Promise<never>((_, reject) => {
+      forward = () => {
+        controller.abort(signal?.reason);
+        reject(aborted(signal));
+      };
+    });
+    // Nobody may be waiting for it when it rejects: the loader may have thrown at once.
+    aborting.catch(() => {});
     signal?.addEventListener('abort', forward, { once: true });
     try {
       const loaded = load(key, { signal: controller.signal });
-      const bytes = await (signal === undefined ? loaded : Promise.race([loaded, whenAborted(signal)]));
+      const bytes = await (signal === undefined ? loaded : Promise.race([loaded, aborting]));
       if (!(bytes instanceof Uint8Array)) throw new PoolError('OPTION_INVALID', 'load: it must give a Uint8Array.');
       this.loading.loaded(startedMs, false);
       return bytes;
     } catch (error) {
-      if (this.domain.session.isOpen) this.loading.loaded(startedMs, true);
+      this.loading.loaded(startedMs, true);
       throw error;
     } finally {
       signal?.removeEventListener('abort', forward);
@@ -230,13 +242,6 @@ interface SharedLoad {
   signal: AbortSignal | undefined;
 }
 
-function aborted(signal: AbortSignal): PoolError {
-  return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal.reason);
-}
-
-function whenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(aborted(signal));
-    signal.addEventListener('abort', () => reject(aborted(signal)), { once: true });
-  });
+function aborted(signal: AbortSignal | undefined): PoolError {
+  return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal?.reason);
 }

@@ -30,12 +30,12 @@ export class Domain {
   readonly keys: KeySpace;
   readonly space: number;
 
-  /** `name` is unique among the pool's domains; `prefix` begins the key of each object. */
-  constructor(session: NodeSession, name: string, prefix: string) {
+  /** `name` is unique among the pool's domains; `prefix` begins the key of each object, and of none of another domain. */
+  constructor(session: NodeSession, name: string, prefix: Uint8Array) {
     session.check();
     this.session = session;
     this.space = session.parts.spaces.open(encoder.encode(name));
-    this.keys = session.createKeySpace(encoder.encode(prefix), this.space);
+    this.keys = session.createKeySpace(prefix, this.space);
   }
 
   /** Fields of something to store under the key encoded last. */

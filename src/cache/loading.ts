@@ -7,6 +7,7 @@
  *      for another's: it loads for itself.
  * (W3) lack of room is never an error here: the result is then private to the caller.
  */
+import { PoolError } from '../../lib/errors.js';
 import type { DraftFields, DraftPlace } from '../pool/index.js';
 import { FLAG_LEASED } from '../pool/index.js';
 import type { Domain, StoreOptions } from './domain.js';
@@ -37,7 +38,7 @@ export class Loading {
     const { session } = this.domain;
     const lease = this.domain.lease();
     const fields: DraftFields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
-    const place = session.writer.create(fields);
+    const place = this.tryCreate(fields);
     if (place === 'full') return { kind: 'unshared' };
     if (place !== 'exists') {
       session.track(place, undefined);
@@ -46,6 +47,15 @@ export class Loading {
     const drafter = session.writer.drafterOf(fields);
     if (drafter < 0) return { kind: 'sealed' };
     return { kind: drafter === session.parts.nodes.self ? 'own' : 'others' };
+  }
+
+  private tryCreate(fields: DraftFields): DraftPlace | 'exists' | 'full' {
+    try {
+      return this.domain.session.writer.create(fields);
+    } catch (error) {
+      if (error instanceof PoolError && error.code === 'OBJECT_TOO_LARGE') return 'full';
+      throw error;
+    }
   }
 
   /** Gives a claim up: the next one who asks loads. */
@@ -79,8 +89,10 @@ export class Loading {
     return this.domain.session.machine.sleep(Math.min(PAUSE_FIRST_MS * 2 ** round, PAUSE_LONGEST_MS));
   }
 
+  /** Counts a load. The loader may have disconnected the node: then there is nothing left to count in. */
   loaded(startedMs: number, failed: boolean): void {
     const { session } = this.domain;
+    if (!session.isOpen) return;
     session.count(failed ? 'loadFailures' : 'loads');
     session.count('loadMicroseconds', (session.machine.nowMs() - startedMs) * 1000);
   }

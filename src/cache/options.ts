@@ -25,7 +25,10 @@ export interface PutOptions {
 }
 
 const ttl = z.number().positive().finite().optional();
-const name = z.string().refine((value) => !value.includes('\u0000'), 'must not hold the character U+0000');
+const name = z
+  .string()
+  .refine((value) => !value.includes('\u0000'), 'must not hold the character U+0000')
+  .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair');
 const version = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
 const lease = z
   .object({ stripe: z.number(), count: z.number(), space: z.number(), spaceGeneration: z.number() })
