@@ -174,7 +174,8 @@ describe('loaders that use the cache themselves', () => {
   });
 
   it('a nested synchronous load of the same page does not wait for itself', async () => {
-    const [one] = (await makeSpaces()) as [PageSpace];
+    const { caches } = await makeTwo();
+    const one = caches[0].pages('t', { pageSize: SIZE });
     const inner = counting();
     const bytes = one.fetchSync(1, (pageNo, target) => {
       target.set(one.fetchSync(pageNo, inner.load));
@@ -183,6 +184,7 @@ describe('loaders that use the cache themselves', () => {
     });
     expect(bytes.slice()).to.deep.equal(pattern(SIZE, 1));
     expect(inner.loaded).to.deep.equal([1, 1]);
+    expect(caches[0].stats().node).to.include({ waitCount: 0, unsharedCount: 2 });
     expect(one.borrow(1)?.slice()).to.deep.equal(pattern(SIZE, 1));
   });
 
