@@ -72,6 +72,16 @@ describe('versions of a page', () => {
     expect(answers(spaces, 1, [10, 19, 20, 29, 30, undefined])).to.deep.equal([10, 10, 20, 20, 30, 30]);
   });
 
+  it('never overlap: a page said to be valid beyond the next version present ends there', async () => {
+    const { spaces } = await makeSpaces();
+    spaces[0].put(1, page(20), { from: 20 });
+    spaces[1].put(1, page(10), { from: 10, until: 40 });
+    expect(answers(spaces, 1, [9, 10, 19, 20, 30, 50])).to.deep.equal([undefined, 10, 10, 20, 20, 20]);
+    await sleep(0);
+    spaces[0].invalidate(1, 20);
+    expect(answers(spaces, 1, [19, 20, 30])).to.deep.equal([10, undefined, undefined]);
+  });
+
   it('an open-ended page older than the newest version known is refused, installed or invalidated, evicted or not', async () => {
     const { pool, spaces } = await makeSpaces();
     spaces[0].put(1, page(20), { from: 20 });
