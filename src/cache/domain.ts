@@ -65,6 +65,12 @@ export class Domain {
     return { stripe, count: stripes.count(stripe), space: this.space, spaceGeneration };
   }
 
+  /** Whether a fill under the lease would still be taken. */
+  isValid(lease: Lease): boolean {
+    const { stripes, spaces } = this.session.parts;
+    return stripes.count(lease.stripe) === lease.count && spaces.isCurrent(lease.space, lease.spaceGeneration);
+  }
+
   private checkLease(lease: Lease): void {
     const { shards, stripes } = this.session.parts;
     const stripe = stripes.wordOf(shards.ofHash(this.keys.hashLow), this.keys.hashHigh);

@@ -59,10 +59,24 @@ describe('a writer that stands still under the locks', () => {
     space.invalidate(1);
     expect([cache.has('stays'), space.borrow(1)]).to.deep.equal([false, undefined]);
     expect(cache.set('leased', bytesOf('v'), { lease: lease! }), 'repair refuses fills under way').to.equal(false);
-    const page = await cache.fetch('new', () => bytesOf('new'));
-    page.release();
-    expect([...cache.keys()]).to.include.members(['k', 'new']);
     cache.clear();
     expect([...cache.keys()]).to.deep.equal([]);
+  });
+
+  it('and is killed there does not spoil the loads that begin after: the first one in each shard is published', async () => {
+    const pool = await makePool();
+    const cache = new SharedCache(pool, { namespace: 'n' });
+    const space = cache.pages('t', { pageSize: 16 });
+    for (const load of [
+      (i: number) => cache.fetch(`k${i}`, () => bytesOf('v')).then((page) => page.release()),
+      (i: number) => space.fetchSync(i, (_, target) => void target.fill(i)),
+    ]) {
+      const peer = await Peer.start(pool.path);
+      await stopUnderLocks(peer);
+      await peer.kill();
+      for (let i = 0; i < 20; i++) await load(i);
+    }
+    expect(cache.stats().node).to.include({ loadSuccessCount: 40, staleFillCount: 0 });
+    for (let i = 0; i < 20; i++) expect([textIn(cache, `k${i}`), space.borrow(i)?.[0]]).to.deep.equal(['v', i]);
   });
 });
