@@ -30,12 +30,12 @@ export class Domain {
   readonly keys: KeySpace;
   readonly space: number;
 
-  /** `name` is unique among the pool's domains; `prefix` begins the key of each object. */
-  constructor(session: NodeSession, name: string, prefix: string | Uint8Array) {
+  /** `name` is unique among the pool's domains; `prefix` begins the key of each object, and of none of another domain. */
+  constructor(session: NodeSession, name: string, prefix: Uint8Array) {
     session.check();
     this.session = session;
     this.space = session.parts.spaces.open(encoder.encode(name));
-    this.keys = session.createKeySpace(typeof prefix === 'string' ? encoder.encode(prefix) : prefix, this.space);
+    this.keys = session.createKeySpace(prefix, this.space);
   }
 
   /** Fields of something to store under the key encoded last. */
@@ -63,6 +63,12 @@ export class Domain {
     // ORDER lease-1: the counts are read before the source is; pairs with seal, which compares them under the lock.
     const spaceGeneration = spaces.generation(this.space);
     return { stripe, count: stripes.count(stripe), space: this.space, spaceGeneration };
+  }
+
+  /** Whether a fill under the lease would still be taken. */
+  isValid(lease: Lease): boolean {
+    const { stripes, spaces } = this.session.parts;
+    return stripes.count(lease.stripe) === lease.count && spaces.isCurrent(lease.space, lease.spaceGeneration);
   }
 
   private checkLease(lease: Lease): void {

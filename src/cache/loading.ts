@@ -14,6 +14,8 @@ import type { Domain, StoreOptions } from './domain.js';
 import type { Lease } from './types.js';
 
 export const SYNC_WAIT_MS = 50;
+/** A load that begins with a lease already broken would be for its caller only. */
+const LEASE_TRIES = 2;
 const PARK_MS = 0.2;
 const PAUSE_FIRST_MS = 0.25;
 const PAUSE_LONGEST_MS = 10;
@@ -36,9 +38,16 @@ export class Loading {
   /** Tries to become the loader of the key encoded last, with a draft of so many bytes. */
   claim(size: number, options: StoreOptions): Claim {
     const { session } = this.domain;
-    const lease = this.domain.lease();
-    const fields: DraftFields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
-    const place = this.tryCreate(fields);
+    let lease = this.domain.lease();
+    let fields: DraftFields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
+    let place = this.tryCreate(fields);
+    // Whoever finds the shard's lock in dead hands repairs the shard, which ends every lease from before: also this one.
+    for (let tries = 0; typeof place !== 'string' && tries < LEASE_TRIES && !this.domain.isValid(lease); tries++) {
+      session.writer.abort(place);
+      lease = this.domain.lease();
+      fields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
+      place = this.tryCreate(fields);
+    }
     if (place === 'full') return { kind: 'unshared' };
     if (place !== 'exists') {
       session.track(place, undefined);
@@ -100,8 +109,10 @@ export class Loading {
     return this.domain.session.machine.sleep(Math.min(PAUSE_FIRST_MS * 2 ** round, PAUSE_LONGEST_MS));
   }
 
+  /** Counts a load. The loader may have disconnected the node: then there is nothing left to count in. */
   loaded(startedMs: number, failed: boolean): void {
     const { session } = this.domain;
+    if (!session.isOpen) return;
     session.count(failed ? 'loadFailures' : 'loads');
     session.count('loadMicroseconds', (session.machine.nowMs() - startedMs) * 1000);
   }

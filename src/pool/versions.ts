@@ -8,6 +8,7 @@ import type { Words } from '../../lib/words.js';
 import { FLAG_VERSIONED, STATE_MASK, STATE_SEALED } from './layout.js';
 import { REASON_SHORTENED, type RetireLog } from './retirelog.js';
 import type { DraftFields, Slots } from './slots.js';
+import type { Spaces } from './spaces.js';
 import type { Stripes } from './stripes.js';
 import type { Table } from './table.js';
 import { lowerUnsigned64 } from './wide.js';
@@ -17,6 +18,7 @@ export class Versions {
   private readonly slots: Slots;
   private readonly table: Table;
   private readonly stripes: Stripes;
+  private readonly spaces: Spaces;
   private readonly log: RetireLog;
   private readonly slotsPerShard: number;
 
@@ -25,6 +27,7 @@ export class Versions {
     slots: Slots;
     table: Table;
     stripes: Stripes;
+    spaces: Spaces;
     log: RetireLog;
     geometry: { slotsPerShard: number };
   }) {
@@ -32,14 +35,16 @@ export class Versions {
     this.slots = parts.slots;
     this.table = parts.table;
     this.stripes = parts.stripes;
+    this.spaces = parts.spaces;
     this.log = parts.log;
     this.slotsPerShard = parts.geometry.slotsPerShard;
   }
 
   /** (I2) An open-ended page below the newest version known of its stripe. */
   isOutdated(slot: number, stripe: number): boolean {
-    const { slots, stripes } = this;
-    if ((slots.flags(slot) & FLAG_VERSIONED) === 0) return false;
+    const { slots, stripes, spaces } = this;
+    // The space may have got its first version after the draft was made.
+    if ((slots.flags(slot) & FLAG_VERSIONED) === 0 && !spaces.isVersioned(slots.space(slot))) return false;
     return slots.until(slot) === Number.POSITIVE_INFINITY && slots.from(slot) < stripes.highest(stripe);
   }
 
@@ -54,6 +59,18 @@ export class Versions {
       if (otherFrom > from && slots.until(slot) > otherFrom) {
         lowerUnsigned64(this.words, slots.untilWord(slot), otherFrom);
       }
+    }
+  }
+
+  /**
+   * A version that is refused for what another page of its stripe installed is a version all the same: pages of the key
+   * from before it are no longer valid.
+   */
+  endPredecessors(shard: number, slot: number, fields: DraftFields): void {
+    const from = this.slots.from(slot);
+    for (const other of this.of(shard, fields)) {
+      const otherSlot = shard * this.slotsPerShard + other;
+      if (this.slots.from(otherSlot) < from && this.slots.until(otherSlot) > from) this.shorten(shard, other, from);
     }
   }
 

@@ -19,7 +19,6 @@ import {
   FLAG_DETACHED,
   FLAG_LEASED,
   FLAG_RETAINED,
-  FLAG_VERSIONED,
   NO_EXTENT,
   STATE_DRAFT,
   STATE_MASK,
@@ -28,11 +27,10 @@ import {
 import { Leftovers } from './leftovers.js';
 import type { Parts } from './parts.js';
 import { Reclaimer } from './reclaim.js';
-import { REASON_DELETED, REASON_EXPIRED, REASON_SHORTENED, REASON_SUPERSEDED } from './retirelog.js';
+import { REASON_DELETED, REASON_EXPIRED, REASON_SUPERSEDED } from './retirelog.js';
 import { Runs } from './runs.js';
 import { type DraftFields, extentBytes, NO_FIELDS } from './slots.js';
 import { Versions } from './versions.js';
-import { lowerUnsigned64 } from './wide.js';
 
 const ROUNDS_MAX = 256;
 const STEALS_MAX = 4;
@@ -215,7 +213,12 @@ export class Writer {
       // ORDER lease-1: compared under the lock that every invalidation takes; pairs with Domain.lease.
       const moved = (flags & FLAG_LEASED) !== 0 && stripes.count(stripe) !== slots.leaseCount(slot);
       const isDropped = !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
-      if (moved || isDropped || this.versions.isOutdated(slot, stripe)) {
+      const isOutdated = this.versions.isOutdated(slot, stripe);
+      if (moved || isDropped || isOutdated) {
+        if (isOutdated && (flags & (FLAG_DETACHED | FLAG_LEASED)) === FLAG_DETACHED) {
+          stripes.advance(stripe);
+          this.versions.endPredecessors(shard, slot, this.identityOf(slot));
+        }
         this.reclaimer.undoDraft(shard, local);
         return 'stale';
       }
