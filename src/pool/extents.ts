@@ -262,6 +262,7 @@ export class Extents {
   }
 
   private belongsTo(chunk: number, shard: number): boolean {
+    // ORDER chunk-1: kind before shard: a chunk that another shard is freeing is seen free; pairs with Chunks.set.
     const kind = this.chunks.kind(chunk);
     const isOwned = kind === CHUNK_SHARED || kind === CHUNK_RUN || kind === CHUNK_RUN_NEXT;
     return isOwned && this.chunks.shard(chunk) === shard;

@@ -102,7 +102,7 @@ describe('the calls of a cache', () => {
     for (const cache of caches) expect(cache.has('k')).to.equal(false);
     const held = fillWithPins(caches[1], pools[0].info.maxObjects);
     const key = held[5]?.key as string;
-    expect(caches[0].set(key, new Uint8Array(4000)), 'all is pinned').to.equal(false);
+    expect(caches[0].set(key, new Uint8Array(16_000)), 'all is pinned').to.equal(false);
     for (const cache of caches) expect(cache.has(key)).to.equal(false);
     expect(held[5]?.copy()).to.deep.equal(pattern(4096, 5));
     for (const page of held) page.release();
