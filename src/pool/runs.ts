@@ -11,6 +11,8 @@ import type { Parts } from './parts.js';
 import type { Reclaimer } from './reclaim.js';
 
 const ATTEMPTS_MAX = 32;
+/** For one chunk: where the cheapest few cannot be emptied, a full pool is not searched to its end on every put. */
+const ATTEMPTS_FOR_ONE = 4;
 
 export class Runs {
   private readonly parts: Parts;
@@ -26,7 +28,8 @@ export class Runs {
     const { chunks, geometry } = this.parts;
     if (count > geometry.chunks) return -1;
     const blocked = new Uint8Array(geometry.chunks);
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const attempts = count === 1 ? ATTEMPTS_FOR_ONE : ATTEMPTS_MAX;
+    for (let attempt = 0; attempt < attempts; attempt++) {
       const first = this.cheapest(count, blocked);
       if (first < 0) return -1;
       if (!chunks.claim(first, count)) {
