@@ -36,6 +36,8 @@ function fillRegions(segment: Segment, geometry: Geometry): void {
 export async function formatFile(file: PoolFile, options: CheckedFormat): Promise<void> {
   const geometry = geometryOf(options.plan);
   const isFile = file.stats().isFile();
+  // What an interrupted format left must not show through: no region is filled to its last byte.
+  if (isFile) file.truncate(0);
   file.writeStart(markInterrupted());
   if (isFile) {
     file.setMode(options.mode);
