@@ -156,7 +156,18 @@ export class ReadOnlyPool implements Pool {
 
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo> {
     this.check();
-    return listObjects(this.parts, options?.prefix === undefined ? undefined : bytesOfKey(options.prefix));
+    const prefix = options?.prefix === undefined ? undefined : bytesOfKey(options.prefix);
+    return this.guardedList(listObjects(this.parts, prefix));
+  }
+
+  /** A listing that is still open when the pool is disconnected says so instead of reading memory that is gone. */
+  private *guardedList(objects: IterableIterator<ObjectInfo>): IterableIterator<ObjectInfo> {
+    for (;;) {
+      this.check();
+      const next = objects.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
   }
 
   stats(): PoolStats {
