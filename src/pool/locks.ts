@@ -105,7 +105,8 @@ export class Locks {
       const word = this.base + lock * LockLine.words;
       const seen = this.words.load(word);
       if ((seen & OWNER_MASK) !== this.owner) continue;
-      this.words.store(word, (seen + TERM_STEP) | DIRTY);
+      // Somebody who saw the death may be taking it over at this moment: then it is theirs.
+      if (this.words.compareExchange(word, seen, (seen + TERM_STEP) | DIRTY) !== seen) continue;
       this.repairHeld(lock, word);
       this.release(lock);
       count++;
