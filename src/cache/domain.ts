@@ -83,7 +83,7 @@ export class Domain {
     const place = this.tryCreate(fields);
     if (place !== undefined) {
       session.parts.segment.writeDraft(place.extent, 0, bytes);
-      const outcome = session.writer.seal(place);
+      const outcome = session.writer.sealOrAbandon(place);
       if (outcome === 'sealed') return true;
       if (outcome === 'stale') {
         session.count('staleFills');

@@ -52,7 +52,7 @@ export class Loading {
   abandon(place: DraftPlace): void {
     const { session } = this.domain;
     session.untrack(place);
-    if (session.isOpen) session.writer.abort(place);
+    if (session.isOpen) session.writer.abandoned.takeBack(place);
   }
 
   /** Publishes a claim whose draft was made in the right size. False when its page was invalidated meanwhile. */
@@ -60,7 +60,7 @@ export class Loading {
     const { session } = this.domain;
     session.untrack(place);
     session.parts.segment.writeDraft(place.extent, 0, bytes);
-    const outcome = session.writer.seal(place);
+    const outcome = session.writer.sealOrAbandon(place);
     if (outcome === 'sealed') return true;
     session.count('staleFills');
     return false;

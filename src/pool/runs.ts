@@ -6,6 +6,7 @@
  * cannot be moved ends the attempt, is avoided, and the next best place is tried. A crash leaves claims of a dead node,
  * which count for nothing and are cleared when its row is cleaned.
  */
+import { PoolError } from '../../lib/errors.js';
 import { CHUNK_FREE } from './layout.js';
 import type { Parts } from './parts.js';
 import type { Reclaimer } from './reclaim.js';
@@ -33,7 +34,7 @@ export class Runs {
         this.block(blocked, first, count, (chunk) => chunks.isClaimed(chunk));
         continue;
       }
-      if (this.empty(first, count)) return first;
+      if (this.tryEmpty(first, count)) return first;
       this.block(blocked, first, count, (chunk) => chunks.kind(chunk) !== CHUNK_FREE);
       chunks.unclaim(first, count);
     }
@@ -89,6 +90,17 @@ export class Runs {
     if (chunks.kind(chunk) === CHUNK_FREE) return 0;
     const sizeClass = extents.classes.exactly(chunks.size(chunk));
     return sizeClass === undefined ? 1 : Math.min(1, extents.usedOf(chunk) / sizeClass.perChunk) + 0.01;
+  }
+
+  /** False when something cannot be moved, or a node that does not run has a lock. The claim never outlives an error. */
+  private tryEmpty(first: number, count: number): boolean {
+    try {
+      return this.empty(first, count);
+    } catch (error) {
+      if (error instanceof PoolError && error.code === 'BUSY') return false;
+      this.parts.chunks.unclaim(first, count);
+      throw error;
+    }
   }
 
   private empty(first: number, count: number): boolean {

@@ -1,6 +1,6 @@
 /**
  * Upkeep: what some node has to do even when nobody asks. Once a second each node looks for dead rows and cleans up
- * after them, takes over locks that a dead owner or an error left, retires what has expired or was dropped, and drains
+ * after them, takes back its own drafts that it could not, takes over locks that a dead owner or an error left, retires what has expired or was dropped, and drains
  * limbo. Every node does it: there is no daemon.
  */
 import { PoolError } from '../../lib/errors.js';
@@ -34,6 +34,7 @@ export class Upkeep {
     if (!this.session.isOpen) return;
     try {
       this.cleanDead(true);
+      this.session.writer.abandoned.retry();
       this.recoverLocks();
       this.sweep();
     } catch (error) {

@@ -15,6 +15,7 @@
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
+import { Abandoned } from './abandoned.js';
 import {
   FLAG_DETACHED,
   FLAG_LEASED,
@@ -53,6 +54,7 @@ export class Writer {
   private readonly parts: Parts;
   private readonly machine: Machine;
   private readonly slotsPerShard: number;
+  readonly abandoned: Abandoned<DraftPlace>;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -60,6 +62,7 @@ export class Writer {
     this.slotsPerShard = parts.geometry.slotsPerShard;
     this.reclaimer = new Reclaimer(parts);
     this.runs = new Runs(parts, this.reclaimer);
+    this.abandoned = new Abandoned(parts.locks, (place) => this.abort(place));
   }
 
   /** Runs `work` under the shard's lock; an error leaves the shard to be repaired. Throws BUSY. */
@@ -89,9 +92,12 @@ export class Writer {
       const chunks = Math.max(1, extents.runLengthOf(bytes));
       const claimed = this.runs.claim(chunks);
       if (claimed < 0) return 'full';
-      const stolen = this.guarded(shard, () => this.createLocked(shard, fields, bytes, claimed));
-      this.parts.chunks.unclaim(claimed, chunks);
-      if (stolen !== 'full') return stolen;
+      try {
+        const stolen = this.guarded(shard, () => this.createLocked(shard, fields, bytes, claimed));
+        if (stolen !== 'full') return stolen;
+      } finally {
+        this.parts.chunks.unclaim(claimed, chunks);
+      }
     }
     return 'full';
   }
@@ -196,6 +202,16 @@ export class Writer {
     const stateWord = slots.stateWord(slot);
     if ((stateWord & STATE_MASK) !== STATE_DRAFT || slots.generation(slot) !== place.generation) return false;
     return slots.ownerRow(slot) === nodes.self && slots.ownerIncarnation(slot) === nodes.incarnation;
+  }
+
+  /** Seals a draft that nobody else knows of: when that throws, the draft is over. */
+  sealOrAbandon(place: DraftPlace): SealOutcome {
+    try {
+      return this.seal(place);
+    } catch (error) {
+      this.abandoned.add(place);
+      throw error;
+    }
   }
 
   /** Seals a filled draft. Throws BUSY, POOL_CORRUPT. */
