@@ -156,7 +156,7 @@ describe('conformance: nodes that are stopped', () => {
     work?.finally(() => {
       isOver = true;
     });
-    for (let round = 0; !isOver; round++) {
+    while (!isOver) {
       stopped?.signal('SIGSTOP');
       for (let i = 0; i < 20; i++) {
         const key = `page-${below(40)}`;

@@ -92,7 +92,8 @@ describe('conformance: deaths', () => {
       await dying?.kill();
       expect(await other?.call('check', 'k')).to.equal(1);
       const started = performance.now();
-      for (let i = 0; i < 100; i++) expect(await other?.call('put', `k${round}-${i}`, contentOf(`k${round}-${i}`, 1, 300))).to.equal(true);
+      for (let i = 0; i < 100; i++)
+        expect(await other?.call('put', `k${round}-${i}`, contentOf(`k${round}-${i}`, 1, 300))).to.equal(true);
       expect(performance.now() - started).to.be.below(30_000);
       expect(await other?.call('check', 'k')).to.equal(1);
       await other?.call('disconnect');
@@ -146,7 +147,8 @@ describe('conformance: deaths', () => {
     const pool = await pools.connect(path);
     expect([pool.stats().objects, pool.stats().drafts]).to.deep.equal([80, 0]);
     for (let i = 0; i < 4; i++) {
-      for (let j = 0; j < 20; j++) expect(checkContent((pool.get(`n${i}-${j}`) as Page).copy(), `n${i}-${j}`)).to.equal(j);
+      for (let j = 0; j < 20; j++)
+        expect(checkContent((pool.get(`n${i}-${j}`) as Page).copy(), `n${i}-${j}`)).to.equal(j);
     }
     expect(pool.nodes()).to.have.length(1);
     expect(pool.put('draft-0', Uint8Array.of(1))).to.equal(true);

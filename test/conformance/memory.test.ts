@@ -66,7 +66,8 @@ describe('conformance: memory', () => {
       const { bytesData } = await node.call('stats');
       for (let i = 0; i * 4 * KIB < bytesData * 1.5; i++) await node.call('fill', `k${i}`, i, 4 * KIB);
       expect((await node.call('stats')).bytesUsed).to.be.above(bytesData * 0.9);
-      for (const { key } of await node.call('list')) expect(await node.call('check', key)).to.equal(Number(key.slice(1)));
+      for (const { key } of await node.call('list'))
+        expect(await node.call('check', key)).to.equal(Number(key.slice(1)));
       rmSync(join(small, 'ballast'));
     });
   }

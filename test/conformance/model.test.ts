@@ -116,7 +116,7 @@ const evict = fc.tuple(node, fc.constantFrom(1, 5000, 100_000, MIB)).map(([who, 
   const freed = at(ends, who).evict(bytes);
   expect(before - at(ends, who).stats().bytesUsed).to.equal(freed);
   const gone = [...model.sealed.keys()].filter((name) => !at(ends, who + 1).has(name));
-  if (freed < bytes) {
+  if (freed < bytes && at(ends, who).info.eviction !== 'none') {
     const held = [...model.sealed].filter(([name]) => !gone.includes(name));
     for (const [name, { generation }] of held) {
       expect(model.pins.some((pin) => pin.key === name && pin.generation === generation)).to.equal(true);
@@ -129,10 +129,8 @@ const evict = fc.tuple(node, fc.constantFrom(1, 5000, 100_000, MIB)).map(([who, 
   }
 });
 
-const pass: Operation = () => Promise.resolve();
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   ...[create, endDraft, endDraft, put, put, get, get, get, release, remove, remove, has, list, evict],
-  fc.constant(pass),
 );
 
 /** Lets go of everything and checks that all of it comes back. */
@@ -171,7 +169,7 @@ describe('conformance: the model', () => {
             await finish(ends);
           }
         });
-        await fc.assert(property, { numRuns: LONG ? 5000 : 150 });
+        await fc.assert(property, { numRuns: LONG ? 30_000 : 1000 });
       });
     }
   }

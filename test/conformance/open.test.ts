@@ -13,8 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { expect } from 'chai';
-import { connect, destroy, format } from '../../src/index.js';
 import { PoolFile } from '../../lib/linux/index.js';
+import { connect, destroy, format } from '../../src/index.js';
 import { Superblock } from '../../src/pool/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { Page } from '../../src/pool/types.js';
@@ -41,7 +41,8 @@ async function useWhole(pool: AttachedPool): Promise<void> {
   await settle(pool);
   for (let round = 0; round < 2; round++) {
     for (let i = 0; i < 1500; i++) {
-      if (!pool.put(`k${round}-${i}`, contentOf('k', i, 16 + ((i * 131) % 3000)))) throw new Error('a new key was refused');
+      if (!pool.put(`k${round}-${i}`, contentOf('k', i, 16 + ((i * 131) % 3000))))
+        throw new Error('a new key was refused');
     }
   }
   for (const { keyBytes } of [...pool.list()]) pool.delete(keyBytes);
@@ -141,7 +142,11 @@ describe('conformance: interrupted formats', () => {
   const processes = useProcesses();
 
   it('a format cut off before its last store is seen, and redone by who may create, whatever it left', async () => {
-    for (const earlier of [SMALL, { ...SMALL, maxObjects: 40, eviction: 'lru' as const }, { ...SMALL, size: 3 * MIB }]) {
+    for (const earlier of [
+      SMALL,
+      { ...SMALL, maxObjects: 40, eviction: 'lru' as const },
+      { ...SMALL, size: 3 * MIB },
+    ]) {
       const path = pools.path();
       await format(path, earlier);
       // What a formatter leaves that dies just before it writes the superblock: magic alone, and all regions filled.
@@ -240,7 +245,8 @@ describe('conformance: what is no pool is refused', () => {
       for (const options of [{}, { readOnly: true, timeoutMs: 20 }, { create: SMALL }]) {
         const code = await codeOf(async () => (await connect(path, options)).disconnect());
         // Nine bytes are magic without anything after it: a format that was cut off, and may be redone.
-        if (size < 128) expect(code, `${size}`).to.be.oneOf(['FORMAT_MISMATCH', 'POOL_CORRUPT', 'TIMEOUT', 'nothing thrown']);
+        if (size < 128)
+          expect(code, `${size}`).to.be.oneOf(['FORMAT_MISMATCH', 'POOL_CORRUPT', 'TIMEOUT', 'nothing thrown']);
         else expect(code, `${size}`).to.be.oneOf(['FORMAT_MISMATCH', 'POOL_CORRUPT']);
         if (code === 'nothing thrown') truncateSync(path, size);
       }

@@ -16,7 +16,11 @@ describe('conformance: pins', () => {
     pool.put('k', contentOf('k', 1, 3000));
     expect(await one?.call('pin', 'k')).to.equal(true);
     expect(pool.delete('k')).to.equal(true);
-    expect([await one?.call('has', 'k'), await two?.call('has', 'k'), pool.has('k')]).to.deep.equal([false, false, false]);
+    expect([await one?.call('has', 'k'), await two?.call('has', 'k'), pool.has('k')]).to.deep.equal([
+      false,
+      false,
+      false,
+    ]);
     // Twice the pool's size goes through it.
     for (let i = 0; i < 2000; i++) expect(pool.put(`other-${i}`, new Uint8Array(4000).fill(0xee))).to.equal(true);
     expect(await one?.call('checkPinned', 'k')).to.equal(1);

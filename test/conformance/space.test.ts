@@ -1,12 +1,7 @@
 import { expect } from 'chai';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { Draft, Page } from '../../src/pool/types.js';
-import {
-  type Reference,
-  ReferenceLru,
-  ReferenceS3Fifo,
-  ReferenceSieve,
-} from '../pool/policy/reference.js';
+import { type Reference, ReferenceLru, ReferenceS3Fifo, ReferenceSieve } from '../pool/policy/reference.js';
 import { contentOf, random } from '../support/content.js';
 import { codeOf, KIB, LONG, MIB, settle, usePools } from '../support/pools.js';
 
@@ -25,9 +20,12 @@ describe('conformance: space', () => {
       const capacities: number[] = [];
       for (let round = 0; round < 3; round++) {
         let count = 0;
-        while ((await codeOf(() => pool.put(`k${count}`, new Uint8Array(size).fill(count)))) === 'nothing thrown') count++;
+        while ((await codeOf(() => pool.put(`k${count}`, new Uint8Array(size).fill(count)))) === 'nothing thrown')
+          count++;
         expect(await codeOf(() => pool.create(`k${count}`, size))).to.equal('POOL_FULL');
-        expect(count).to.be.at.least(0.85 * Math.min(pool.info.maxObjects, Math.floor(pool.stats().bytesData / (size * 1.125))));
+        expect(count).to.be.at.least(
+          0.85 * Math.min(pool.info.maxObjects, Math.floor(pool.stats().bytesData / (size * 1.125))),
+        );
         capacities.push(count);
         for (let i = 0; i < count; i++) {
           using page = pool.get(`k${i}`) as Page;
