@@ -103,15 +103,21 @@ export class Locks {
     let count = 0;
     for (let lock = 0; lock < locks; lock++) {
       const word = this.base + lock * LockLine.words;
-      const seen = this.words.load(word);
-      if ((seen & OWNER_MASK) !== this.owner) continue;
-      // Somebody who saw the death may be taking it over at this moment: then it is theirs.
-      if (this.words.compareExchange(word, seen, (seen + TERM_STEP) | DIRTY) !== seen) continue;
+      if (!this.takeOwn(word)) continue;
       this.repairHeld(lock, word);
       this.release(lock);
       count++;
     }
     return count;
+  }
+
+  /** Whoever saw the death may take the lock over at this moment: then it is theirs. */
+  private takeOwn(word: number): boolean {
+    for (;;) {
+      const seen = this.words.load(word);
+      if ((seen & OWNER_MASK) !== this.owner) return false;
+      if (this.words.compareExchange(word, seen, (seen + TERM_STEP) | DIRTY) === seen) return true;
+    }
   }
 
   private releaseWith(word: number, dirty: number): void {
