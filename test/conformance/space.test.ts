@@ -161,6 +161,20 @@ describe('conformance: mixed sizes over time', () => {
     expect(Math.min(...shares), `percent after each phase: ${shares.join()}`).to.be.at.least(90);
   });
 
+  it('do not strand memory when every size from 16 bytes to 16 KB comes, as rows of a database do', async () => {
+    const pool = await pools.create({ size: '64MiB' });
+    const { bytesData } = pool.stats();
+    let poured = 0;
+    for (let i = 0; poured < 2 * bytesData; i++) {
+      const size = 16 + ((i * 7919) % 16_000);
+      pool.put(`k${i}`, new Uint8Array(size));
+      poured += size;
+    }
+    await Promise.resolve();
+    const percent = Math.floor((100 * liveBytes(pool)) / bytesData);
+    expect(percent, 'percent of the data region that holds live bytes').to.be.at.least(50);
+  });
+
   it('do not strand memory when all sizes come mixed', async () => {
     const pool = await pools.create({ size: '32MiB' });
     const { bytesData } = pool.stats();
