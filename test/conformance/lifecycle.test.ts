@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { connect } from '../../src/index.js';
+import { STATE_DRAFT, STATE_MASK } from '../../src/pool/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { useProcesses } from '../process/child.js';
 import { contentOf } from '../support/content.js';
@@ -85,6 +86,28 @@ describe('conformance: the life of an object', () => {
     expect(pool.has('k')).to.equal(false);
     theirs.seal();
     expect(pool.has('k')).to.equal(true);
+  });
+
+  it('a draft that others undid does not seal what they made in its place, and says NOT_OWNER', async () => {
+    const pool = await pools.create({ ...SMALL, maxObjects: 1 });
+    const other = await pools.connect(pool.path);
+    const { parts, writer } = pool.session;
+    for (const owner of [pool, other]) {
+      const mine = pool.create('k', 10);
+      // What a node does that takes this one for dead.
+      parts.locks.acquire(0);
+      const slots = Array.from({ length: parts.slots.total }, (_, slot) => slot);
+      const slot = slots.find((one) => (parts.slots.stateWord(one) & STATE_MASK) === STATE_DRAFT) as number;
+      writer.reclaimer.undoDraft(0, slot);
+      parts.locks.release(0);
+      const theirs = owner.create('k', 10);
+      expect(await codeOf(() => mine.seal())).to.equal('NOT_OWNER');
+      expect(other.has('k')).to.equal(false);
+      mine.abort();
+      theirs.seal();
+      expect(other.delete('k')).to.equal(true);
+      await settle(pool);
+    }
   });
 
   it('getMany keeps the order, tells the missing, and takes a key twice', async () => {

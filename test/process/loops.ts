@@ -134,8 +134,9 @@ function leaveOrEnd(pool: AttachedPool, key: string, size: number, how: number):
   try {
     draft = pool.create(key, size);
   } catch (error) {
-    // An own draft was left open under it earlier.
-    if ((error as { code?: string }).code === 'KEY_EXISTS') return;
+    // A draft was left open under the key earlier; or drafts and pins hold all that could make room.
+    const { code } = error as { code?: string };
+    if (code === 'KEY_EXISTS' || code === 'POOL_FULL') return;
     throw error;
   }
   draft.bytes.set(contentOf(key, how, size));
