@@ -7,6 +7,12 @@ import { format } from '../../src/index.js';
 import { useProcesses } from '../process/child.js';
 import { codeOf, folderFor, GIB, KIB, LONG, MIB, roomAt, usePools } from '../support/pools.js';
 
+function unmount(folder: string): void {
+  // Lazily: a mapping may outlive its pool object.
+  execFileSync('umount', ['-l', folder]);
+  rmdirSync(folder);
+}
+
 /** A file system of 16 MiB in memory, or undefined where this process may not mount one. */
 function mountSmall(): string | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -23,15 +29,17 @@ function mountSmall(): string | undefined {
 describe('conformance: memory', () => {
   const pools = usePools();
   const processes = useProcesses();
-  const small = mountSmall();
+  const probe = mountSmall();
+  if (probe !== undefined) unmount(probe);
+  let small = '';
+  before(() => {
+    small = mountSmall() ?? '';
+  });
   after(() => {
-    if (small === undefined) return;
-    // A mapping may outlive its pool object.
-    execFileSync('umount', ['-l', small]);
-    rmdirSync(small);
+    if (small !== '') unmount(small);
   });
 
-  if (small === undefined) {
+  if (probe === undefined) {
     it('a pool larger than the free memory is NO_SPACE, and no file is left (small file systems cannot be mounted here)', async () => {
       const folder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
       const path = join(folder, `sealpool-test-full-${process.pid}`);
