@@ -85,6 +85,8 @@ export interface Geometry extends Plan {
   readonly bucketsPerShard: number;
   readonly stripesPerShard: number;
   readonly ringRecords: number;
+  /** Of one node's touch ring for one shard. */
+  readonly touchEntries: number;
   readonly ghostLines: number;
   readonly pinsPerNode: number;
   readonly chunkBytes: number;
@@ -98,13 +100,14 @@ export interface Geometry extends Plan {
   readonly regions: Readonly<Record<RegionName, Region>>;
 }
 
-export const TOUCH_ENTRIES = 64;
 /** A borrow is good for 1,024 further borrows; one entry more is the scratch that a failed borrow may use. */
 export const BORROW_ENTRIES = 1026;
 export const GRANULE_BYTES_MIN = 64;
 const MIB = 1024 * 1024;
 const DATA_ALIGNMENT = 2 * MIB;
 const SPACES = 256;
+/** Hits a node may have between two evictions of a shard before the policy misses some: fewer shards, longer rings. */
+const TOUCHES_OF_NODE = 4096;
 const PINS_MIN = 65_536;
 const SHARD_OBJECTS_WANTED = 1024;
 const SHARD_OBJECTS_MAX = 16_384;
@@ -164,7 +167,7 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     hazardHeads: [HazardHead.words, maxNodes],
     pins: [counts.pinsPerNode, maxNodes],
     borrows: [alignUp(BORROW_ENTRIES, 16), maxNodes],
-    touches: [TouchHead.words + TOUCH_ENTRIES, maxNodes * shards],
+    touches: [TouchHead.words + counts.touchEntries, maxNodes * shards],
     touchesDrained: [alignUp(maxNodes, 16), shards],
     shardHeads: [ShardHead.words, shards],
     policyHeads: [PolicyHead.words, shards],
@@ -202,6 +205,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     slotsPerShard,
     bucketsPerShard: powerOfTwoAtLeast((slotsPerShard * 1.7) / BUCKET_ENTRIES),
     stripesPerShard: clamp(powerOfTwoAtMost(slotsPerShard / 8), 64, 1024),
+    touchEntries: clamp(TOUCHES_OF_NODE / shards, 64, 1024),
     ringRecords: clamp(powerOfTwoAtMost(slotsPerShard / 4), 64, 1024),
     ghostLines: plan.eviction === 's3-fifo' ? ghostLinesFor(capacity) : 1,
     pinsPerNode: alignUp(Math.min(PINS_MIN, shards * slotsPerShard), 16),
