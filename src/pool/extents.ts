@@ -4,6 +4,8 @@
  *
  * (X1) a chunk is listed under its class exactly while it has a free extent.
  * (X2) a chunk whose last extent is freed goes back to the chunk table at once: no class keeps what it does not use.
+ * (X3) an extent belongs to one slot that is not free, and lies in a chunk of its shard and class, or is a run of its
+ *      own; bitmap and `used` of a chunk are what its shard's slots say.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Words } from '../../lib/words.js';
@@ -53,6 +55,23 @@ export class Extents {
   }
   usedOf(chunk: number): number {
     return this.words.read(this.use(chunk) + USED) >>> 0;
+  }
+
+  bitmapWord(chunk: number, index: number): number {
+    return this.words.read(this.bitmap(chunk) + index);
+  }
+  isListed(chunk: number): boolean {
+    return this.words.read(this.use(chunk) + LISTED) !== 0;
+  }
+  /** Chunk + 1 of the list's next, previous and first chunk; 0 for none, not checked. */
+  nextOf(chunk: number): number {
+    return this.words.read(this.use(chunk) + NEXT);
+  }
+  previousOf(chunk: number): number {
+    return this.words.read(this.use(chunk) + PREVIOUS);
+  }
+  headOf(shard: number, classIndex: number): number {
+    return this.words.read(this.geometry.regions.classHeads.word + shard * CLASS_HEADS + classIndex);
   }
 
   private countGranules(shard: number, by: number): void {

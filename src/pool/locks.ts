@@ -8,6 +8,7 @@
  *      repair leaves the lock held by a dead owner once more, and the next one repairs from the start.
  * (L3) an error thrown under a lock leaves by `releaseDirty`: the next owner repairs, exactly as after a death.
  * (L4) behind an owner that is alive but does not run, `acquire` throws BUSY at the limit.
+ * (L5) an owner is a row of the pool.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';

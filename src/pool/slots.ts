@@ -7,6 +7,9 @@
  * (O1) `check` covers every field that does not change between seal and reuse, seeded with the generation. A reader
  *      that takes a slot from the table verifies it: damaged metadata is an error, not somebody's page.
  * (O2) nothing read from a slot is used before its range was checked, whether the check word agrees or not.
+ * (O4) the key of a slot that is not free has the hash that the slot carries, and that hash leads to its shard.
+ * (O5) no two sealed slots have the same key and from-version.
+ * (O6) the publish sequence of a sealed slot is not beyond its shard's.
  */
 import { PoolError } from '../../lib/errors.js';
 import { checkOfWords } from '../../lib/hash.js';

@@ -261,12 +261,13 @@ export class Writer {
       this.reclaimer.undoDraft(shard, local);
       return 'full';
     }
+    // (I2) Before the page is sealed: a crash between the two would let an older version in.
+    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     this.makeSealed(shard, local);
     if (oldState === STATE_SEALED) this.reclaimer.announce(shard, old, REASON_SUPERSEDED);
     // ORDER supersede: the old page is retired before the entry names the new one; pairs with find, which looks again.
     if (old >= 0) table.replace(entryWord, local);
     shards.advancePublish(shard);
-    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     return 'sealed';
   }
 
