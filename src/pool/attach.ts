@@ -77,6 +77,16 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
 export function attach(segment: Segment, machine: Machine, liveness: Liveness, options: AttachOptions): Attached {
   const nodes = new Nodes(segment.words, segment.geometry, machine, liveness);
   nodes.join(options.name);
+  try {
+    return furnish(segment, machine, nodes, options);
+  } catch (error) {
+    nodes.letGo();
+    throw error;
+  }
+}
+
+/** The parts of a node that has its row, after what an earlier node of the row left is cleaned up. */
+function furnish(segment: Segment, machine: Machine, nodes: Nodes, options: AttachOptions): Attached {
   let repair: Repair | undefined;
   const parts = partsFor(segment, machine, nodes, (lock) => repair?.repair(lock));
   const writer = new Writer(parts);

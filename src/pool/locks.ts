@@ -139,7 +139,8 @@ export class Locks {
         if (this.tryTake(lock, word, seen)) return;
         continue;
       }
-      if (this.judge.isDead(owner, waited > 20)) {
+      // No call waits while it holds the lock itself: a lock of this node's own is a lie or was left by an error.
+      if (owner === this.owner - 1 || this.judge.isDead(owner, waited > 20)) {
         const taken = ((seen & ~OWNER_MASK) + TERM_STEP) | this.owner | DIRTY;
         if (this.words.compareExchange(word, seen, taken) !== seen) continue;
         this.longestTakeoverMs = Math.max(this.longestTakeoverMs, waited);

@@ -184,12 +184,14 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   if (checked.signal?.aborted === true) throw new PoolError('ABORTED', `Opening ${path} was aborted.`);
   if (checked.readOnly === true) return connectReadOnly(path, checked, deadline);
   const file = await openPool(path, checked, deadline);
+  let session: NodeSession | undefined;
   try {
-    const session = join(file, checked);
+    session = join(file, checked);
     file.unlock(MEMBERSHIP_BYTE);
     await prefault(session.parts.segment, checked);
     return new AttachedPool(session, infoOf(path, readIdentity(file)));
   } catch (error) {
+    session?.close();
     file.close();
     throw error;
   }

@@ -53,6 +53,7 @@ export class Reclaimer {
   announce(shard: number, local: number, reason: number): void {
     const { slots, log, shards, policies } = this.parts;
     const slot = shard * this.slotsPerShard + local;
+    slots.verify(slot);
     // ORDER retire: state before record and sequence, those before the bucket entry and the scan; pairs with find and hazards.
     slots.setState(slot, STATE_RETIRED);
     log.append(shard, slot, slots.generation(slot), reason);
@@ -76,9 +77,10 @@ export class Reclaimer {
   private free(shard: number, local: number): void {
     const { slots, extents, shards } = this.parts;
     const slot = shard * this.slotsPerShard + local;
+    slots.verify(slot);
     const extent = slots.extent(slot);
     const bytes = slots.extentBytes(slot);
-    slots.setState(slot, STATE_FREE);
+    slots.setFree(slot);
     extents.free(shard, extent, bytes);
     shards.pushFree(shard, local);
   }

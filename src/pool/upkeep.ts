@@ -22,7 +22,9 @@ export class Upkeep {
     this.session = session;
   }
 
+  /** Cleans up after the dead at once, and from time to time from now on. */
   start(): void {
+    this.guarded(() => this.cleanDead(true));
     this.ticker = this.session.machine.every(INTERVAL_MS, () => this.tick());
   }
 
@@ -31,11 +33,18 @@ export class Upkeep {
   }
 
   tick(): void {
-    if (!this.session.isOpen) return;
-    try {
+    this.guarded(() => {
       this.cleanDead(true);
       this.recoverLocks();
       this.sweep();
+    });
+  }
+
+  /** What is damaged or busy now is tried again at the next tick. */
+  private guarded(work: () => void): void {
+    if (!this.session.isOpen) return;
+    try {
+      work();
     } catch (error) {
       if (!(error instanceof PoolError)) throw error;
       this.lastError = error;

@@ -1,0 +1,99 @@
+/** Lies: words of a pool's metadata changed by somebody who does not keep to the protocol. */
+import { checkOfWords } from '../../../lib/hash.js';
+import type { Words } from '../../../lib/words.js';
+import type { Geometry, RegionName } from '../../../src/pool/geometry.js';
+import { LockLine, Slot, Superblock } from '../../../src/pool/layout.js';
+import type { Chance } from '../../support/chance.js';
+
+export interface Lie {
+  readonly region: RegionName;
+  readonly word: number;
+  readonly before: number;
+  readonly after: number;
+}
+
+const MAGIC_LOW = 0x6c616573;
+/** Regions that few words of have a meaning at any moment are seldom worth a lie. */
+const SELDOM: readonly RegionName[] = [
+  'superblock',
+  'pins',
+  'borrows',
+  'touches',
+  'touchesDrained',
+  'spaces',
+  'ghosts',
+];
+
+/** A value that could be taken for a good one, or lies just outside what is good. */
+function likely(words: Words, word: number, start: number, count: number, geometry: Geometry, chance: Chance): number {
+  const here = words.read(word);
+  return chance.pick([
+    () => 0,
+    () => -1,
+    () => 1,
+    () => 0x7fffffff,
+    () => -0x80000000,
+    () => here + 1,
+    () => here - 1,
+    () => ~here,
+    () => words.read(start + chance.below(count)),
+    () => geometry.slotsPerShard + chance.below(3) - 1,
+    () => geometry.chunks + chance.below(3) - 1,
+    () => geometry.shards + chance.below(3) - 1,
+    () => chance.below(geometry.slotsPerShard),
+    () => chance.below(geometry.chunks),
+    () => chance.below(16),
+  ])();
+}
+
+export class Liar {
+  private readonly words: Words;
+  private readonly geometry: Geometry;
+  private readonly names: readonly RegionName[];
+
+  constructor(words: Words, geometry: Geometry) {
+    this.words = words;
+    this.geometry = geometry;
+    const all = Object.keys(geometry.regions) as RegionName[];
+    this.names = all.flatMap((name) => (SELDOM.includes(name) ? [name] : [name, name, name, name]));
+  }
+
+  tell(chance: Chance): Lie {
+    const region = chance.pick(this.names);
+    if (region === 'superblock' && chance.below(2) === 0) return this.restamp(chance);
+    const { word: start, stride, count } = this.geometry.regions[region];
+    const word = this.wordIn(region, start, stride * count, chance);
+    const before = this.words.read(word);
+    const how = chance.below(8);
+    if (how < 3) this.words.store(word, before ^ (1 << chance.below(32)));
+    else if (how < 4) this.words.store(word, chance.word());
+    else this.words.store(word, likely(this.words, word, start, stride * count, this.geometry, chance));
+    return { region, word, before, after: this.words.read(word) };
+  }
+
+  /** Words that are zero mostly lie where nothing is: another is taken then, a few times. */
+  private wordIn(region: RegionName, start: number, count: number, chance: Chance): number {
+    if (region === 'locks') return start + chance.below(count / LockLine.words) * LockLine.words;
+    let word = start + chance.below(count);
+    for (let tries = 0; tries < 6 && this.words.read(word) === 0; tries++) word = start + chance.below(count);
+    if (region === 'slots' && chance.below(3) === 0) word -= (word - start) % Slot.words;
+    return word;
+  }
+
+  /** A superblock that is wrong in one word and agrees with its check all the same. */
+  private restamp(chance: Chance): Lie {
+    const { check } = Superblock.word;
+    const word = 4 + chance.below(check - 4);
+    const before = this.words.read(word);
+    this.words.store(word, chance.pick([before + 1, before >> 1, before * 2, 0, -1, chance.word(), before ^ 64]));
+    this.words.store(check, checkOfWords(this.words, 0, check, MAGIC_LOW));
+    return { region: 'superblock', word, before, after: this.words.read(word) };
+  }
+}
+
+export function describeLie(lie: Lie, geometry: Geometry): string {
+  const { word, stride } = geometry.regions[lie.region];
+  const index = Math.floor((lie.word - word) / stride);
+  const hex = (value: number) => (value >>> 0).toString(16);
+  return `${lie.region}[${index}]+${(lie.word - word) % stride} ${hex(lie.before)} -> ${hex(lie.after)}`;
+}
