@@ -6,6 +6,8 @@
  * (X2) a chunk whose last extent is freed goes back to the chunk table at once: no class keeps what it does not use.
  * (X3) an extent belongs to one slot that is not free, and lies in a chunk of its shard and class, or is a run of its
  *      own; bitmap and `used` of a chunk are what its shard's slots say.
+ * (X4) each bitmap word stands twice: where the two differ, nothing is allocated or freed by it. A cleared bit would
+ *      otherwise give one extent to two pages, and nobody would notice before a reader does.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Words } from '../../lib/words.js';
@@ -48,7 +50,21 @@ export class Extents {
     return this.geometry.regions.chunkUses.word + chunk * ChunkUse.words;
   }
   private bitmap(chunk: number): number {
-    return this.geometry.regions.bitmaps.word + chunk * this.geometry.bitmapWords;
+    return this.geometry.regions.bitmaps.word + chunk * this.geometry.regions.bitmaps.stride;
+  }
+
+  /** Which 32 extents are taken. Throws POOL_CORRUPT. */
+  private bits(chunk: number, index: number): number {
+    const word = this.bitmap(chunk) + index;
+    const bits = this.words.read(word);
+    if (bits !== this.words.read(word + this.geometry.bitmapWords)) throw this.chunks.corrupt(chunk);
+    return bits;
+  }
+
+  private setBits(chunk: number, index: number, bits: number): void {
+    const word = this.bitmap(chunk) + index;
+    this.words.write(word, bits);
+    this.words.write(word + this.geometry.bitmapWords, bits);
   }
   private head(shard: number, sizeClass: SizeClass): number {
     return this.geometry.regions.classHeads.word + shard * CLASS_HEADS + sizeClass.index;
@@ -57,8 +73,10 @@ export class Extents {
     return this.words.read(this.use(chunk) + USED) >>> 0;
   }
 
-  bitmapWord(chunk: number, index: number): number {
-    return this.words.read(this.bitmap(chunk) + index);
+  /** Whether both copies of the bitmap word are `bits`. */
+  hasBits(chunk: number, index: number, bits: number): boolean {
+    const word = this.bitmap(chunk) + index;
+    return this.words.read(word) === bits && this.words.read(word + this.geometry.bitmapWords) === bits;
   }
   isListed(chunk: number): boolean {
     return this.words.read(this.use(chunk) + LISTED) !== 0;
@@ -91,7 +109,7 @@ export class Extents {
 
   /** A chunk that has just become the shard's, for this class: empty, and listed. */
   adopt(shard: number, sizeClass: SizeClass, chunk: number): void {
-    this.words.fill(this.bitmap(chunk), this.geometry.bitmapWords, 0);
+    this.words.fill(this.bitmap(chunk), this.geometry.regions.bitmaps.stride, 0);
     this.words.fill(this.use(chunk), ChunkUse.words, 0);
     this.link(shard, sizeClass, chunk);
   }
@@ -119,8 +137,7 @@ export class Extents {
     const use = this.use(chunk);
     const index = this.freeBit(chunk, sizeClass.perChunk, words.read(use + HINT) >>> 0);
     if (index < 0) throw this.chunks.corrupt(chunk);
-    const word = this.bitmap(chunk) + (index >> 5);
-    words.write(word, words.read(word) | (1 << (index & 31)));
+    this.setBits(chunk, index >> 5, this.bits(chunk, index >> 5) | (1 << (index & 31)));
     const used = words.read(use + USED) + 1;
     words.write(use + USED, used);
     words.write(use + HINT, index >> 5);
@@ -130,11 +147,10 @@ export class Extents {
   }
 
   private freeBit(chunk: number, perChunk: number, hint: number): number {
-    const bitmap = this.bitmap(chunk);
     const wordCount = (perChunk + 31) >> 5;
     for (let i = 0; i < wordCount; i++) {
       const at = (hint + i) % wordCount;
-      const free = ~this.words.read(bitmap + at);
+      const free = ~this.bits(chunk, at);
       if (free === 0) continue;
       const index = at * 32 + (31 - Math.clz32(free & -free));
       if (index < perChunk) return index;
@@ -179,10 +195,11 @@ export class Extents {
     this.checkOwned(chunk, shard, sizeClass.granules);
     const { words } = this;
     const index = offset / sizeClass.granules;
-    const word = this.bitmap(chunk) + (index >> 5);
     const bit = 1 << (index & 31);
-    if (!Number.isInteger(index) || (words.read(word) & bit) === 0) throw this.chunks.corrupt(chunk);
-    words.write(word, words.read(word) & ~bit);
+    const fits = Number.isInteger(index) && index < sizeClass.perChunk;
+    const bits = fits ? this.bits(chunk, index >> 5) : 0;
+    if ((bits & bit) === 0) throw this.chunks.corrupt(chunk);
+    this.setBits(chunk, index >> 5, bits & ~bit);
     const use = this.use(chunk);
     const used = words.read(use + USED) - 1;
     words.write(use + USED, used);
@@ -230,7 +247,7 @@ export class Extents {
     for (let chunk = 0; chunk < geometry.chunks; chunk++) {
       if (!this.belongsTo(chunk, shard)) continue;
       words.fill(this.use(chunk), ChunkUse.words, 0);
-      words.fill(this.bitmap(chunk), geometry.bitmapWords, 0);
+      words.fill(this.bitmap(chunk), geometry.regions.bitmaps.stride, 0);
     }
   }
 
@@ -250,10 +267,10 @@ export class Extents {
     const index = (extent - chunk * this.chunkGranules) / sizeClass.granules;
     const fits = this.chunks.kind(chunk) === CHUNK_CLASS && this.chunks.size(chunk) === sizeClass.granules;
     if (!fits || !Number.isInteger(index) || index >= sizeClass.perChunk) return false;
-    const word = this.bitmap(chunk) + (index >> 5);
     const bit = 1 << (index & 31);
-    if ((this.words.read(word) & bit) !== 0) return false;
-    this.words.write(word, this.words.read(word) | bit);
+    const bits = this.bits(chunk, index >> 5);
+    if ((bits & bit) !== 0) return false;
+    this.setBits(chunk, index >> 5, bits | bit);
     this.words.write(this.use(chunk) + USED, this.usedOf(chunk) + 1);
     this.countGranules(shard, sizeClass.granules);
     return true;

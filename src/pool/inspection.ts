@@ -51,6 +51,6 @@ async function reportOn(path: string, file: ReturnType<typeof openForReading>): 
       nodes: nodes.list(true),
     };
   } finally {
-    segment.unmap();
+    segment.unmapUnshared();
   }
 }

@@ -125,7 +125,7 @@ export class ExtentWalk {
         const index = i * 32 + bit;
         if (index < sizeClass.perChunk && taken?.[index] === 1) wanted |= 1 << bit;
       }
-      if (extents.bitmapWord(chunk, i) !== wanted) wrong++;
+      if (!extents.hasBits(chunk, i, wanted)) wrong++;
     }
     if (wrong > 0) this.findings.add('BITMAP_WRONG', where, `${wrong} words of its bitmap do not agree with the slots`);
   }

@@ -36,7 +36,7 @@ export const FINDINGS = {
   STRIPE_DAMAGED: { kind: 'derived', invariants: 'I1 I2' },
   EXTENT_MISPLACED: { kind: 'damage', invariants: 'C2 X3' },
   EXTENT_OVERLAP: { kind: 'damage', invariants: 'X3' },
-  BITMAP_WRONG: { kind: 'derived', invariants: 'X3' },
+  BITMAP_WRONG: { kind: 'derived', invariants: 'X3 X4' },
   CHUNK_USE_WRONG: { kind: 'derived', invariants: 'X3' },
   CHUNK_UNUSED: { kind: 'derived', invariants: 'X2' },
   CLASS_LIST_BROKEN: { kind: 'derived', invariants: 'X1' },

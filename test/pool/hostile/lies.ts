@@ -2,7 +2,23 @@
 import { checkOfWords } from '../../../lib/hash.js';
 import type { Words } from '../../../lib/words.js';
 import type { Geometry, RegionName } from '../../../src/pool/geometry.js';
-import { LockLine, Slot, Superblock } from '../../../src/pool/layout.js';
+import {
+  Bucket,
+  ChunkEntry,
+  ChunkUse,
+  Control,
+  HazardHead,
+  LockLine,
+  NodeCleaning,
+  NodeRow,
+  RetireRecord,
+  ShardHead,
+  Slot,
+  Space,
+  Stripe,
+  Superblock,
+} from '../../../src/pool/layout.js';
+import { PolicyEntry, PolicyHead } from '../../../src/pool/policy/index.js';
 import type { Chance } from '../../support/chance.js';
 
 export interface Lie {
@@ -23,6 +39,27 @@ const SELDOM: readonly RegionName[] = [
   'spaces',
   'ghosts',
 ];
+
+/** Regions of structs with words that mean nothing: those are left alone most of the time. */
+const STRUCTS: Partial<
+  Record<RegionName, { readonly words: number; readonly word: Readonly<Record<string, number>> }>
+> = {
+  control: Control,
+  locks: LockLine,
+  nodeRows: NodeRow,
+  nodeCleanings: NodeCleaning,
+  spaces: Space,
+  hazardHeads: HazardHead,
+  shardHeads: ShardHead,
+  policyHeads: PolicyHead,
+  policyEntries: PolicyEntry,
+  retireRings: RetireRecord,
+  stripes: Stripe,
+  slots: Slot,
+  chunkEntries: ChunkEntry,
+  chunkUses: ChunkUse,
+  buckets: Bucket,
+};
 
 /** A value that could be taken for a good one, or lies just outside what is good. */
 function likely(words: Words, word: number, start: number, count: number, geometry: Geometry, chance: Chance): number {
@@ -55,7 +92,11 @@ export class Liar {
     this.words = words;
     this.geometry = geometry;
     const all = Object.keys(geometry.regions) as RegionName[];
-    this.names = all.flatMap((name) => (SELDOM.includes(name) ? [name] : [name, name, name, name]));
+    const only = process.env['HOSTILE_REGION'];
+    this.names =
+      only !== undefined
+        ? [only as RegionName]
+        : all.flatMap((name) => (SELDOM.includes(name) ? [name] : [name, name, name, name]));
   }
 
   tell(chance: Chance): Lie {
@@ -73,11 +114,12 @@ export class Liar {
 
   /** Words that are zero mostly lie where nothing is: another is taken then, a few times. */
   private wordIn(region: RegionName, start: number, count: number, chance: Chance): number {
-    if (region === 'locks') return start + chance.below(count / LockLine.words) * LockLine.words;
     let word = start + chance.below(count);
-    for (let tries = 0; tries < 6 && this.words.read(word) === 0; tries++) word = start + chance.below(count);
-    if (region === 'slots' && chance.below(3) === 0) word -= (word - start) % Slot.words;
-    return word;
+    for (let tries = 0; tries < 20 && this.words.read(word) === 0; tries++) word = start + chance.below(count);
+    const struct = STRUCTS[region];
+    if (struct === undefined || chance.below(4) === 0) return word;
+    const fields = Object.entries(struct.word).filter(([name]) => !name.startsWith('reserved'));
+    return word - ((word - start) % struct.words) + (chance.pick(fields)[1] as number);
   }
 
   /** A superblock that is wrong in one word and agrees with its check all the same. */

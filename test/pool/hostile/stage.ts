@@ -12,7 +12,7 @@ import { act, type Hand, keyOf, leave, PAGE_SIZE } from './acts.js';
 import { describeLie, Liar } from './lies.js';
 
 export const LIES_PER_ROUND = 8;
-const ACTS_PER_LIE = 5;
+const ACTS_PER_LIE = 12;
 
 const FORMATS: readonly FormatOptions[] = [
   { size: '2MiB', pageSize: 512, maxObjects: 2048, maxNodes: 4, eviction: 's3-fifo' },
