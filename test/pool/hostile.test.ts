@@ -1,6 +1,7 @@
 /**
  * F5: whatever the metadata of a live pool say, its nodes throw PoolErrors or answer right: no other exception, no crash,
- * no hang, no byte of another page. A line of HOSTILE_SEED plays one round again, with each step told.
+ * no hang, no byte of another page. A line of HOSTILE_SEED plays one round again, with each step told; HOSTILE_LIES sets
+ * how many lies there are, HOSTILE_REGION confines them to one region of the layout.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
@@ -8,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { makePage, pageFault } from '../support/pages.js';
 import { LIES_PER_ROUND } from './hostile/stage.js';
 
 const WORKER = fileURLToPath(new URL('./hostile/worker.js', import.meta.url));
@@ -76,6 +78,21 @@ function expectNoFailure({ seed, failure }: Outcome): void {
 }
 
 describe('a pool whose metadata lie', () => {
+  it('is judged by pages that show a foreign, torn or shortened one', () => {
+    const page = makePage('one', 7, 100);
+    expect(pageFault(page, 'one')).to.equal(undefined);
+    expect(pageFault(page, 'two')).to.equal('a page of another key');
+    expect(pageFault(page.subarray(0, 90), 'one')).to.match(/shown as 90/);
+    for (let i = 0; i < page.length; i++) {
+      expect(
+        pageFault(
+          page.map((byte, at) => (at === i ? byte ^ 1 : byte)),
+          'one',
+        ),
+      ).to.not.equal(undefined);
+    }
+  });
+
   if (SEED !== undefined) {
     it(`is told step by step for seed ${SEED}`, async () => {
       expectNoFailure(await play(Number(SEED), 1, true));

@@ -189,7 +189,7 @@ const rareActs: Record<string, Act> = {
     }
   },
   async readOnly(hand) {
-    const pool = await connect(hand.path, { readOnly: true });
+    const pool = await connect(hand.path, { readOnly: true, timeoutMs: 100 });
     try {
       const key = keyOf(hand.chance.below(KEYS));
       judge(pool.get(key)?.bytes, key);

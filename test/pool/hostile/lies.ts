@@ -26,6 +26,8 @@ export interface Lie {
   readonly word: number;
   readonly before: number;
   readonly after: number;
+  /** A superblock with a right check: from then on nodes disagree on what lies where, and no page can be trusted. */
+  readonly forged?: true;
 }
 
 const MAGIC_LOW = 0x6c616573;
@@ -129,7 +131,7 @@ export class Liar {
     const before = this.words.read(word);
     this.words.store(word, chance.pick([before + 1, before >> 1, before * 2, 0, -1, chance.word(), before ^ 64]));
     this.words.store(check, checkOfWords(this.words, 0, check, MAGIC_LOW));
-    return { region: 'superblock', word, before, after: this.words.read(word) };
+    return { region: 'superblock', word, before, after: this.words.read(word), forged: true };
   }
 }
 

@@ -8,11 +8,11 @@ import type { AttachedPool } from '../../../src/pool/pool.js';
 import type { FormatOptions } from '../../../src/pool/types.js';
 import { Chance } from '../../support/chance.js';
 import { fillPage, makePage } from '../../support/pages.js';
-import { act, type Hand, keyOf, leave, PAGE_SIZE } from './acts.js';
+import { act, type Hand, keyOf, leave, PAGE_SIZE, WrongPage } from './acts.js';
 import { describeLie, Liar } from './lies.js';
 
 export const LIES_PER_ROUND = 8;
-const ACTS_PER_LIE = 12;
+const ACTS_PER_LIE = 10;
 
 const FORMATS: readonly FormatOptions[] = [
   { size: '2MiB', pageSize: 512, maxObjects: 2048, maxNodes: 4, eviction: 's3-fifo' },
@@ -89,16 +89,22 @@ export async function playRound(
   const liar = new Liar(scene.words, geometry);
   const codes = new Map<string, number>();
   let lies = 0;
+  let forged = false;
   const lie = () => {
     lies++;
-    tell(describeLie(liar.tell(chance), geometry));
+    const told = liar.tell(chance);
+    forged ||= told.forged === true;
+    tell(describeLie(told, geometry));
   };
   if (chance.below(2) === 0) lie();
   let hand: Hand | undefined;
   for (; lies < LIES_PER_ROUND; lie()) {
     hand ??= await enter(scene.path, chance, codes);
     for (let i = 0; i < ACTS_PER_LIE && hand !== undefined; i++) {
-      const { name, code } = await act(hand);
+      const { name, code } = await act(hand).catch((error: unknown) => {
+        if (forged && error instanceof WrongPage) return { name: 'wrong page of a forged pool', code: undefined };
+        throw error;
+      });
       tell(code === undefined ? name : `${name}: ${code}`);
       if (code !== undefined) codes.set(code, (codes.get(code) ?? 0) + 1);
     }
