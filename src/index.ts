@@ -9,6 +9,7 @@ export {
   destroy,
   type FormatOptions,
   format,
+  inspect,
   type Key,
   type NodeInfo,
   type ObjectInfo,

@@ -96,4 +96,12 @@ export class Mapping {
     this.live = false;
     if (detach(this.buffer)) libc().munmap(this.address, this.byteLength);
   }
+
+  /** Unmaps on every runtime. The caller never gave a view of it away, and uses none again. */
+  unmapUnshared(): void {
+    if (!this.live) return;
+    this.live = false;
+    detach(this.buffer);
+    libc().munmap(this.address, this.byteLength);
+  }
 }

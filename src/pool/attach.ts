@@ -95,5 +95,6 @@ function attachAs(nodes: Nodes, segment: Segment, machine: Machine, options: Att
   repair.undoDraftsOf(nodes.self);
   parts.chunks.unclaimRow(nodes.self);
   const reader = new Reader(parts, options.nearEntries, options.copies);
+  parts.scan.own = reader.hazards;
   return { parts, reader, writer, repair };
 }

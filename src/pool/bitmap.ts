@@ -1,7 +1,11 @@
 /**
  * Bitmaps of granules in shared words: which of a chunk's granules are taken. Plain reads and writes, guarded by the lock
  * of the shard that owns the chunk. Every scan is bounded by the number of bits.
+ *
+ * (X5) each word stands twice: where the two differ nothing is allocated or freed by it. A cleared bit would otherwise
+ *      give one extent to two pages, and nobody would notice before a reader does.
  */
+import { PoolError } from '../../lib/errors.js';
 import type { Words } from '../../lib/words.js';
 
 /** The lowest set bit's place; 32 for zero. */
@@ -18,13 +22,16 @@ function maskOf(from: number, to: number): number {
 export class Bitmap {
   private readonly words: Words;
   private readonly bits: number;
+  /** Distance of the second copy, in words. */
+  private readonly copy: number;
   private base = 0;
   /** The longest free run that the last `find` met without taking it. */
   longest = 0;
 
-  constructor(words: Words, bits: number) {
+  constructor(words: Words, bits: number, copy: number) {
     this.words = words;
     this.bits = bits;
+    this.copy = copy;
   }
 
   /** Looks at the bitmap whose first word is `word`. */
@@ -33,13 +40,20 @@ export class Bitmap {
     return this;
   }
 
+  /** Throws POOL_CORRUPT where the copies differ. */
+  private read(index: number): number {
+    const word = this.words.read(this.base + index);
+    if (word === this.words.read(this.base + index + this.copy)) return word;
+    throw new PoolError('POOL_CORRUPT', 'A bitmap of extents is damaged.', { word: this.base + index });
+  }
+
   /** The next bit from `bit` on that is taken (or free, when `flip` is -1); `bits` when there is none. */
   private next(bit: number, flip: number): number {
     if (bit >= this.bits) return this.bits;
     let index = bit >>> 5;
-    let word = (this.words.read(this.base + index) ^ flip) & (-1 << (bit & 31));
+    let word = (this.read(index) ^ flip) & (-1 << (bit & 31));
     const last = (this.bits - 1) >>> 5;
-    while (word === 0 && index < last) word = this.words.read(this.base + ++index) ^ flip;
+    while (word === 0 && index < last) word = this.read(++index) ^ flip;
     return Math.min(this.bits, word === 0 ? this.bits : index * 32 + lowestBit(word));
   }
 
@@ -66,7 +80,7 @@ export class Bitmap {
   }
 
   private isFree(bit: number): boolean {
-    return (this.words.read(this.base + (bit >>> 5)) & (1 << (bit & 31))) === 0;
+    return (this.read(bit >>> 5) & (1 << (bit & 31))) === 0;
   }
 
   /** Whether all of the bits are free (`taken` false), or all are taken. */
@@ -77,22 +91,13 @@ export class Bitmap {
   set(first: number, count: number, taken: boolean): void {
     for (let bit = first; bit < first + count; ) {
       const end = Math.min(first + count, (bit | 31) + 1);
-      const word = this.base + (bit >>> 5);
+      const index = bit >>> 5;
       const mask = maskOf(bit & 31, ((end - 1) & 31) + 1);
-      const before = this.words.read(word);
-      this.words.write(word, taken ? before | mask : before & ~mask);
+      const before = this.read(index);
+      const after = taken ? before | mask : before & ~mask;
+      this.words.write(this.base + index, after);
+      this.words.write(this.base + index + this.copy, after);
       bit = end;
     }
-  }
-
-  /** Number of taken bits. */
-  count(): number {
-    let taken = 0;
-    for (let bit = this.next(0, 0); bit < this.bits; ) {
-      const end = this.next(bit, -1);
-      taken += end - bit;
-      bit = this.next(end, 0);
-    }
-    return taken;
   }
 }

@@ -7,6 +7,7 @@
  *      own lock alone.
  * (C3) a claim keeps everybody but the claimer from putting anything new into a chunk; it names a row, and is void once
  *      that row's node is dead.
+ * (C4) the count of free chunks is the number of entries of that kind.
  *
  * A crash leaves chunks owned by a shard in which no slot uses them: the repair of that shard frees them. The count of
  * free chunks is recounted by whoever takes the chunk lock from a dead owner.

@@ -34,7 +34,7 @@ export class Extents {
     this.geometry = geometry;
     this.chunks = chunks;
     this.chunkGranules = geometry.chunkBytes / geometry.granuleBytes;
-    this.bitmap = new Bitmap(words, this.chunkGranules);
+    this.bitmap = new Bitmap(words, this.chunkGranules, geometry.bitmapWords);
   }
 
   granulesOf(bytes: number): number {
@@ -64,7 +64,7 @@ export class Extents {
     return this.geometry.regions.chunkUses.word + chunk * ChunkUse.words;
   }
   private bits(chunk: number): Bitmap {
-    return this.bitmap.at(this.geometry.regions.bitmaps.word + chunk * this.geometry.bitmapWords);
+    return this.bitmap.at(this.geometry.regions.bitmaps.word + chunk * this.geometry.regions.bitmaps.stride);
   }
   private head(shard: number): number {
     return this.geometry.regions.shardHeads.word + shard * ShardHead.words + ShardHead.word.chunkHead;
@@ -141,11 +141,8 @@ export class Extents {
 
   /** A chunk that has just become the shard's: empty, and listed. */
   adopt(shard: number, chunk: number): void {
-    this.words.fill(
-      this.geometry.regions.bitmaps.word + chunk * this.geometry.bitmapWords,
-      this.geometry.bitmapWords,
-      0,
-    );
+    const { bitmaps } = this.geometry.regions;
+    this.words.fill(bitmaps.word + chunk * bitmaps.stride, bitmaps.stride, 0);
     this.words.fill(this.use(chunk), ChunkUse.words, 0);
     this.words.write(this.use(chunk) + LONGEST, this.chunkGranules);
     this.link(shard, chunk);
@@ -226,27 +223,27 @@ export class Extents {
     }
   }
 
-  /** The shard's chunks in list order, as far as the list is whole. For the census. */
-  listed(shard: number): number[] {
-    const found: number[] = [];
-    let chunk = this.words.read(this.head(shard)) - 1;
-    while (chunk >= 0 && chunk < this.geometry.chunks && found.length <= this.geometry.chunks) {
-      found.push(chunk);
-      chunk = this.words.read(this.use(chunk) + NEXT) - 1;
-    }
-    return found;
-  }
+  // What follows is for the census: read, not believed.
 
-  /** Whether an extent's granules are all taken in their bitmap. For the census. */
-  isTaken(extent: number, bytes: number): boolean {
-    const chunk = this.chunkOf(extent);
-    if (chunk < 0 || chunk >= this.geometry.chunks) return false;
-    return this.bits(chunk).isAll(extent - chunk * this.chunkGranules, this.granulesOf(bytes), true);
+  /** Chunk + 1 of the list's first, next and previous chunk; 0 for none. */
+  headOf(shard: number): number {
+    return this.words.read(this.head(shard));
   }
-
-  /** Granules taken in the chunk's bitmap. For the census. */
-  takenIn(chunk: number): number {
-    return this.bits(chunk).count();
+  nextOf(chunk: number): number {
+    return this.words.read(this.use(chunk) + NEXT);
+  }
+  previousOf(chunk: number): number {
+    return this.words.read(this.use(chunk) + PREVIOUS);
+  }
+  hintsOf(chunk: number): { longest: number; lowest: number } {
+    const use = this.use(chunk);
+    return { longest: this.words.read(use + LONGEST) >>> 0, lowest: this.words.read(use + LOWEST) >>> 0 };
+  }
+  /** Whether both copies of the bitmap word are `bits`. */
+  hasBits(chunk: number, index: number, bits: number): boolean {
+    const { bitmaps } = this.geometry.regions;
+    const word = bitmaps.word + chunk * bitmaps.stride + index;
+    return this.words.read(word) === bits && this.words.read(word + this.geometry.bitmapWords) === bits;
   }
 
   /** Forgets all use of the shard's chunks before `claimForRepair` counts it anew. */
@@ -257,7 +254,11 @@ export class Extents {
     for (let chunk = 0; chunk < geometry.chunks; chunk++) {
       if (!this.belongsTo(chunk, shard)) continue;
       words.fill(this.use(chunk), ChunkUse.words, 0);
-      words.fill(geometry.regions.bitmaps.word + chunk * geometry.bitmapWords, geometry.bitmapWords, 0);
+      words.fill(
+        geometry.regions.bitmaps.word + chunk * geometry.regions.bitmaps.stride,
+        geometry.regions.bitmaps.stride,
+        0,
+      );
     }
   }
 

@@ -180,7 +180,8 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     slotLinks: [SlotLink.words * alignUp(slotsPerShard, 16), shards],
     chunkEntries: [ChunkEntry.words, alignUp(chunks, 4)],
     chunkUses: [ChunkUse.words, chunks],
-    bitmaps: [counts.bitmapWords, chunks],
+    // Each bitmap lies there twice (X4).
+    bitmaps: [counts.bitmapWords * 2, chunks],
   };
   let word = 0;
   const regions = {} as Record<RegionName, Region>;

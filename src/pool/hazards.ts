@@ -63,6 +63,11 @@ export class Hazards {
     this.position = next === BORROW_ENTRIES ? 0 : next;
   }
 
+  /** Nothing is exposed but what was kept: a page that was only looked at holds no memory back. */
+  clearSpare(): void {
+    if (this.position < this.count) this.words.store(this.ring + this.position, 0);
+  }
+
   private raise(): void {
     if (this.count === 0) this.machine.afterRun(this.endRun);
     this.count = Math.min(this.position + COUNT_STEP, BORROW_ENTRIES);
@@ -126,6 +131,8 @@ export class HazardScan {
   private readonly nodes: Nodes;
   private readonly marks: Int32Array;
   private stamp = 0;
+  /** This node's own, once it has some. */
+  own: Hazards | undefined;
 
   constructor(words: Words, geometry: Geometry, nodes: Nodes) {
     this.words = words;
@@ -136,6 +143,7 @@ export class HazardScan {
 
   /** Looks at every hazard of every counted node; `isHeld` then answers for the shard's slots. */
   scan(shard: number): void {
+    this.own?.clearSpare();
     if (++this.stamp === 0x7fffffff) {
       this.marks.fill(0);
       this.stamp = 1;

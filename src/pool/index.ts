@@ -1,4 +1,5 @@
 export { sizeFor as poolSizeFor } from './geometry.js';
+export { inspect } from './inspection.js';
 export { displayKey, type KeySpace } from './keys.js';
 export { FLAG_DETACHED, FLAG_LEASED, FLAG_VERSIONED, METADATA_BYTES_MAX } from './layout.js';
 export { listObjects, totalOf } from './listing.js';

@@ -8,6 +8,7 @@
  *      repair leaves the lock held by a dead owner once more, and the next one repairs from the start.
  * (L3) an error thrown under a lock leaves by `releaseDirty`: the next owner repairs, exactly as after a death.
  * (L4) behind an owner that is alive but does not run, `acquire` throws BUSY at the limit.
+ * (L5) an owner is a row of the pool.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
@@ -145,7 +146,8 @@ export class Locks {
         if (this.tryTake(lock, word, seen)) return;
         continue;
       }
-      if (this.judge.isDead(owner, waited > 20)) {
+      // No call waits while it holds the lock itself: a lock of this node's own is a lie or was left by an error.
+      if (owner === this.owner - 1 || this.judge.isDead(owner, waited > 20)) {
         const taken = ((seen & ~OWNER_MASK) + TERM_STEP) | this.owner | DIRTY;
         if (this.words.compareExchange(word, seen, taken) !== seen) continue;
         this.longestTakeoverMs = Math.max(this.longestTakeoverMs, waited);

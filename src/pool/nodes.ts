@@ -6,6 +6,8 @@
  *      before anybody cleaned it: the new node then recovers the locks its row holds before it does anything else.
  * (N3) a node is dead when the kernel marked its mutex, when it belongs to another boot, or when nobody has the row's
  *      file lock. On one host no living node is ever taken for dead.
+ * (N4) every taken row is below rowsHigh; a crash between incarnation and rowsHigh leaves one that is not, until a
+ *      joiner takes it.
  *
  * A crash while joining: before the incarnation is stored the row is still free; after it the mutex is already held, so
  * the death is marked like any other.

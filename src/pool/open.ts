@@ -35,13 +35,27 @@ async function openLocked(
   }
 }
 
-function viewOnly(file: PoolFile, identity: Identity): { segment: Segment; nodes: Nodes; machine: LinuxMachine } {
+/** The pool's mapping and nodes for somebody who only looks. */
+export function viewOnly(
+  file: PoolFile,
+  identity: Identity,
+): { segment: Segment; nodes: Nodes; machine: LinuxMachine } {
   const geometry = geometryOfIdentity(file, identity);
   const segment = new Segment(file, geometry, false);
   const { address } = segment.metadata;
   const liveness = new RobustLiveness(segment.words, file, address, geometry.regions.nodeMarks.word);
   const machine = new LinuxMachine(address);
   return { segment, machine, nodes: new Nodes(segment.words, geometry, machine, liveness) };
+}
+
+/** Throws POOL_NOT_FOUND, ACCESS_DENIED. */
+export function openForReading(path: string): PoolFile {
+  return PoolFile.open(path, { writable: false, trustUids: [] });
+}
+
+/** Whether somebody formats, joins or destroys the pool at this moment. */
+export function isBeingFormatted(file: PoolFile): boolean {
+  return file.isLockedByOther(MEMBERSHIP_BYTE);
 }
 
 /** Throws IN_USE when a live node is attached. The caller holds the membership lock. */

@@ -109,6 +109,12 @@ export interface CheckedConnect extends Omit<ConnectOptions, 'create'> {
   readonly create: CheckedFormat | undefined;
 }
 
+/** Whether format could have made a pool of this plan. */
+export function isPlan(plan: Plan): boolean {
+  const { size, pageSize, maxObjects, maxNodes } = plan;
+  return formatSchema.safeParse({ size, pageSize, maxObjects, maxNodes }).success;
+}
+
 /** Throws OPTION_INVALID, UNSUPPORTED. */
 export function checkConnect(options: ConnectOptions): CheckedConnect {
   type Checked = z.output<typeof connectSchema>;

@@ -40,7 +40,6 @@ export class AttachedPool implements Pool {
     this.session = session;
     this.keys = session.createKeySpace(NO_PREFIX, 0);
     this.upkeep = new Upkeep(session);
-    this.upkeep.cleanDead(true);
     this.upkeep.start();
   }
 

@@ -56,6 +56,7 @@ export class Reclaimer {
   announce(shard: number, local: number, reason: number): void {
     const { slots, log, shards, policies } = this.parts;
     const slot = shard * this.slotsPerShard + local;
+    slots.verify(slot);
     // ORDER hazard-1: state, record and sequence before any scan; pairs with isFresh and probe.
     // ORDER retire-1: state before record and sequence, those before the bucket entry; pairs with the overrun of repair.
     slots.setState(slot, STATE_RETIRED);
@@ -80,9 +81,10 @@ export class Reclaimer {
   private free(shard: number, local: number): void {
     const { slots, extents, shards } = this.parts;
     const slot = shard * this.slotsPerShard + local;
+    slots.verify(slot);
     const extent = slots.extent(slot);
     const bytes = slots.extentBytes(slot);
-    slots.setState(slot, STATE_FREE);
+    slots.setFree(slot);
     extents.free(shard, extent, bytes);
     shards.pushFree(shard, local);
   }

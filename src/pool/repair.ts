@@ -9,6 +9,7 @@
  * (D3) drafts of dead nodes are undone; of two sealed slots with one key and from-version the one published later stays;
  *      retired ones stay in limbo until a scan finds them free.
  * (D4) a damaged slot is dropped, not believed.
+ * (D5) a draft over which a page was set has no entry, and gets none: its seal finds that and undoes it.
  *
  * Each step may be cut off anywhere and is done again from the start: the lock stays dirty until all of them are through.
  */
@@ -28,6 +29,8 @@ export class Repair {
   private readonly parts: Parts;
   private readonly reclaimer: Reclaimer;
   private readonly slotsPerShard: number;
+  /** Drafts of the shard under repair over which a page was set. */
+  private readonly displaced = new Set<number>();
 
   constructor(parts: Parts, reclaimer: Reclaimer) {
     this.parts = parts;
@@ -79,10 +82,10 @@ export class Repair {
     const state = slots.stateWord(slot) & STATE_MASK;
     if (state === STATE_FREE) return;
     const isKnown = state === STATE_DRAFT || state === STATE_SEALED || state === STATE_RETIRED;
-    const isIntact = isKnown && (state === STATE_SEALED ? slots.isIntact(slot) : slots.isInRange(slot));
+    const isIntact = isKnown && slots.isIntact(slot);
     const isOrphan = state === STATE_DRAFT && nodes.isGone(slots.ownerRow(slot), slots.ownerIncarnation(slot));
     const stays = isIntact && !isOrphan && extents.claimForRepair(shard, slots.extent(slot), slots.extentBytes(slot));
-    if (!stays) slots.setState(slot, STATE_FREE);
+    if (!stays) slots.setFree(slot);
   }
 
   private retireOlderTwins(shard: number): void {
@@ -103,6 +106,13 @@ export class Repair {
       slots.setState(isNewer ? twinSlot : slot, STATE_RETIRED);
       if (isNewer) byHash.set(hash, [...others.filter((other) => other !== twin), local]);
     }
+    this.displaced.clear();
+    for (let local = 0; local < this.slotsPerShard; local++) {
+      if (this.stateOf(shard, local) !== STATE_DRAFT) continue;
+      const slot = this.slotOf(shard, local);
+      const sealed = byHash.get(slots.hashHigh(slot)) ?? [];
+      if (sealed.some((other) => this.isTwin(slot, this.slotOf(shard, other)))) this.displaced.add(local);
+    }
   }
 
   private isTwin(one: number, other: number): boolean {
@@ -116,7 +126,8 @@ export class Repair {
   private isEntered(shard: number, local: number): boolean {
     const state = this.stateOf(shard, local);
     if (state === STATE_SEALED) return true;
-    return state === STATE_DRAFT && (this.parts.slots.flags(this.slotOf(shard, local)) & FLAG_DETACHED) === 0;
+    if (state !== STATE_DRAFT || this.displaced.has(local)) return false;
+    return (this.parts.slots.flags(this.slotOf(shard, local)) & FLAG_DETACHED) === 0;
   }
 
   private rebuildTable(shard: number): void {

@@ -119,6 +119,11 @@ export class Segment {
     for (const mapping of [this.metadata, ...this.sealed]) await mapping.populateInBackground();
   }
 
+  /** For whoever has only looked and kept no view, not even a private object that reads through one. */
+  unmapUnshared(): void {
+    for (const mapping of [...this.sealed, ...this.drafts, this.metadata]) mapping.unmapUnshared();
+  }
+
   unmap(): void {
     for (const mapping of [...this.sealed, ...this.drafts, this.metadata]) mapping.unmap();
   }

@@ -1,6 +1,10 @@
 /**
  * Shard heads: the counts and lists of one shard, guarded by its lock and derived from its slots. Slots are local here:
  * 0 up to slotsPerShard.
+ *
+ * (S1) the free list holds exactly the free slots, the limbo list exactly the retired ones, each once.
+ * (S2) the counts of the head are those of the slots: live (sealed and drafts), drafts, limbo, retained, granules.
+ * (S3) the policy's queues hold exactly the sealed pages that are not retained.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Words } from '../../lib/words.js';
@@ -75,6 +79,9 @@ export class Shards {
   limbo(shard: number): number {
     return this.words.read(this.head(shard) + LIMBO_COUNT) >>> 0;
   }
+  retained(shard: number): number {
+    return this.words.read(this.head(shard) + RETAINED) >>> 0;
+  }
   granules(shard: number): number {
     return this.words.read(this.head(shard) + GRANULES) >>> 0;
   }
@@ -126,6 +133,20 @@ export class Shards {
     this.words.write(this.head(shard) + LIMBO, 0);
     this.words.write(this.head(shard) + LIMBO_COUNT, 0);
     return found;
+  }
+
+  /** Follows a list without changing it: its local slots, and what is wrong with it. */
+  walk(shard: number, list: 'free' | 'limbo'): { locals: number[]; fault?: string } {
+    const { slotsPerShard } = this.geometry;
+    const locals: number[] = [];
+    let next = this.words.read(this.head(shard) + (list === 'free' ? FREE : LIMBO));
+    while (next !== 0) {
+      if (next < 0 || next > slotsPerShard) return { locals, fault: `leads to slot ${next - 1} of ${slotsPerShard}` };
+      if (locals.length >= slotsPerShard) return { locals, fault: 'goes round in a circle' };
+      locals.push(next - 1);
+      next = this.words.read(this.link(shard, next - 1));
+    }
+    return { locals };
   }
 
   private checked(shard: number, local: number): number {

@@ -4,9 +4,13 @@
  * In the extent the data comes first, so that a page keeps the alignment that direct I/O wants; then the key when it is
  * too long for the slot, then the metadata.
  *
- * (O1) `check` covers every field that does not change between seal and reuse, seeded with the generation. A reader
- *      that takes a slot from the table verifies it: damaged metadata is an error, not somebody's page.
+ * (O1) `check` covers every field that does not change between draft and reuse but for the publish sequence, with which
+ *      it is stamped anew at seal; it is seeded with the generation. Whoever takes a slot from a table or list verifies
+ *      it: damaged metadata is an error, not somebody's page. A free slot's check does not hold.
  * (O2) nothing read from a slot is used before its range was checked, whether the check word agrees or not.
+ * (O4) the key of a slot that is not free has the hash that the slot carries, and that hash leads to its shard.
+ * (O5) no two sealed slots have the same key and from-version.
+ * (O6) the publish sequence of a sealed slot is not beyond its shard's.
  */
 import { PoolError } from '../../lib/errors.js';
 import { checkOfWords } from '../../lib/hash.js';
@@ -21,6 +25,7 @@ import {
   Slot,
   STATE_BITS,
   STATE_DRAFT,
+  STATE_FREE,
   STATE_MASK,
 } from './layout.js';
 import type { Segment } from './segment.js';
@@ -147,8 +152,10 @@ export class Slots {
       const long = fields.keyLength > INLINE_KEY_BYTES ? fields.keyLength : 0;
       this.segment.writeDraft(extent, fields.size + long, fields.metadata);
     }
+    const word = ((words.read(at + STATE) & ~STATE_MASK) + GENERATION_STEP) | STATE_DRAFT;
+    words.write(at + CHECK, this.checkFor(at, word >>> STATE_BITS));
     // ORDER draft-1: fields before state; pairs with repair, which trusts the fields of a draft.
-    words.store(at + STATE, ((words.read(at + STATE) & ~STATE_MASK) + GENERATION_STEP) | STATE_DRAFT);
+    words.store(at + STATE, word);
   }
 
   private writeKey(at: number, fields: DraftFields, extent: number): void {
@@ -168,8 +175,17 @@ export class Slots {
 
   checkOf(slot: number): number {
     const at = this.wordOf(slot);
-    const seed = this.words.read(at + STATE) >>> STATE_BITS;
-    return checkOfWords(this.words, at + CHECKED_FROM, CHECKED_WORDS, seed);
+    return this.checkFor(at, this.words.read(at + STATE) >>> STATE_BITS);
+  }
+
+  private checkFor(at: number, generation: number): number {
+    return checkOfWords(this.words, at + CHECKED_FROM, CHECKED_WORDS, generation);
+  }
+
+  /** State FREE, and a check word that does not hold: no damage to the state alone brings the page back. */
+  setFree(slot: number): void {
+    this.setState(slot, STATE_FREE);
+    this.words.write(this.wordOf(slot) + CHECK, ~this.checkOf(slot));
   }
 
   /** Writes the check word of a slot whose fields are final. */

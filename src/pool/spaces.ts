@@ -6,6 +6,7 @@
  *      on every hit, so a hit that begins after drop returned does not answer from before it.
  * (P2) a pending word names the space between the two stores: whoever takes the lock from a dead owner finishes them.
  * (P3) an entry's name is written before its state; entries are never freed before the pool is reformatted.
+ * (P4) the used entries come first, and no two have the same name.
  */
 import { PoolError } from '../../lib/errors.js';
 import { KeyHash } from '../../lib/hash.js';

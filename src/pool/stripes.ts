@@ -4,7 +4,9 @@
  * when the count has moved (the lease of memcached, Nishtala et al., NSDI 2013).
  *
  * (I1) the count is stored before the page is retired, and never goes back; repair advances every count of its shard.
- * (I2) an open-ended page below the highest version is refused, so evicting a version never makes an older one visible.
+ * (I2) an open-ended page below the highest version is refused, so evicting a version never makes an older one visible;
+ *      the highest version is raised before a page of it is sealed.
+ * (I3) the validities of a key's sealed versions do not overlap.
  */
 import type { Words } from '../../lib/words.js';
 import type { Geometry } from './geometry.js';

@@ -11,7 +11,7 @@ import type { PoolFile } from '../../lib/linux/index.js';
 import { Words } from '../../lib/words.js';
 import { type Geometry, geometryOf, type Plan } from './geometry.js';
 import { LAYOUT_FINGERPRINT, LAYOUT_VERSION, MAGIC_HIGH, MAGIC_LOW, Superblock } from './layout.js';
-import { EVICTIONS } from './options.js';
+import { EVICTIONS, isPlan } from './options.js';
 import type { PoolInfo } from './types.js';
 import { readUnsigned64, writeUnsigned64 } from './wide.js';
 
@@ -106,6 +106,7 @@ export function readIdentity(file: PoolFile): Identity {
     maxNodes: words.read(at.maxNodes),
     eviction,
   };
+  if (!isPlan(plan)) throw corrupt('its superblock describes no possible pool');
   const fileSize = file.stats().size;
   if (file.stats().isFile() && fileSize < plan.size)
     throw corrupt(`it is cut off at ${fileSize} of ${plan.size} bytes`);

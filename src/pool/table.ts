@@ -6,6 +6,8 @@
  * (B2) an entry that finds its home bucket full goes to a later one; every bucket it passed counts it in `overflow`
  *      before the entry is visible. A probe goes on while the count is not zero, and never stops at an empty entry.
  * (B3) a probe ends after PROBES_MAX buckets, whatever the words say; an entry is never put farther away.
+ * (B4) a sealed slot is named by exactly one entry in reach, with its tag; a draft by at most one, and by none while it
+ *      is detached or when a page was set over it; every other entry is zero.
  *
  * A crash leaves at most a count too high, which costs a probe; repair recounts.
  */

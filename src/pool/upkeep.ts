@@ -22,7 +22,9 @@ export class Upkeep {
     this.session = session;
   }
 
+  /** Cleans up after the dead at once, and from time to time from now on. */
   start(): void {
+    this.attempt(() => this.cleanDead(true));
     this.ticker = this.session.machine.every(INTERVAL_MS, () => this.tick());
   }
 

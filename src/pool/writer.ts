@@ -115,11 +115,21 @@ export class Writer {
     slots.writeDraft(slot, fields, extent, nodes.self, nodes.incarnation);
     shards.addLive(shard, 1);
     shards.addDrafts(shard, 1);
-    if (!detached && !this.enter(shard, local, fields.hashLow, fields.hashHigh)) {
+    if (!detached && !this.enterDraft(shard, local, fields)) {
       this.reclaimer.undoDraft(shard, local);
       return 'full';
     }
     return { slot, shard, generation: slots.generation(slot), extent };
+  }
+
+  /** A draft that nobody is told of must not outlive an error. */
+  private enterDraft(shard: number, local: number, fields: DraftFields): boolean {
+    try {
+      return this.enter(shard, local, fields.hashLow, fields.hashHigh);
+    } catch (error) {
+      this.parts.slots.setFree(shard * this.slotsPerShard + local);
+      throw error;
+    }
   }
 
   private enter(shard: number, local: number, hashLow: number, hashHigh: number): boolean {
@@ -207,6 +217,7 @@ export class Writer {
       if (!this.isOurs(place)) return 'lost';
       const { slots, stripes, spaces } = this.parts;
       const { slot, shard } = place;
+      slots.verify(slot);
       const local = slot - shard * this.slotsPerShard;
       const flags = slots.flags(slot);
       const stripe = stripes.wordOf(shard, slots.hashHigh(slot));
@@ -296,6 +307,8 @@ export class Writer {
       this.reclaimer.undoDraft(shard, local);
       return 'full';
     }
+    // (I2) Before the page is sealed: a crash between the two would let an older version in.
+    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     this.makeSealed(shard, local);
     if (oldState === STATE_SEALED) this.reclaimer.announce(shard, old, REASON_SUPERSEDED);
     // ORDER supersede-1: the old page is retired before the entry names the new one; pairs with find, which looks again.

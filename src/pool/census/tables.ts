@@ -1,0 +1,213 @@
+/** The tables that belong to the whole pool: chunks, node rows and their hazards, locks, spaces. */
+import { KeyHash } from '../../../lib/hash.js';
+import { BORROW_ENTRIES } from '../geometry.js';
+import {
+  CHUNK_FREE,
+  CHUNK_RUN,
+  CHUNK_RUN_NEXT,
+  CHUNK_SHARED,
+  ChunkEntry,
+  Control,
+  HazardHead,
+  NAME_BYTES_MAX,
+  NODE_ALIVE,
+  NODE_LEFT,
+  NodeRow,
+  SPACE_NAME_BYTES_MAX,
+  SPACE_UNUSED,
+  SPACE_USED,
+  Space,
+  STATE_MASK,
+  STATE_RETIRED,
+  STATE_SEALED,
+} from '../layout.js';
+import type { Parts } from '../parts.js';
+import type { Findings } from './findings.js';
+
+/** `isLeftBehind`: whether the shard's lock was left by a dead node, or half-done. */
+export function walkChunks(parts: Parts, isLeftBehind: (shard: number) => boolean, findings: Findings): void {
+  const { chunks, geometry, words } = parts;
+  let free = 0;
+  let runLeft = 0;
+  let run = -1;
+  for (let chunk = 0; chunk < geometry.chunks; chunk++) {
+    const where = `chunk ${chunk}`;
+    const kind = chunks.kind(chunk);
+    const shard = chunks.shard(chunk);
+    walkClaim(parts, chunk, findings);
+    const continues = kind === CHUNK_RUN_NEXT;
+    if (
+      runLeft > 0 !== continues ||
+      (continues && (chunks.shard(run) !== shard || chunks.size(chunk) !== chunk - run))
+    ) {
+      const message = runLeft > 0 ? `the run of chunk ${run} should go on here` : 'goes on a run that is not there';
+      findings.add('RUN_BROKEN', where, message, isLeftBehind(shard) || (run >= 0 && isLeftBehind(chunks.shard(run))));
+      runLeft = 0;
+    } else if (continues) runLeft--;
+    if (kind === CHUNK_FREE) {
+      free++;
+      continue;
+    }
+    if (kind !== CHUNK_SHARED && kind !== CHUNK_RUN && !continues) {
+      findings.add('CHUNK_KIND_INVALID', where, `has kind ${kind}`);
+      continue;
+    }
+    if (shard < 0 || shard >= geometry.shards) findings.add('CHUNK_OWNER_INVALID', where, `belongs to shard ${shard}`);
+    if (kind !== CHUNK_RUN) continue;
+    run = chunk;
+    runLeft = runLengthAt(parts, chunk) - 1;
+    if (runLeft < 0)
+      findings.add('RUN_BROKEN', where, `begins a run of ${chunks.size(chunk)} chunks`, isLeftBehind(shard));
+  }
+  if (runLeft > 0) findings.add('RUN_BROKEN', `chunk ${run}`, 'its run goes beyond the last chunk');
+  const counted = words.read(geometry.regions.control.word + Control.word.freeChunks);
+  if (counted !== free) findings.add('FREE_CHUNKS_WRONG', 'control freeChunks', `${counted} instead of ${free}`);
+}
+
+/** 0 for a length that no run has: outside the table, or across two windows. */
+function runLengthAt(parts: Parts, chunk: number): number {
+  const { chunks, geometry } = parts;
+  const length = chunks.size(chunk);
+  const window = (at: number) => Math.floor(at / geometry.chunksPerWindow);
+  const fits = length >= 1 && chunk + length <= geometry.chunks && window(chunk) === window(chunk + length - 1);
+  return fits ? length : 0;
+}
+
+function walkClaim(parts: Parts, chunk: number, findings: Findings): void {
+  const { geometry, nodes, words } = parts;
+  const claim = words.load(geometry.regions.chunkEntries.word + chunk * ChunkEntry.words + ChunkEntry.word.claim);
+  if (claim === 0) return;
+  const where = `chunk ${chunk}`;
+  if (claim < 0 || claim > geometry.maxNodes) findings.add('CLAIM_INVALID', where, `claimed by row ${claim - 1}`);
+  else if (nodes.isDead(claim - 1, true)) findings.add('CLAIM_OF_DEAD', where, `claimed by the dead node ${claim - 1}`);
+}
+
+export function walkNodes(parts: Parts, findings: Findings): void {
+  const { geometry, nodes, words } = parts;
+  const high = words.load(geometry.regions.control.word + Control.word.rowsHigh);
+  if (high < 0 || high > geometry.maxNodes) findings.add('ROWS_HIGH_WRONG', 'control rowsHigh', `${high} rows`);
+  for (let row = 0; row < geometry.maxNodes; row++) {
+    const where = `node ${row}`;
+    const incarnation = nodes.incarnationOf(row);
+    const cleaned = nodes.cleanedUpTo(row);
+    if (incarnation === 0 && cleaned === 0) continue;
+    const at = geometry.regions.nodeRows.word + row * NodeRow.words;
+    const state = words.load(at + NodeRow.word.state);
+    const nameLength = words.read(at + NodeRow.word.nameLength);
+    if (((incarnation - cleaned) | 0) < 0 || incarnation === 0) {
+      findings.add('NODE_ROW_DAMAGED', where, `cleaned up to ${cleaned}, but its incarnation is ${incarnation}`);
+    } else if (state !== NODE_ALIVE && state !== NODE_LEFT) {
+      findings.add('NODE_ROW_DAMAGED', where, `its state is ${state}`);
+    } else if (nameLength < 0 || nameLength > NAME_BYTES_MAX) {
+      findings.add('NODE_ROW_DAMAGED', where, `its name has ${nameLength} bytes`);
+    }
+    if (!nodes.isTaken(row)) continue;
+    const dead = nodes.isDead(row, true);
+    if (dead) findings.add('NODE_DEAD', where, 'died, and nobody has cleaned up after it');
+    if (row >= high) findings.add('ROWS_HIGH_WRONG', where, `taken, but only ${high} rows are looked at`, dead);
+    walkHazards(parts, row, dead, findings);
+  }
+}
+
+/** The pins of a living node name pages that are there, or are retired and wait for it. */
+function walkHazards(parts: Parts, row: number, dead: boolean, findings: Findings): void {
+  const { geometry, words, slots } = parts;
+  const { hazardHeads, pins } = geometry.regions;
+  const where = `node ${row}`;
+  const head = hazardHeads.word + row * HazardHead.words;
+  const borrowed = words.load(head + HazardHead.word.borrowCount);
+  const high = words.load(head + HazardHead.word.pinHigh);
+  if (borrowed < 0 || borrowed > BORROW_ENTRIES) findings.add('HAZARD_DAMAGED', where, `borrows ${borrowed} pages`);
+  if (high < 0 || high > geometry.pinsPerNode) findings.add('HAZARD_DAMAGED', where, `has ${high} pin entries`);
+  if (dead) return;
+  for (let i = 0; i < Math.min(Math.max(0, high), geometry.pinsPerNode); i++) {
+    const word = pins.word + row * pins.stride + i;
+    const slot = words.load(word) - 1;
+    if (slot === -1) continue;
+    const inside = slot >= 0 && slot < slots.total;
+    const state = inside ? slots.stateWord(slot) & STATE_MASK : 0;
+    // A pin that was released meanwhile says nothing.
+    if (state === STATE_SEALED || state === STATE_RETIRED || words.load(word) - 1 !== slot) continue;
+    findings.add('HAZARD_DAMAGED', where, `pin entry ${i} names slot ${slot}, where no page is`);
+  }
+}
+
+/** Slots of retired pages that only dead nodes hold. */
+export function heldByDeadOnly(parts: Parts): Set<number> {
+  const { nodes, geometry } = parts;
+  const [dead, living] = [new Set<number>(), new Set<number>()];
+  for (let row = 0; row < geometry.maxNodes; row++) {
+    if (nodes.isTaken(row)) collectHazards(parts, row, nodes.isDead(row, true) ? dead : living);
+  }
+  for (const slot of living) dead.delete(slot);
+  return dead;
+}
+
+function collectHazards(parts: Parts, row: number, into: Set<number>): void {
+  const { geometry, words } = parts;
+  const { hazardHeads, pins, borrows } = geometry.regions;
+  const head = hazardHeads.word + row * HazardHead.words;
+  const collect = (start: number, count: number, most: number) => {
+    for (let i = 0; i < Math.min(count >>> 0, most); i++) into.add(words.load(start + i) - 1);
+  };
+  collect(borrows.word + row * borrows.stride, words.load(head + HazardHead.word.borrowCount), BORROW_ENTRIES);
+  collect(pins.word + row * pins.stride, words.load(head + HazardHead.word.pinHigh), geometry.pinsPerNode);
+}
+
+export function walkLocks(parts: Parts, findings: Findings): void {
+  const { geometry, locks, nodes } = parts;
+  for (let lock = 0; lock < geometry.shards + 3; lock++) {
+    const where = `lock ${lock}`;
+    const owner = locks.ownerOf(lock);
+    if (owner >= geometry.maxNodes) findings.add('LOCK_OWNER_INVALID', where, `held by row ${owner}, which is none`);
+    else if (owner >= 0 && nodes.isDead(owner, true))
+      findings.add('LOCK_OF_DEAD', where, `held by the dead node ${owner}`);
+    if (owner < 0 && locks.isDirty(lock)) findings.add('LOCK_DIRTY', where, 'what it guards was left half-done');
+  }
+}
+
+export function walkSpaces(parts: Parts, findings: Findings): void {
+  const { geometry, words } = parts;
+  const hash = new KeyHash(SPACE_HASH_SEED);
+  const names = new Map<string, number>();
+  let ended = false;
+  for (let space = 1; space <= geometry.spaces; space++) {
+    const at = geometry.regions.spaces.word + (space - 1) * Space.words;
+    const where = `space ${space}`;
+    const state = words.load(at + Space.word.state);
+    if (state !== SPACE_USED && state !== SPACE_UNUSED) findings.add('SPACE_DAMAGED', where, `its state is ${state}`);
+    if (state !== SPACE_USED) {
+      ended = true;
+      continue;
+    }
+    if (ended) findings.add('SPACE_DAMAGED', where, 'lies beyond an unused one, where nobody looks');
+    const name = spaceName(parts, at);
+    if (name === undefined) {
+      findings.add('SPACE_DAMAGED', where, `its name has ${words.read(at + Space.word.nameLength)} bytes`);
+      continue;
+    }
+    hash.of(name, name.length);
+    const versioned = words.load(at + Space.word.versioned);
+    if (hash.low !== words.read(at + Space.word.nameHash))
+      findings.add('SPACE_DAMAGED', where, 'its name has another hash');
+    if (words.load(at + Space.word.generation) === 0) findings.add('SPACE_DAMAGED', where, 'its generation is zero');
+    if (versioned !== 0 && versioned !== 1) findings.add('SPACE_DAMAGED', where, `versioned is ${versioned}`);
+    const text = Buffer.from(name).toString('latin1');
+    const twin = names.get(text);
+    if (twin !== undefined) findings.add('SPACE_TWICE', where, `has the name of space ${twin}`);
+    names.set(text, space);
+  }
+  const pending = words.read(geometry.regions.control.word + Control.word.spacePending);
+  if (pending !== 0)
+    findings.add('DROP_PENDING', 'control spacePending', `a drop of space ${pending} was not finished`);
+}
+
+const SPACE_HASH_SEED = 0x5eed;
+
+function spaceName(parts: Parts, at: number): Uint8Array | undefined {
+  const length = parts.words.read(at + Space.word.nameLength);
+  if (length < 0 || length > SPACE_NAME_BYTES_MAX) return undefined;
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = parts.words.read(at + Space.word.name + (i >> 2)) >>> ((i & 3) * 8);
+  return bytes;
+}

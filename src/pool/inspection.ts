@@ -1,0 +1,56 @@
+/**
+ * inspect: a report on a pool by somebody who is no node of it. Maps read-only, joins nothing, takes no lock, changes
+ * nothing, so it can be used on a pool that is at work, damaged, or full.
+ */
+import { PoolError } from '../../lib/errors.js';
+import { Deadline, libc } from '../../lib/linux/index.js';
+import { partsFor } from './attach.js';
+import { takeCensus } from './census.js';
+import { statsOf } from './listing.js';
+import { isBeingFormatted, openForReading, viewOnly } from './open.js';
+import { infoOf, readIdentity, stateOf } from './superblock.js';
+import type { PoolReport } from './types.js';
+
+const FORMAT_WAIT_MS = 10_000;
+
+/**
+ * Checks every numbered invariant of the pool's layout. Throws, as connect does, POOL_NOT_FOUND, ACCESS_DENIED,
+ * FORMAT_MISMATCH, and POOL_CORRUPT where there is not enough of a pool to walk.
+ */
+export async function inspect(path: string): Promise<PoolReport> {
+  libc();
+  const deadline = new Deadline(`Inspecting ${path}`, FORMAT_WAIT_MS, undefined);
+  for (;;) {
+    const file = openForReading(path);
+    try {
+      const state = stateOf(file);
+      if (state === 'ready' || state === 'foreign') return await reportOn(path, file);
+      if (!isBeingFormatted(file)) {
+        throw state === 'blank'
+          ? new PoolError('FORMAT_MISMATCH', `${path} is empty.`, { path })
+          : new PoolError('POOL_CORRUPT', `${path}: its format was interrupted.`, { path });
+      }
+    } finally {
+      file.close();
+    }
+    await deadline.wait();
+  }
+}
+
+async function reportOn(path: string, file: ReturnType<typeof openForReading>): Promise<PoolReport> {
+  const identity = readIdentity(file);
+  const { segment, nodes, machine } = viewOnly(file, identity);
+  try {
+    const parts = partsFor(segment, machine, nodes, () => {});
+    const problems = await takeCensus(parts, identity.seed);
+    return {
+      info: infoOf(path, identity),
+      ok: problems.every((problem) => problem.repairable),
+      problems,
+      stats: statsOf(parts),
+      nodes: nodes.list(true),
+    };
+  } finally {
+    segment.unmapUnshared();
+  }
+}
