@@ -6,6 +6,7 @@
  * there are many rounds: a neighbour's burst falls on all arms of a round alike, or on one slice of many. One slice is
  * one run of a tinybench task; its sample is the cost of one operation in a batch, its figure the median sample.
  */
+import { setImmediate as endOfRun } from 'node:timers/promises';
 import { Bench } from 'tinybench';
 import type { Context, Series } from './frame.js';
 
@@ -39,6 +40,8 @@ export async function interleave(arms: readonly Arm[], pace: Pace, context: Cont
       bench.add(arm.name, arm.batch, { async: arm.isAsync === true });
     if (arms.some((arm) => arm.isAsync)) await bench.run();
     else bench.runSync();
+    // Timers get their turn, and borrows end, as they would in a program that serves.
+    await endOfRun();
     if (round < 0) continue;
     for (const { name, result } of bench.tasks) {
       if (!('latency' in result)) throw new Error(`${name}: it did not run to its end.`);
