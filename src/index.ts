@@ -1,5 +1,24 @@
 /** sealpool: a shared-memory cache for databases that scale out over several nodes. */
 export { PoolError, type PoolErrorCode } from '../lib/errors.js';
 export * from './cache/index.js';
-export { connect, destroy, format, parseSize, poolSizeFor } from './pool/index.js';
-export type * from './pool/types.js';
+export {
+  type ConnectOptions,
+  type CreateOptions,
+  connect,
+  type Draft,
+  destroy,
+  type FormatOptions,
+  format,
+  type Key,
+  type NodeInfo,
+  type ObjectInfo,
+  type Page,
+  type Pool,
+  type PoolInfo,
+  type PoolProblem,
+  type PoolReport,
+  type PoolStats,
+  parseSize,
+  poolSizeFor,
+  type WaitOptions,
+} from './pool/index.js';

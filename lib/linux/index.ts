@@ -1,3 +1,4 @@
+export { allowedProcessors, stayOnProcessor } from './affinity.js';
 export { ALIGNMENT, alignedBuffer, isAligned } from './aligned.js';
 export { MappedBoard, type ProgressBoard, yieldProcessor } from './board.js';
 export { Deadline, wantsCopies } from './deadline.js';

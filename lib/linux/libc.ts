@@ -26,6 +26,8 @@ function declare() {
     mutexTryLock: libc.func('pthread_mutex_trylock', 'int', ['uintptr_t']),
     mutexUnlock: libc.func('pthread_mutex_unlock', 'int', ['uintptr_t']),
     schedYield: libc.func('sched_yield', 'int', []),
+    schedGetAffinity: libc.func('sched_getaffinity', 'int', ['int', 'size_t', 'void *']),
+    schedSetAffinity: libc.func('sched_setaffinity', 'int', ['int', 'size_t', 'void *']),
   };
 }
 

@@ -6,10 +6,12 @@ import {
   type Key,
   listObjects,
   type NearEntry,
+  type NearKey,
   type Page,
   PinnedPage,
   type Pool,
   PrivatePage,
+  type Reader,
   totalOf,
 } from '../pool/index.js';
 import { Domain } from './domain.js';
@@ -23,6 +25,8 @@ export class SharedCache {
   private readonly loading: Loading;
   private readonly namespace: string;
   private readonly ttlMs: number | undefined;
+  private readonly near: ReadonlyMap<NearKey, NearEntry>;
+  private readonly reader: Reader;
 
   /** Throws OPTION_INVALID; READ_ONLY for a read-only node, which could publish no interest in what it borrows. */
   constructor(pool: Pool, options?: CacheOptions) {
@@ -32,13 +36,20 @@ export class SharedCache {
     this.ttlMs = checked.ttlMs;
     this.domain = new Domain(pool.session, `${this.namespace}\u0000`, `${this.namespace}\u0000`);
     this.loading = new Loading(this.domain);
+    this.near = this.domain.keys.strings.entries;
+    this.reader = pool.session.reader;
   }
 
   borrow(key: Key): Uint8Array | undefined {
-    const { session, keys } = this.domain;
-    const entry = session.find(keys, key);
+    // The hot path. A key given as bytes is never in this map; after disconnect the map is empty.
+    const near = this.near.get(key as string);
+    if (near !== undefined && this.reader.hit(near)) {
+      this.reader.hazards.keep();
+      return near.bytes;
+    }
+    const entry = this.domain.session.find(this.domain.keys, key);
     if (entry === undefined) return undefined;
-    session.reader.hazards.keep();
+    this.reader.hazards.keep();
     return entry.bytes;
   }
 
@@ -126,7 +137,10 @@ export class SharedCache {
       const claim = this.loading.claim(0, {});
       if (claim.kind === 'won') return this.loadShared(key, load, { claim, ttlMs: ttlMs ?? this.ttlMs, signal });
       const found = this.glance(key);
-      if (found !== undefined) return new PinnedPage(session, key, found);
+      if (found !== undefined) {
+        session.reader.touch(found);
+        return new PinnedPage(session, key, found);
+      }
       if (claim.kind === 'unshared') return this.loadPrivate(key, load, signal);
       if (round === 0) session.count('waits');
       await this.loading.pause(round);

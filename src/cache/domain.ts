@@ -60,7 +60,7 @@ export class Domain {
   lease(): Lease {
     const { shards, stripes, spaces } = this.session.parts;
     const stripe = stripes.wordOf(shards.ofHash(this.keys.hashLow), this.keys.hashHigh);
-    // ORDER lease: the counts are read before the source is; pairs with seal, which compares them under the lock.
+    // ORDER lease-1: the counts are read before the source is; pairs with seal, which compares them under the lock.
     const spaceGeneration = spaces.generation(this.space);
     return { stripe, count: stripes.count(stripe), space: this.space, spaceGeneration };
   }

@@ -1,7 +1,7 @@
 /** Pages of one file, table or relation, by number. */
 import { PoolError } from '../../lib/errors.js';
 import { alignedBuffer } from '../../lib/linux/index.js';
-import { type NearEntry, type Page, PinnedPage, PrivatePage } from '../pool/index.js';
+import { type NearEntry, type NearKey, type Page, PinnedPage, PrivatePage, type Reader } from '../pool/index.js';
 import type { Domain } from './domain.js';
 import { Loading, SYNC_WAIT_MS } from './loading.js';
 import { checkPut, type PutOptions } from './options.js';
@@ -14,6 +14,8 @@ export class SharedPageSpace implements PageSpace {
   readonly pageSize: number;
   private readonly domain: Domain;
   private readonly loading: Loading;
+  private readonly near: ReadonlyMap<NearKey, NearEntry>;
+  private readonly reader: Reader;
   /** Page-aligned buffers to load into: direct I/O wants that. One a nested or concurrent load. */
   private readonly scratches: Uint8Array[] = [];
 
@@ -21,6 +23,8 @@ export class SharedPageSpace implements PageSpace {
     this.domain = domain;
     this.pageSize = pageSize;
     this.loading = new Loading(domain);
+    this.near = domain.keys.strings.entries;
+    this.reader = domain.session.reader;
   }
 
   private find(pageNo: number, asOf: number | undefined): NearEntry | undefined {
@@ -28,10 +32,15 @@ export class SharedPageSpace implements PageSpace {
   }
 
   borrow(pageNo: number, asOf?: number): Uint8Array | undefined {
-    const { session, keys } = this.domain;
-    const entry = session.findPage(keys, pageNo, asOf);
+    // The hot path: the newest version, remembered.
+    const near = this.near.get(pageNo);
+    if (near !== undefined && asOf === undefined && near.isOpen && this.reader.hit(near)) {
+      this.reader.hazards.keep();
+      return near.bytes;
+    }
+    const entry = this.find(pageNo, asOf);
     if (entry === undefined) return undefined;
-    session.reader.hazards.keep();
+    this.reader.hazards.keep();
     return entry.bytes;
   }
 
@@ -125,6 +134,7 @@ export class SharedPageSpace implements PageSpace {
       }
       const entry = session.glancePage(keys, pageNo, undefined);
       if (entry !== undefined) {
+        session.reader.touch(entry);
         this.metAnothers = true;
         return entry;
       }
@@ -160,7 +170,10 @@ export class SharedPageSpace implements PageSpace {
       const claim = this.loading.claim(this.pageSize, {});
       if (claim.kind === 'won') return this.loadShared(pageNo, load, claim.place);
       const found = session.glancePage(keys, pageNo, undefined);
-      if (found !== undefined) return this.pin(pageNo, found);
+      if (found !== undefined) {
+        session.reader.touch(found);
+        return this.pin(pageNo, found);
+      }
       if (claim.kind !== 'others' && claim.kind !== 'own') return this.loadShared(pageNo, load, undefined);
       if (round === 0) session.count('waits');
       await this.loading.pause(round);

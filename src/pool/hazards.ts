@@ -51,7 +51,7 @@ export class Hazards {
 
   /** Publishes interest in the slot, in the ring's spare entry. */
   expose(slot: number): void {
-    // ORDER hazard-1: interest before the caller looks at the sequence or the state; pairs with the scan.
+    // ORDER hazard-1: interest before the caller looks at the sequence or the state; pairs with scanRow.
     this.words.store(this.ring + this.position, slot + 1);
     if (this.position >= this.count) this.raise();
   }
@@ -134,6 +134,7 @@ export class HazardScan {
     }
     const first = shard * this.geometry.slotsPerShard;
     const high = this.nodes.high();
+    // ORDER join-1: a row whose incarnation is not yet seen looks at the sequences later than this; pairs with join.
     for (let row = 0; row < high; row++) if (this.nodes.isCounted(row)) this.scanRow(row, first);
   }
 
@@ -141,7 +142,7 @@ export class HazardScan {
     const { words } = this;
     const { hazardHeads, borrows, pins } = this.geometry.regions;
     const head = hazardHeads.word + row * HazardHead.words;
-    // ORDER hazard-2: rings before pins (H3), both after the retire sequence was stored; pairs with expose.
+    // ORDER hazard-1: after the retire sequence was stored, rings before pins (H3); pairs with expose.
     const borrowed = Math.min(words.load(head + BORROW_COUNT) >>> 0, BORROW_ENTRIES);
     this.markRange(borrows.word + row * borrows.stride, borrowed, first);
     const pinned = Math.min(words.load(head + PIN_HIGH) >>> 0, this.geometry.pinsPerNode);

@@ -25,7 +25,6 @@ export class NodeSession {
   readonly machine: Machine;
   private open = true;
   private readonly counters: Counters;
-  private readonly nearHits: number;
   private readonly tableHits: number;
   private readonly misses: number;
   /** Counts of earlier nodes of this row: rows are never set back. */
@@ -42,7 +41,6 @@ export class NodeSession {
     this.machine = attached.parts.machine;
     const { counters, geometry, nodes } = attached.parts;
     this.counters = counters;
-    this.nearHits = counterIndex(geometry, nodes.self, 'nearHits');
     this.tableHits = counterIndex(geometry, nodes.self, 'tableHits');
     this.misses = counterIndex(geometry, nodes.self, 'misses');
     for (const name of COUNTER_NAMES) this.countedBefore[name] = counters.get(counterIndex(geometry, nodes.self, name));
@@ -84,11 +82,7 @@ export class NodeSession {
 
   private findIn(map: NearMap, name: NearKey, keys: KeySpace, key: Key): NearEntry | undefined {
     const near = map.entries.get(name);
-    if (near !== undefined && this.open && this.reader.isFresh(near)) {
-      this.reader.touch(near);
-      this.counters.add(this.nearHits, 1);
-      return near;
-    }
+    if (near !== undefined && this.reader.hit(near)) return near;
     this.check();
     return this.tally(this.reader.search(map, name, keys.encode(key), undefined));
   }
@@ -96,11 +90,7 @@ export class NodeSession {
   /** The page of the number, exposed but not yet borrowed or pinned. */
   findPage(keys: KeySpace, pageNo: number, asOf: number | undefined): NearEntry | undefined {
     const near = nearAt(keys.strings, pageNo, asOf);
-    if (near !== undefined && this.open && this.reader.isFresh(near)) {
-      this.reader.touch(near);
-      this.counters.add(this.nearHits, 1);
-      return near;
-    }
+    if (near !== undefined && this.reader.hit(near)) return near;
     this.check();
     return this.tally(this.reader.search(keys.strings, pageNo, keys.encodePage(pageNo), asOf));
   }
@@ -160,7 +150,7 @@ export class NodeSession {
     locks.acquire(nodeLock);
     nodes.leave();
     locks.release(nodeLock);
-    // ORDER leave: the locks are free before the row's file lock: a joiner gets the row only after that; pairs with join.
+    // ORDER leave-1: the locks are free before the row's file lock: a joiner gets the row only after that; pairs with join.
     nodes.letGo();
     segment.unmap();
     segment.file.close();

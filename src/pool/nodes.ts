@@ -103,6 +103,7 @@ export class Nodes {
   }
 
   private takeRow(fits: (index: number) => boolean): number | undefined {
+    // ORDER leave-1: the row's file lock is the last thing a leaver gives up; pairs with close.
     for (let index = 0; index < this.geometry.maxNodes; index++) {
       if (fits(index) && this.liveness.hold(index)) return index;
     }

@@ -12,14 +12,16 @@
  * (F4) the near entry is made from fields that the hazard keeps from changing. It is remembered under what this node had
  *      seen of the sequence before the probe, so a retirement since then will still be read.
  */
+import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';
 import type { Words } from '../../lib/words.js';
 import { Hazards } from './hazards.js';
-import { NO_EXTENT, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
+import { NO_EXTENT, ShardHead, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
 import { NearEntry, NearIndex, type NearKey, type NearMap } from './near.js';
-import type { Parts } from './parts.js';
+import { counterIndex, type Parts } from './parts.js';
 import { Touches } from './touches.js';
 
+const HEAD_WORDS = ShardHead.words;
 const TRIES_MAX = 8;
 const LOCK_TRIES = 2000;
 const NOTHING = new Uint8Array(0);
@@ -39,6 +41,9 @@ export class Reader {
   private readonly parts: Parts;
   private readonly words: Words;
   private readonly machine: Machine;
+  private readonly counters: Counters;
+  private readonly nearHits: number;
+  private readonly sequences: number;
   private readonly seen: Int32Array;
   private readonly dropWord: number;
   private readonly slotsPerShard: number;
@@ -55,6 +60,9 @@ export class Reader {
     this.hazards = new Hazards(words, geometry, machine, nodes.self);
     this.near = new NearIndex(nearEntries, geometry.slotsPerShard);
     this.touches = new Touches(words, geometry, nodes.self);
+    this.counters = parts.counters;
+    this.nearHits = counterIndex(geometry, nodes.self, 'nearHits');
+    this.sequences = log.sequenceWord(0);
     this.seen = log.seen;
     this.dropWord = spaces.dropWord;
     this.slotsPerShard = geometry.slotsPerShard;
@@ -64,11 +72,20 @@ export class Reader {
 
   /** Whether what is remembered is still true. Leaves the page exposed. */
   isFresh(entry: NearEntry): boolean {
-    // ORDER hazard: interest, then sequence; pairs with retire and the scan.
+    // ORDER hazard-1: interest, then sequence; pairs with announce and the scan.
     this.hazards.expose(entry.slot);
-    if (this.words.load(entry.sequenceWord) !== this.seen[entry.shard]) return false;
-    if (this.words.load(this.dropWord) !== this.drops) return false;
+    if (this.words.loadAfterStore(this.sequences + entry.shard * HEAD_WORDS) !== this.seen[entry.shard]) return false;
+    // ORDER drop-1: after that load a plain read sees every drop that returned before; pairs with Spaces.drop.
+    if (this.words.read(this.dropWord) !== this.drops) return false;
     return entry.expiry === 0 || this.machine.nowMs() < entry.expiry;
+  }
+
+  /** A near hit, if the entry is still true: exposed, counted, and the eviction policy told. */
+  hit(entry: NearEntry): boolean {
+    if (!this.isFresh(entry)) return false;
+    this.touches.record(entry.shard, entry.slot);
+    this.counters.add(this.nearHits, 1);
+    return true;
   }
 
   /** The hit was taken: tell the eviction policy. */
@@ -81,7 +98,7 @@ export class Reader {
     const { spaces, log } = this.parts;
     const drops = spaces.dropCount();
     if (drops !== this.drops) {
-      // ORDER drop: count, then generations; pairs with Spaces.drop.
+      // ORDER drop-1: count, then generations; pairs with Spaces.drop.
       this.near.forgetStale((space) => spaces.generation(space));
       this.drops = drops;
     }
@@ -140,11 +157,12 @@ export class Reader {
     for (let local = table.next(); local >= 0; local = table.next()) {
       const slot = shard * this.slotsPerShard + local;
       this.hazards.expose(slot);
-      // ORDER hazard: interest, then state; pairs with retire and the scan.
+      // ORDER hazard-1: interest, then state; pairs with announce and the scan.
       const state = slots.stateWord(slot) & STATE_MASK;
+      // ORDER supersede-1: a retired page in the table may have a successor a moment later; pairs with publishDetached.
       if (state === STATE_RETIRED) this.metRetired = true;
       if (state !== STATE_SEALED) continue;
-      // ORDER seal: state, then everything it vouches for; pairs with makeSealed.
+      // ORDER seal-1: state, then everything it vouches for; pairs with makeSealed.
       if (!slots.keyEquals(slot, probe.bytes, probe.length)) continue;
       slots.verify(slot);
       if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
@@ -157,7 +175,7 @@ export class Reader {
   }
 
   private remember(map: NearMap, key: NearKey, slot: number, shard: number, expiry: number): NearEntry {
-    const { slots, segment, log } = this.parts;
+    const { slots, segment } = this.parts;
     const extent = slots.extent(slot);
     const size = slots.size(slot);
     const metadataLength = slots.metadataLength(slot);
@@ -167,7 +185,6 @@ export class Reader {
     const entry = new NearEntry(map, key, {
       slot,
       shard,
-      sequenceWord: log.sequenceWord(shard),
       generation: slots.generation(slot),
       bytes: this.copies ? bytes.slice() : bytes,
       metadata: this.copies ? metadata.slice() : metadata,
@@ -190,6 +207,7 @@ export function isAnsweredBy(asOf: number | undefined, from: number, until: numb
 /** The near entry that answers, fresh or not. */
 export function nearAt(map: NearMap, key: NearKey, asOf: number | undefined): NearEntry | undefined {
   let entry = map.entries.get(key);
+  if (entry?.isOpen === true && asOf === undefined) return entry;
   while (entry !== undefined && !isAnsweredBy(asOf, entry.from, entry.until)) entry = entry.nextVersion;
   return entry;
 }

@@ -25,8 +25,9 @@ import { REASON_EVICTED, REASON_EXPIRED } from './retirelog.js';
 import type { SizeClass } from './sizeclasses.js';
 
 const BATCH_MAX = 32;
-/** A batch takes at most this part of the shard's objects or bytes. */
-const BATCH_PART = 128;
+/** A batch takes at most this part of the shard's objects, where they are counted; of its bytes, where those are. */
+const BATCH_PART = 512;
+const BYTES_PART = 128;
 
 export class Reclaimer {
   private readonly parts: Parts;
@@ -53,7 +54,8 @@ export class Reclaimer {
   announce(shard: number, local: number, reason: number): void {
     const { slots, log, shards, policies } = this.parts;
     const slot = shard * this.slotsPerShard + local;
-    // ORDER retire: state before record and sequence, those before the bucket entry and the scan; pairs with find and hazards.
+    // ORDER hazard-1: state, record and sequence before any scan; pairs with isFresh and probe.
+    // ORDER retire-1: state before record and sequence, those before the bucket entry; pairs with the overrun of repair.
     slots.setState(slot, STATE_RETIRED);
     log.append(shard, slot, slots.generation(slot), reason);
     policies[shard]?.remove(local);
@@ -109,19 +111,21 @@ export class Reclaimer {
   }
 
   /**
-   * Makes room for one object: a slot, and where a class is given an extent of it. False when nothing could be moved.
-   * One call makes some progress, not necessarily enough: call again.
+   * Makes progress towards room for one object: where `overCapacity`, objects are evicted until there is a place under the
+   * capacity; where a class is given, until an extent of it may be free. What waits in limbo is freed first, and is
+   * enough for a slot or an extent; one scan serves both. False when nothing could be moved. Call again until it fits.
    */
-  makeRoom(shard: number, sizeClass: SizeClass | undefined): boolean {
+  makeRoom(shard: number, sizeClass: SizeClass | undefined, overCapacity: boolean): boolean {
     const { scan, touchDrain, policies, shards } = this.parts;
     scan.scan(shard);
-    if (this.freeLimbo(shard) > 0) return true;
+    const freed = this.freeLimbo(shard);
+    if (freed > 0 && !overCapacity) return true;
     const policy = policies[shard];
     if (policy === undefined) return false;
     touchDrain.drain(shard, policy);
     const evicted =
       sizeClass === undefined ? this.evictObjects(shard, this.batchOf(shard)) : this.evictFor(shard, sizeClass);
-    if (evicted === 0) return false;
+    if (evicted === 0) return freed > 0;
     if (sizeClass !== undefined || !shards.hasFreeSlot(shard)) this.reclaim(shard);
     return true;
   }
@@ -159,8 +163,8 @@ export class Reclaimer {
 
   private evictFor(shard: number, sizeClass: SizeClass): number {
     const { extents, chunks, slots, shards } = this.parts;
-    const share = Math.floor(shards.granules(shard) / BATCH_PART / sizeClass.granules);
-    const batch = Math.max(1, Math.min(this.batchOf(shard), share));
+    const share = Math.floor(shards.granules(shard) / BYTES_PART / sizeClass.granules);
+    const batch = Math.max(1, Math.min(BATCH_MAX, share));
     let evicted = 0;
     while (evicted < batch) {
       const local = this.evictOne(shard);

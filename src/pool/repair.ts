@@ -44,7 +44,7 @@ export class Repair {
 
   private repairShard(shard: number): void {
     const { log, shards, stripes, extents, policies } = this.parts;
-    // ORDER retire: the sequence goes past the ring before anything is freed; pairs with catchUp.
+    // ORDER retire-1: the sequence goes past the ring before anything is freed; pairs with announce.
     log.overrun(shard);
     stripes.advanceAll(shard);
     shards.reset(shard);
@@ -66,7 +66,10 @@ export class Repair {
     return this.parts.slots.stateWord(this.slotOf(shard, local)) & STATE_MASK;
   }
 
-  /** Undoes drafts of the dead, drops what is damaged, and marks the extents of the rest. */
+  /**
+   * Undoes drafts of the dead, drops what is damaged, and marks the extents of the rest.
+   * ORDER draft-1: a draft's fields were stored before its state, so they are trusted; pairs with writeDraft.
+   */
   private settleSlot(shard: number, local: number): void {
     const { slots, nodes, extents } = this.parts;
     const slot = this.slotOf(shard, local);

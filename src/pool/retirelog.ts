@@ -78,7 +78,7 @@ export class RetireLog {
     const current = words.load(this.sequenceWord(shard));
     let seen = this.seen[shard] as number;
     if (current === seen) return false;
-    // ORDER retire-3: sequence, then its records; pairs with append.
+    // ORDER retire-2: sequence, then its records; pairs with append.
     const behind = (current - seen) | 0;
     if (behind < 0 || behind > this.mask + 1) {
       near.forgetShard(shard);

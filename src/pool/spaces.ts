@@ -132,7 +132,7 @@ export class Spaces {
 
   private finishDrop(space: number): void {
     const word = this.entry(space) + GENERATION;
-    // ORDER drop: generation before drop count; pairs with the reader, who loads the count and then the generations.
+    // ORDER drop-1: generation before drop count; pairs with the reader, who loads the count and then the generations.
     this.words.store(word, (this.words.read(word) + 1) | 0 || 1);
     this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);
     this.words.write(this.pending, 0);

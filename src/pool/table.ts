@@ -88,7 +88,7 @@ export class Table {
       if (entry < 0) continue;
       this.count(first, home, step, 1);
       words.store(entry, tag);
-      // ORDER table-2: slot filled and tag stored before the slot word; pairs with next.
+      // ORDER table-1: slot filled and tag stored before the slot word; pairs with next.
       words.store(entry + 1, local + 1);
       return true;
     }

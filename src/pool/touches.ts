@@ -11,27 +11,24 @@ import type { Nodes } from './nodes.js';
 import type { Policy } from './policy/index.js';
 
 const MASK = TOUCH_ENTRIES - 1;
-const STRIDE = TouchHead.words + TOUCH_ENTRIES;
+const HEAD_WORDS = TouchHead.words;
+const STRIDE = HEAD_WORDS + TOUCH_ENTRIES;
 
 export class Touches {
   private readonly words: Words;
   private readonly base: number;
-  private readonly positions: Int32Array;
 
   constructor(words: Words, geometry: Geometry, row: number) {
     this.words = words;
     this.base = geometry.regions.touches.word + row * geometry.shards * STRIDE;
-    this.positions = new Int32Array(geometry.shards);
-    for (let shard = 0; shard < geometry.shards; shard++)
-      this.positions[shard] = words.load(this.base + shard * STRIDE);
   }
 
   record(shard: number, slot: number): void {
+    const { words } = this;
     const ring = this.base + shard * STRIDE;
-    const position = this.positions[shard] as number;
-    this.words.write(ring + TouchHead.words + (position & MASK), slot + 1);
-    this.positions[shard] = (position + 1) | 0;
-    this.words.write(ring, (position + 1) | 0);
+    const position = words.read(ring);
+    words.write(ring + HEAD_WORDS + (position & MASK), slot + 1);
+    words.write(ring, (position + 1) | 0);
   }
 }
 
@@ -61,7 +58,7 @@ export class TouchDrain {
       const behind = (position - drained) | 0;
       if (behind < 0 || behind > TOUCH_ENTRIES) drained = (position - TOUCH_ENTRIES) | 0;
       for (; drained !== position; drained = (drained + 1) | 0) {
-        const local = words.read(ring + TouchHead.words + (drained & MASK)) - 1 - first;
+        const local = words.read(ring + HEAD_WORDS + (drained & MASK)) - 1 - first;
         if (local < 0 || local >= geometry.slotsPerShard) continue;
         const state = words.read(slots.word + (first + local) * Slot.words + Slot.word.state) & 7;
         if (state === STATE_SEALED) policy.touch(local);

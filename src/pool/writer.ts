@@ -127,15 +127,16 @@ export class Writer {
     const { shards, extents } = this.parts;
     const sizeClass = bytes === 0 ? undefined : extents.classes.classFor(extents.granulesOf(bytes));
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      if (shards.live(shard) >= shards.capacity(shard) + allowance || !shards.hasFreeSlot(shard)) {
-        if (!this.reclaimer.makeRoom(shard, undefined)) return undefined;
+      const overCapacity = shards.live(shard) >= shards.capacity(shard) + allowance;
+      if (overCapacity || !shards.hasFreeSlot(shard)) {
+        if (!this.reclaimer.makeRoom(shard, undefined, overCapacity)) return undefined;
         continue;
       }
       if (bytes === 0) return NO_EXTENT;
       const extent = this.allocate(shard, bytes, claimed);
       if (extent !== NO_EXTENT) return extent;
       // A run is not made within one shard: the caller claims chunks across all of them.
-      if (sizeClass === undefined || !this.reclaimer.makeRoom(shard, sizeClass)) return undefined;
+      if (sizeClass === undefined || !this.reclaimer.makeRoom(shard, sizeClass, false)) return undefined;
     }
     return undefined;
   }
@@ -207,6 +208,7 @@ export class Writer {
       const local = slot - shard * this.slotsPerShard;
       const flags = slots.flags(slot);
       const stripe = stripes.wordOf(shard, slots.hashHigh(slot));
+      // ORDER lease-1: compared under the lock that every invalidation takes; pairs with Domain.lease.
       const moved = (flags & FLAG_LEASED) !== 0 && stripes.count(stripe) !== slots.leaseCount(slot);
       const isDropped = !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
       if (moved || isDropped || this.isOutdated(slot, stripe)) {
@@ -236,7 +238,7 @@ export class Writer {
     const slot = shard * this.slotsPerShard + local;
     slots.setPublishSequence(slot, (shards.publishSequence(shard) + 1) | 0);
     slots.stampCheck(slot);
-    // ORDER seal: bytes, sequence and check before state; pairs with find and repair.
+    // ORDER seal-1: bytes, sequence and check before state; pairs with find and repair.
     slots.setState(slot, STATE_SEALED);
     shards.addDrafts(shard, -1);
     if ((slots.flags(slot) & FLAG_RETAINED) !== 0) shards.addRetained(shard, 1);
@@ -263,7 +265,7 @@ export class Writer {
     }
     this.makeSealed(shard, local);
     if (oldState === STATE_SEALED) this.reclaimer.announce(shard, old, REASON_SUPERSEDED);
-    // ORDER supersede: the old page is retired before the entry names the new one; pairs with find, which looks again.
+    // ORDER supersede-1: the old page is retired before the entry names the new one; pairs with find, which looks again.
     if (old >= 0) table.replace(entryWord, local);
     shards.advancePublish(shard);
     if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));

@@ -3,10 +3,12 @@
  * opens the database over its arm's page source, reports ready, waits for `go`, runs the queries in its own seeded order
  * for some rounds, and reports counts, latencies and a hash of every result. It ends when its parent is gone.
  */
+
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database } from '@sqlite.org/sqlite-wasm';
+import { stayOnProcessor } from '../../../lib/linux/index.js';
 import {
   lruPageSource,
   openReadOnly,
@@ -107,6 +109,8 @@ async function runQueries(task: ReadTask, database: Database): Promise<Pick<Node
 }
 
 async function read(task: ReadTask, go: Promise<void>): Promise<NodeResult> {
+  // Readers wake from the device all on one processor where nobody places them: the same places in every arm.
+  stayOnProcessor(task.node);
   const sqlite3 = await loadEngine();
   using storage = openStorage(task.file, { direct: task.source.direct });
   const opened = await openSource(task, storage);

@@ -167,7 +167,7 @@ class TraceRun {
   private async formatPool(): Promise<string> {
     const { pageSize, objects, options } = this;
     const { nodes, eviction } = options;
-    const size = sharedPoolSize({ objects, pageSize, nodes });
+    const size = await sharedPoolSize({ objects, pageSize, nodes, eviction });
     const path = join(this.scope.directory(poolParent(size)), 'pool');
     await formatSharedPool({ path, pageSize, objects, nodes, eviction });
     return path;

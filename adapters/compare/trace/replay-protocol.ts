@@ -9,7 +9,7 @@ import type { ArmName } from '../types.js';
 import type { PolicyName } from './simulate.js';
 
 /** No node serves an access while another is more than this many accesses of the trace behind it. */
-export const WINDOW_ACCESSES = 256;
+export const WINDOW_ACCESSES = 64;
 
 /** In the run's own directory. */
 export const runFiles = { ids: 'ids.u32', nodes: 'nodes.u8', board: 'board' } as const;

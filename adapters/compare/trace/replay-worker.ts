@@ -7,13 +7,18 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MappedBoard, yieldProcessor } from '../../../lib/linux/index.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MappedBoard, stayOnProcessor, yieldProcessor } from '../../../lib/linux/index.js';
 import { PatternPages, StoragePages } from './pages.js';
 import { PrivateLruCache, PrivatePolicyCache, type ReplayCache } from './replay-cache.js';
 import { CountedSource, positionsOf, type ReplayTally, replay } from './replay-node.js';
 import { type FromNode, type NodeConfig, type NodeReport, runFiles, type ToNode } from './replay-protocol.js';
 import { openSharedCache } from './shared-cache.js';
 import { createPolicy } from './simulate.js';
+
+const SETTLE_MS = 100;
+const COLLECT_ROUNDS_MAX = 500;
+const COLLECT_ROUND_MS = 20;
 
 const parent = process.ppid;
 let config: NodeConfig;
@@ -44,6 +49,7 @@ async function openCache(): Promise<ReplayCache> {
 async function configure(received: NodeConfig): Promise<void> {
   config = received;
   const { directory, node, nodes, storage, pageSize, unique } = config;
+  stayOnProcessor(node);
   board = new MappedBoard(join(directory, runFiles.board), nodes);
   source = new CountedSource(storage === undefined ? new PatternPages() : new StoragePages(storage, pageSize, unique));
   trace = readRouted(directory, node);
@@ -70,13 +76,26 @@ function retainedBytes(): number {
   return heapUsed + arrayBuffers;
 }
 
+/** Frames of finished calls, or a compilation in the background, may hold a dropped cache for a while. */
+async function untilCollected(dropped: WeakRef<ReplayCache>): Promise<void> {
+  for (let round = 0; round < COLLECT_ROUNDS_MAX; round += 1) {
+    // A reference that was looked at is held until this run of the event loop ends.
+    await delay(COLLECT_ROUND_MS);
+    globalThis.gc!();
+    if (dropped.deref() === undefined) return;
+  }
+  throw new Error('its cache was never collected, so its memory cannot be told');
+}
+
 async function measure(): Promise<void> {
   const bytesShared = holder.cache!.bytesShared();
+  const dropped = new WeakRef(holder.cache!);
+  // Compilations that the replay left running end first, or their memory would be taken for the cache's.
+  await delay(SETTLE_MS);
   const withCache = retainedBytes();
   await holder.cache!.close();
   holder.cache = undefined;
-  // The frames of the calls above may hold the cache until this run of the event loop ends.
-  await new Promise((resolve) => setImmediate(resolve));
+  await untilCollected(dropped);
   const bytesPrivate = Math.max(0, withCache - retainedBytes());
   source.close();
   const report: NodeReport = { ...tally, bytesPrivate, bytesShared };

@@ -50,10 +50,10 @@ function hitRatio(kind: PolicyKind, ids: Uint32Array, unique: number, capacity: 
 }
 
 describe('eviction policies on traces', () => {
-  for (const name of ['lirs-multi3', 'web12', 'orm-night']) {
+  // The traces may not be copied into the project: these claims stand where they lie beside it. equality.test.ts always runs.
+  for (const name of existsSync(folder) ? ['lirs-multi3', 'web12', 'orm-night'] : []) {
     for (const share of ['0.05', '0.1', '0.2']) {
-      it(`LRU and SIEVE equal the baselines of ${name} at ${share}, S3-FIFO is within 0.15 points`, function () {
-        if (!existsSync(folder)) this.skip();
+      it(`LRU and SIEVE equal the baselines of ${name} at ${share}, S3-FIFO is within 0.15 points`, () => {
         const text = readFileSync(new URL('baselines.json', folder), 'utf8');
         const { traces } = JSON.parse(text) as { traces: Record<string, Baseline> };
         const { unique, hitRatioPct } = traces[name] as Baseline;

@@ -10,6 +10,7 @@ import {
   objectsOf,
   ReplayError,
 } from '../../../../adapters/compare/trace/index.js';
+import { simulateShared } from '../../../../adapters/compare/trace/simulate.js';
 import { root } from '../../../tidy/sources.js';
 import { madeUpIds, naive, realTraces, TemporaryFolder } from './traces.js';
 
@@ -80,6 +81,21 @@ describe('the comparison on a trace', () => {
     expect(result.arms.map((arm) => arm.hits)).to.deep.equal(naiveHits);
   });
 
+  it('finds in the shared pool the hits of one exact cache within half a point, above the private arm', async () => {
+    // A thousand pages: in a much smaller pool the touches that other nodes still hold back weigh more than that.
+    const wide = folder.write('wide.u32', new Uint8Array(madeUpIds(20_000, 4000).buffer));
+    for (const eviction of ['s3-fifo', 'lru'] as const) {
+      const options = { ...base, eviction, memory: '25%', arms: ['private-lru', 'shared'] as const };
+      const [local, shared] = (await compareTrace(wide, options)).arms;
+      const exact = simulateShared(eviction, 1000, { ids: madeUpIds(20_000, 4000), unique: 4000 });
+      expect(100 * shared!.hitRatio, eviction).to.be.closeTo((100 * exact) / 20_000, 0.5);
+      expect(shared).to.include({ name: 'shared', requests: 20_000 });
+      expect(shared!.storageReads).to.be.at.least(20_000 - shared!.hits);
+      expect(shared!.hitRatio).to.be.greaterThan(local!.hitRatio);
+      expect(shared!.bytesShared).to.be.greaterThan(900 * PAGE_SIZE);
+    }
+  });
+
   it('counts as private bytes the pages and an index of less than 1 KiB each', async () => {
     const result = await compareTrace(file, { ...base, memory: '100%', pageSize: 4096 });
     for (const arm of result.arms) {
@@ -140,7 +156,7 @@ describe('the comparison on a trace', () => {
     let pids: readonly number[] = [];
     const started = (processes: readonly number[]) => {
       pids = processes;
-      setTimeout(() => process.kill(processes[2]!, 'SIGSTOP'), 50);
+      setTimeout(() => process.kill(processes[2]!, 'SIGSTOP'), 400);
     };
     const error = await failureOf(compareTrace(longFile, { ...base, started, stallMs: 1500 }));
     expect(error.message).to.match(/private-lru: node 2 stood still at access \d+ of 3000000/);

@@ -1,0 +1,194 @@
+/**
+ * sealpool compare: the same work over the same memory, spent on local caches or on one shared pool.
+ *
+ * (K1) files are written before anything is printed, so that a reader who closes the pipe early loses none.
+ * (K2) a file that does not look like an earlier output is never overwritten: `--json TRACE` would take a trace for it.
+ */
+
+import { constants, existsSync } from 'node:fs';
+import { access, open, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, release, type } from 'node:os';
+import { basename, dirname } from 'node:path';
+import type { Command } from 'commander';
+import {
+  type CompareResult,
+  createProgress,
+  failedChecks,
+  type Memory,
+  type Policy,
+  type ProgressDisplay,
+  policies,
+  renderJson,
+  renderReport,
+  renderTable,
+  visible,
+  type WorkloadOptions,
+} from '../compare/index.js';
+import type { Context } from './context.js';
+import { CommandFailed, UsageError } from './failure.js';
+import { integerBetween, oneOf } from './flags.js';
+import { interruptible } from './interrupt.js';
+import { parseMemory } from './size.js';
+
+const NODES_MAX = 64;
+const SEED_MAX = 0xffff_ffff;
+const NODES_DEFAULT = 4;
+const SEED_DEFAULT = 1;
+const REPORT_DEFAULT = 'sealpool-report.html';
+
+interface CompareFlags {
+  readonly workload?: readonly string[];
+  readonly nodes: number;
+  readonly memory?: Memory;
+  readonly eviction: Policy;
+  readonly storage?: string;
+  readonly seed: number;
+  /** True without a file: standard output. */
+  readonly json?: string | true;
+  readonly report?: string;
+}
+
+type Plan = { readonly kind: 'sqlite' } | { readonly kind: 'traces'; readonly files: readonly string[] };
+
+function planOf(traces: readonly string[], { workload = [] }: CompareFlags): Plan {
+  if (workload.includes('htap')) throw new UsageError('the htap workload is not in this version');
+  const files = [...traces, ...workload.filter((name) => name !== 'sqlite')];
+  if (!workload.includes('sqlite')) return files.length === 0 ? { kind: 'sqlite' } : { kind: 'traces', files };
+  if (files.length === 0) return { kind: 'sqlite' };
+  throw new UsageError(`the sqlite workload takes no trace, but ${JSON.stringify(files[0])} was given as one`);
+}
+
+/** Before the work: the last of several traces is reached only after minutes. A CSV trace is named FILE:COLUMN. */
+function checkTraces(plan: Plan): void {
+  if (plan.kind === 'sqlite') return;
+  for (const file of plan.files) {
+    if (existsSync(file) || existsSync(file.replace(/:[^:/]*$/, ''))) continue;
+    throw new UsageError(`there is no trace file ${visible(file)}; without a trace, compare runs the sqlite workload`);
+  }
+}
+
+/** How an earlier output of each kind begins. */
+const beginnings = {
+  '--json': ['{\n  "nodes"', '{\n  "runs"'],
+  '--report': ['<!doctype html>'],
+} as const;
+
+/** Refuses before the work what would fail or do harm after it. An empty or absent file may become either output. */
+async function checkOutput(option: keyof typeof beginnings, file: string): Promise<void> {
+  const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return undefined;
+    throw cause;
+  });
+  if (handle === undefined) return await access(dirname(file), constants.W_OK);
+  try {
+    if (!(await handle.stat()).isFile()) return;
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(64), 0, 64, 0);
+    const head = buffer.toString('latin1', 0, bytesRead);
+    if (bytesRead === 0 || beginnings[option].some((beginning) => head.startsWith(beginning))) return;
+  } finally {
+    await handle.close();
+  }
+  throw new UsageError(
+    `${option} ${file}: the file is there and is no earlier output; give it another name, or remove it`,
+  );
+}
+
+async function runPlan(plan: Plan, flags: CompareFlags, context: Context, progress: ProgressDisplay) {
+  const { nodes, memory, eviction, storage, seed } = flags;
+  const options: WorkloadOptions = {
+    ...{ nodes, eviction, seed, progress: progress.update },
+    ...(memory === undefined ? {} : { memory }),
+    ...(storage === undefined ? {} : { storage }),
+  };
+  if (plan.kind === 'sqlite') {
+    const compareSqlite = await context.workloads.sqlite();
+    progress.begin('sqlite');
+    return [await compareSqlite(options)];
+  }
+  const compareTrace = await context.workloads.trace();
+  const results: CompareResult[] = [];
+  for (const [index, file] of plan.files.entries()) {
+    progress.begin(plan.files.length === 1 ? file : `${file} (${index + 1} of ${plan.files.length})`);
+    results.push(await compareTrace(file, options));
+    progress.finish();
+  }
+  return results;
+}
+
+function machineText(): string {
+  const model = cpus()[0]?.model ?? 'unknown processor';
+  return `${type()} ${release()}, ${availableParallelism()} x ${model}, Node ${process.version}`;
+}
+
+/** As a reader could type it again; words that a shell would take apart are quoted. */
+export function commandText(words: readonly string[]): string {
+  const quoted = words.map((word) => (/^[\w./:=%@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
+  return ['sealpool', ...quoted].join(' ');
+}
+
+function nextLine(plan: Plan, flags: CompareFlags): string {
+  if (flags.report !== undefined) return `Next: open ${flags.report} in a browser.`;
+  const again = plan.kind === 'sqlite' ? '' : ` ${plan.files.map((file) => basename(file)).join(' ')}`;
+  const trace = plan.kind === 'sqlite' ? ', or compare on page ids of your own: sealpool compare TRACE' : '';
+  return `Next: see it drawn with sealpool compare${again.length > 60 ? ' TRACE…' : again} --report ${REPORT_DEFAULT}${trace}`;
+}
+
+async function writeOutputs(
+  results: readonly CompareResult[],
+  plan: Plan,
+  flags: CompareFlags,
+  words: readonly string[],
+  context: Context,
+): Promise<void> {
+  if (typeof flags.json === 'string') await writeFile(flags.json, renderJson(results));
+  if (flags.report !== undefined) {
+    const report = await renderReport(results, { command: commandText(words), machine: machineText() });
+    await writeFile(flags.report, report);
+  }
+  const { stdout } = context;
+  if (flags.json === true) {
+    stdout.write(renderJson(results));
+    return;
+  }
+  const color = stdout.isTTY === true && (stdout.hasColors?.() ?? false);
+  const columns = stdout.isTTY === true && stdout.columns !== undefined ? { columns: stdout.columns } : {};
+  stdout.write(renderTable(results, { color, ...columns, next: nextLine(plan, flags) }));
+}
+
+async function compare(traces: readonly string[], flags: CompareFlags, words: readonly string[], context: Context) {
+  const plan = planOf(traces, flags);
+  checkTraces(plan);
+  if (typeof flags.json === 'string') await checkOutput('--json', flags.json);
+  if (flags.report !== undefined) await checkOutput('--report', flags.report);
+  const progress = createProgress(context.stderr);
+  const finish = () => progress.finish();
+  const results = await interruptible(finish, () => runPlan(plan, flags, context, progress).finally(finish));
+  await writeOutputs(results, plan, flags, words, context);
+  const failed = failedChecks(results);
+  if (failed > 0)
+    throw new CommandFailed(`${failed} ${failed === 1 ? 'check' : 'checks'} failed: do not trust these figures`);
+}
+
+/** `words` are the command line, for the report to name. */
+export function addCompare(program: Command, context: Context, words: readonly string[]): void {
+  program
+    .command('compare')
+    .description('local caches against the shared pool, on a built-in workload or on traces of page ids')
+    .argument(
+      '[traces...]',
+      'files of page ids: .u32, .u32.br, .u32.gz, text, or CSV as FILE:COLUMN (default: the sqlite workload)',
+    )
+    .option('--workload <name...>', 'sqlite, or trace files')
+    .option('--nodes <count>', 'nodes that share the work', integerBetween('--nodes', 1, NODES_MAX), NODES_DEFAULT)
+    .option(
+      '--memory <size>',
+      "in total, for each arm: bytes, '64MiB', or a share of all pages such as '10%' (default 10% of a trace, 30% of the sqlite database)",
+      (text) => parseMemory(text, '--memory'),
+    )
+    .option('--eviction <policy>', policies.join(', '), oneOf('--eviction', policies), 's3-fifo')
+    .option('--storage <file>', 'read missed pages from this file')
+    .option('--seed <number>', 'for repeatable runs', integerBetween('--seed', 0, SEED_MAX), SEED_DEFAULT)
+    .option('--json [file]', 'write JSON to the file, or to standard output')
+    .option('--report <file>', 'write an HTML report')
+    .action((traces: string[], flags: CompareFlags) => compare(traces, flags, words, context));
+}

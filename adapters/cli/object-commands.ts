@@ -1,0 +1,133 @@
+/** The commands about the objects of a pool: ls, cat, put, rm. Each joins the pool as a node for as long as it runs. */
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { ConnectOptions, ObjectInfo, Pool } from '../../src/pool/index.js';
+import { visible } from '../compare/index.js';
+import { type Context, printJson } from './context.js';
+import { CommandFailed } from './failure.js';
+import { parseKey } from './flags.js';
+
+interface KeyFlag {
+  readonly base64url?: boolean;
+}
+
+const KEY_HELP = 'KEY is base64url, as ls shows keys that are not UTF-8';
+const SIZE_WIDTH = 12;
+
+/** Disconnects whatever happens, so that no dead node is left for others to clean up after. */
+async function withPool<T>(
+  context: Context,
+  path: string,
+  options: ConnectOptions,
+  work: (pool: Pool) => Promise<T> | T,
+): Promise<T> {
+  const api = await context.loadApi();
+  const pool = await api.connect(path, { name: `sealpool cli:${process.pid}`, ...options });
+  try {
+    return await work(pool);
+  } finally {
+    await pool.disconnect();
+  }
+}
+
+function objectJson({ keyBytes, ...object }: ObjectInfo): object {
+  return { ...object, keyBase64url: Buffer.from(keyBytes).toString('base64url') };
+}
+
+function objectLine(object: ObjectInfo): string {
+  const marks = [
+    ...(object.retained ? ['retained'] : []),
+    ...(object.expiresAt === undefined ? [] : [`expires ${object.expiresAt.toISOString()}`]),
+  ];
+  const tail = marks.length === 0 ? '' : `  (${marks.join(', ')})`;
+  return `${String(object.size).padStart(SIZE_WIDTH)}  ${object.state.padEnd(6)}  ${visible(object.key)}${tail}\n`;
+}
+
+/** Line by line: a pool may hold more objects than fit a string, and a reader such as head may leave early. */
+async function printObjects(context: Context, objects: Iterable<ObjectInfo>): Promise<void> {
+  context.stdout.write(`${'bytes'.padStart(SIZE_WIDTH)}  ${'state'.padEnd(6)}  key\n`);
+  let count = 0;
+  for (const object of objects) {
+    context.stdout.write(objectLine(object));
+    if (++count % 256 === 0) await new Promise(setImmediate);
+    if (!context.stdout.writable) return;
+  }
+}
+
+function addList(program: Command, context: Context): void {
+  program
+    .command('ls')
+    .description('the objects of a pool: bytes, state and key')
+    .argument('<path>')
+    .option('--prefix <key>', 'only keys that begin so')
+    .option('--json', 'print JSON')
+    .action((path: string, { prefix, json }: { prefix?: string; json?: boolean }) =>
+      withPool(context, path, { readOnly: true }, async (pool) => {
+        const objects = pool.list(prefix === undefined ? {} : { prefix });
+        if (json) printJson(context, [...objects].map(objectJson));
+        else await printObjects(context, objects);
+      }),
+    );
+}
+
+function addCat(program: Command, context: Context): void {
+  program
+    .command('cat')
+    .description('write the bytes of an object to standard output')
+    .argument('<path>')
+    .argument('<key>')
+    .option('--base64url', KEY_HELP)
+    .action((path: string, key: string, { base64url = false }: KeyFlag) =>
+      withPool(context, path, { readOnly: true }, (pool) => {
+        const page = pool.get(parseKey(key, base64url));
+        if (page === undefined) throw new CommandFailed(`${path} has no sealed object ${JSON.stringify(key)}`);
+        // A copy, since a stream may keep what it is given beyond the release.
+        const bytes = page.copy();
+        page.release();
+        context.stdout.write(bytes);
+      }),
+    );
+}
+
+async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function addPut(program: Command, context: Context): void {
+  program
+    .command('put')
+    .description('store a file, or standard input, as an object')
+    .argument('<path>')
+    .argument('<key>')
+    .argument('[file]', 'default: standard input')
+    .option('--base64url', KEY_HELP)
+    .option('--retain', 'never evict the object')
+    .action(async (path: string, key: string, file: string | undefined, flags: KeyFlag & { retain?: boolean }) => {
+      const bytes = await (file === undefined ? readAll(context.stdin) : readFile(file));
+      await withPool(context, path, {}, (pool) => {
+        const stored = pool.put(parseKey(key, flags.base64url ?? false), bytes, { retain: flags.retain ?? false });
+        if (!stored) throw new CommandFailed(`${path} has an object ${JSON.stringify(key)} already; rm it first`);
+      });
+    });
+}
+
+function addRemove(program: Command, context: Context): void {
+  program
+    .command('rm')
+    .description('delete an object')
+    .argument('<path>')
+    .argument('<key>')
+    .option('--base64url', KEY_HELP)
+    .action((path: string, key: string, { base64url = false }: KeyFlag) =>
+      withPool(context, path, {}, (pool) => {
+        if (pool.delete(parseKey(key, base64url))) return;
+        throw new CommandFailed(`${path} has no object ${JSON.stringify(key)}`);
+      }),
+    );
+}
+
+export function addObjectCommands(program: Command, context: Context): void {
+  for (const add of [addList, addCat, addPut, addRemove]) add(program, context);
+}

@@ -1,0 +1,152 @@
+/** The commands about a pool as a whole: format, info, nodes, verify, destroy. All but format and destroy only look. */
+import type { Command } from 'commander';
+import type { FormatOptions, NodeInfo, PoolInfo, PoolReport } from '../../src/pool/index.js';
+import { alignRows, bytesText, countText, visible } from '../compare/index.js';
+import { type Context, printJson } from './context.js';
+import { CommandFailed } from './failure.js';
+import { integerBetween, oneOf } from './flags.js';
+import { parseSize } from './size.js';
+
+interface JsonFlag {
+  readonly json?: boolean;
+}
+
+const JSON_HELP = 'print JSON';
+const UINT32_MAX = 0xffff_ffff;
+
+function printFields(context: Context, fields: readonly (readonly [string, string])[]): void {
+  const width = Math.max(...fields.map(([name]) => name.length));
+  context.stdout.write(fields.map(([name, value]) => `${name.padEnd(width)}  ${visible(value)}\n`).join(''));
+}
+
+function infoFields(info: PoolInfo): [string, string][] {
+  return [
+    ['path', info.path],
+    ['pool', info.poolId],
+    ['size', bytesText(info.size)],
+    ['page size', bytesText(info.pageSize)],
+    ['objects, at most', countText(info.maxObjects)],
+    ['nodes, at most', countText(info.maxNodes)],
+    ['coherence', info.coherence],
+    ['eviction', info.eviction],
+    ['layout', info.layout],
+    ['created', info.createdAt.toISOString()],
+  ];
+}
+
+function statsFields({ stats, nodes }: PoolReport): [string, string][] {
+  const requests = stats.hits + stats.misses;
+  const ratio = requests === 0 ? 'no requests yet' : `${((stats.hits / requests) * 100).toFixed(2)} % hits`;
+  return [
+    ['nodes', `${nodes.filter((node) => node.state === 'alive').length} alive, ${nodes.length} known`],
+    [
+      'objects',
+      `${countText(stats.objects)} sealed, ${countText(stats.drafts)} drafts, ${countText(stats.limbo)} retired but held`,
+    ],
+    ['pins', countText(stats.pins)],
+    ['data', `${bytesText(stats.bytesUsed)} used, ${bytesText(stats.bytesFree)} free of ${bytesText(stats.bytesData)}`],
+    ['metadata', bytesText(stats.bytesMetadata)],
+    ['requests', `${countText(requests)} (${ratio})`],
+    ['evictions', countText(stats.evictions)],
+  ];
+}
+
+function nodeRow(node: NodeInfo): string[] {
+  const since = node.connectedAt.toISOString();
+  const mode = node.readOnly ? 'read only' : 'read and write';
+  return [visible(node.name), String(node.id), String(node.pid), node.state, mode, String(node.pins), since];
+}
+
+function printProblems(context: Context, report: PoolReport): void {
+  const lines = report.problems.map((problem) => {
+    const kind = problem.repairable ? 'repairable' : 'CORRUPT';
+    return visible(`${kind}  ${problem.code} at ${problem.where}: ${problem.message}`);
+  });
+  const count = report.problems.length;
+  const outcome = report.ok
+    ? `ok: ${countText(report.stats.objects)} objects, ${countText(report.stats.pins)} pins, no corruption`
+    : 'NOT ok: the pool is corrupt';
+  const found = count === 0 ? '' : `, ${count} ${count === 1 ? 'problem' : 'problems'} above`;
+  context.stdout.write(`${[...lines, `${outcome}${found}`].join('\n')}\n`);
+}
+
+function addFormat(program: Command, context: Context): void {
+  program
+    .command('format')
+    .description('create a pool')
+    .argument('<path>', 'file of the pool, best below /dev/shm')
+    .requiredOption('--size <size>', 'of the whole file, such as 512MiB', (text) => parseSize(text, '--size'))
+    .option('--page-size <size>', 'typical object size (default 8KiB)', (text) => parseSize(text, '--page-size'))
+    .option('--max-objects <count>', 'hard capacity in objects', integerBetween('--max-objects', 1, UINT32_MAX))
+    .option('--max-nodes <count>', 'nodes at a time (default 64)', integerBetween('--max-nodes', 1, UINT32_MAX))
+    .option(
+      '--eviction <policy>',
+      's3-fifo (default), sieve, lru or none',
+      oneOf('--eviction', ['s3-fifo', 'sieve', 'lru', 'none']),
+    )
+    .option('--force', 'discard the pool that is there')
+    .option('--json', JSON_HELP)
+    .action(async (path: string, { json, ...options }: FormatOptions & JsonFlag) => {
+      const info = await (await context.loadApi()).format(path, options);
+      if (json) printJson(context, info);
+      else printFields(context, infoFields(info));
+    });
+}
+
+function addInfo(program: Command, context: Context): void {
+  program
+    .command('info')
+    .description('what a pool is and how full it is')
+    .argument('<path>')
+    .option('--json', JSON_HELP)
+    .action(async (path: string, { json }: JsonFlag) => {
+      const report = await (await context.loadApi()).inspect(path);
+      if (json) printJson(context, { ...report.info, stats: report.stats });
+      else printFields(context, [...infoFields(report.info), ...statsFields(report)]);
+    });
+}
+
+function addNodes(program: Command, context: Context): void {
+  program
+    .command('nodes')
+    .description('the processes attached to a pool')
+    .argument('<path>')
+    .option('--json', JSON_HELP)
+    .action(async (path: string, { json }: JsonFlag) => {
+      const { nodes } = await (await context.loadApi()).inspect(path);
+      if (json) return printJson(context, nodes);
+      if (nodes.length === 0) return void context.stdout.write('no nodes are attached\n');
+      const heads = ['name', 'node', 'pid', 'state', 'mode', 'pins', 'connected'];
+      const lines = alignRows([heads, ...nodes.map(nodeRow)]).map((row) => row.join('  '));
+      context.stdout.write(`${lines.join('\n')}\n`);
+    });
+}
+
+function addVerify(program: Command, context: Context): void {
+  program
+    .command('verify')
+    .description('count every object and check every invariant; exits 1 when the pool is corrupt')
+    .argument('<path>')
+    .option('--json', JSON_HELP)
+    .action(async (path: string, { json }: JsonFlag) => {
+      const report = await (await context.loadApi()).inspect(path);
+      if (json) printJson(context, report);
+      else printProblems(context, report);
+      if (!report.ok) throw new CommandFailed(`${path} is corrupt`);
+    });
+}
+
+function addDestroy(program: Command, context: Context): void {
+  program
+    .command('destroy')
+    .description('remove a pool; refused while a live node is attached')
+    .argument('<path>')
+    .option('--force', 'even while nodes are attached')
+    .action(async (path: string, options: { force?: boolean }) => {
+      await (await context.loadApi()).destroy(path, options);
+    });
+}
+
+export function addPoolCommands(program: Command, context: Context): void {
+  for (const add of [addFormat, addInfo, addNodes, addVerify, addDestroy]) add(program, context);
+}

@@ -1,0 +1,42 @@
+/**
+ * The result as JSON: the shape that `sealpool compare --json` promises, for scripts to read.
+ *
+ * (J1) one run is one object; several are `{ "runs": [ … ] }`. (J2) fields are only ever added.
+ */
+import type { ArmResult, CompareResult } from './types.js';
+
+function armJson(arm: ArmResult): object {
+  return {
+    name: arm.name,
+    requests: arm.requests,
+    hits: arm.hits,
+    hitRatio: arm.hitRatio,
+    storageReads: arm.storageReads,
+    bytesPrivate: arm.bytesPrivate,
+    bytesShared: arm.bytesShared,
+    p50Us: arm.p50Us,
+    p99Us: arm.p99Us,
+    elapsedMs: arm.elapsedMs,
+    notes: arm.notes,
+  };
+}
+
+function runJson(result: CompareResult): object {
+  return {
+    nodes: result.nodes,
+    memory: result.memory,
+    workload: result.workload,
+    seed: result.seed,
+    arms: result.arms.map(armJson),
+    checks: result.checks,
+    notes: result.notes,
+    ...(result.series === undefined ? {} : { series: result.series }),
+  };
+}
+
+/** Indented, with a newline at the end. */
+export function renderJson(results: readonly CompareResult[]): string {
+  const [only] = results;
+  const value = results.length === 1 && only !== undefined ? runJson(only) : { runs: results.map(runJson) };
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

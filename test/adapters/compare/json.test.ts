@@ -1,0 +1,42 @@
+import { expect } from 'chai';
+import { renderJson } from '../../../adapters/compare/json.js';
+import { sampleResult } from './sample.js';
+
+describe('the JSON of a comparison', () => {
+  it('has the promised fields for the run and for every arm, with the values of the result', () => {
+    const result = sampleResult();
+    const value = JSON.parse(renderJson([result]));
+    expect(value).to.include({ nodes: 4, memory: 67_108_864, workload: 'arc-oltp.u32.br', seed: 1 });
+    expect(value.arms).to.have.length(3);
+    expect(value.arms[2]).to.deep.include({
+      name: 'shared',
+      requests: 1_000_000,
+      hits: 812_003,
+      hitRatio: 0.812003,
+      storageReads: 187_997,
+      bytesPrivate: 1_234_567,
+      bytesShared: 67_108_864,
+      p50Us: 0.88,
+      p99Us: 1204,
+    });
+  });
+
+  it('carries checks, notes and series', () => {
+    const series = [{ title: 't', unit: 'ms', labels: ['q'], values: { shared: [1] } }];
+    const result = sampleResult({ series });
+    const value = JSON.parse(renderJson([result]));
+    expect(value.checks).to.deep.equal(result.checks);
+    expect(value.notes).to.deep.equal(result.notes);
+    expect(value.series).to.deep.equal(series);
+  });
+
+  it('puts several runs under runs, in their order', () => {
+    const value = JSON.parse(renderJson([sampleResult({ workload: 'a' }), sampleResult({ workload: 'b' })]));
+    expect(Object.keys(value)).to.deep.equal(['runs']);
+    expect(value.runs.map((run: { workload: string }) => run.workload)).to.deep.equal(['a', 'b']);
+  });
+
+  it('ends with a newline', () => {
+    expect(renderJson([sampleResult()])).to.match(/\}\n$/);
+  });
+});
