@@ -1,7 +1,8 @@
 /**
  * Question: what does it cost to put a page into the pool, beside the copy that it cannot do without?
  *
- * Two states: roomy, where every put finds free space, and full, where a page must be evicted for every page put. Every
+ * Three states: roomy, where every put finds free space; full, where a page must be evicted for every page put; and read,
+ * where it is full and four nodes have 1,024 borrows each that no eviction may touch (the most they can have). Every
  * put is of a key that is not there, but in the arm that supersedes. Sources are few, so they lie in the processor's
  * cache; targets are as large as the pool in every arm. What a batch put is taken out again off the clock (roomy only),
  * and its last page is read back and compared.
@@ -9,7 +10,7 @@
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { LRUCache } from 'lru-cache';
-import { type PageSpace, type Pool, SharedCache } from '../src/index.js';
+import { connect, type PageSpace, type Pool, SharedCache } from '../src/index.js';
 import type { Benchmark, Context } from './frame.js';
 import { type Arm, addFigures, interleave, type Sample } from './interleave.js';
 import { missed, PageMaker } from './pages.js';
@@ -32,6 +33,10 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   '1 MiB': { pageSize: MIB, capacity: 192, batch: 8 },
 };
 const SOURCES = 16;
+const READERS = 4;
+/** As many as a node may have, over few pages, so that they take little of the pool. */
+const BORROWS = 1024;
+const BORROWED_PAGES = 64;
 
 /** What an arm does with pages [from, to), which are new to it. */
 interface Store {
@@ -45,6 +50,8 @@ interface Store {
 
 interface World extends Shape {
   readonly isFull: boolean;
+  /** Spaces of nodes that borrow, in the state read. */
+  readonly readers: readonly PageSpace[];
   readonly sources: readonly Uint8Array[];
   readonly pool: Pool;
   readonly cache: SharedCache;
@@ -56,11 +63,17 @@ function sourceOf({ sources }: World, pageNo: number): Uint8Array {
   return sources[pageNo % SOURCES] as Uint8Array;
 }
 
-async function worldOf(context: Context, shape: Shape, isFull: boolean): Promise<World> {
+async function readersOf({ path }: Pool, pageSize: number): Promise<PageSpace[]> {
+  const pools = await Promise.all(Array.from({ length: READERS }, () => connect(path)));
+  return pools.map((pool) => new SharedCache(pool).pages('borrowed', { pageSize }));
+}
+
+async function worldOf(context: Context, shape: Shape, state: string): Promise<World> {
   const { pageSize } = shape;
+  const isFull = state !== 'roomy';
   const capacity = context.pick(Math.max(8 * shape.batch, 64), shape.capacity);
   // Full is reached by bytes, as in an ordinary pool; the roomy one holds what one batch of each arm leaves there.
-  const pool = await scratchPool({ size: Math.max(capacity * pageSize, 8 * MIB), pageSize, maxNodes: 2 });
+  const pool = await scratchPool({ size: Math.max(capacity * pageSize, 8 * MIB), pageSize, maxNodes: 8 });
   const cache = new SharedCache(pool);
   const database = open<Buffer, number>({
     path: join(scratchFolder(4 * capacity * pageSize), 'lmdb'),
@@ -73,6 +86,7 @@ async function worldOf(context: Context, shape: Shape, isFull: boolean): Promise
     ...shape,
     capacity,
     isFull,
+    readers: state === 'read' ? await readersOf(pool, pageSize) : [],
     sources,
     pool,
     cache,
@@ -197,6 +211,18 @@ function poolStores(world: World): Store[] {
   ];
 }
 
+/** Borrows end with the run of the event loop, so each batch begins with these. */
+function borrowAll({ readers, sources }: World): void {
+  for (const space of readers) {
+    for (let i = 0; i < BORROWS; i++) {
+      const pageNo = i % BORROWED_PAGES;
+      if (space.borrow(pageNo) !== undefined) continue;
+      space.put(pageNo, sources[pageNo % SOURCES] as Uint8Array);
+      if (space.borrow(pageNo) === undefined) throw missed('a reader');
+    }
+  }
+}
+
 function armOf(world: World, store: Store): Arm {
   const { batch, isFull } = world;
   let next = 0;
@@ -206,6 +232,7 @@ function armOf(world: World, store: Store): Arm {
       const [from, to] = [next, next + batch];
       next = to;
       const entered = performance.now();
+      borrowAll(world);
       store.before?.(from, to);
       const start = performance.now();
       const count = store.put(from, to);
@@ -233,12 +260,16 @@ export const benchmark: Benchmark = {
 
   cells(mode) {
     const sizes = mode === 'smoke' ? ['8 KiB', '1 MiB'] : Object.keys(SHAPES);
-    return sizes.flatMap((size) => ['roomy', 'full'].map((state) => `${size}, ${state}`));
+    const read = mode === 'full' ? sizes : ['8 KiB'];
+    return [
+      ...sizes.flatMap((size) => ['roomy', 'full'].map((state) => `${size}, ${state}`)),
+      ...read.map((size) => `${size}, read`),
+    ];
   },
 
   async run(cell, context) {
-    const [size = '', state] = cell.split(', ');
-    const world = await worldOf(context, SHAPES[size] as Shape, state === 'full');
+    const [size = '', state = ''] = cell.split(', ');
+    const world = await worldOf(context, SHAPES[size] as Shape, state);
     if (world.isFull) fillUp(world);
     const before = world.pool.stats().evictions;
     const stores = [bareCopy(world), localCache(world), ...lmdbStores(world), ...poolStores(world)];
