@@ -35,7 +35,7 @@ function makeObject(context: Context, pool: Pool): void {
   const draft = pool.create(KEY, bytesOf(context));
   fillWords(draft.bytes, context.seed);
   draft.seal();
-  for (let i = 0; i < SMALL_OBJECTS; i++) pool.put(smallKey(i), Uint8Array.of(i));
+  for (let i = 0; i < SMALL_OBJECTS; i++) pool.put(smallKey(i), new Uint8Array(1024).fill(i));
 }
 
 async function scanRemotely(context: Context, path: string, rounds: number): Promise<Scans> {
@@ -85,11 +85,11 @@ function addScans(context: Context, cell: string, bytes: number, all: readonly S
 async function measureGet(cell: string, context: Context): Promise<void> {
   const { pool, path } = await poolFor(context);
   makeObject(context, pool);
-  const rounds = context.pick(2, 5, 15);
+  const rounds = context.pick(2, 3, 9);
   const all: Scans[] = [];
   // The one who made the object has it in its page table already; each remote begins without.
   if (cell === CELLS[0]) all.push(scanAll(pool, context.seed, context.pick(3, 15, 45)));
-  else for (let node = 0; node < context.pick(1, 4, 8); node++) all.push(await scanRemotely(context, path, rounds));
+  else for (let node = 0; node < context.pick(1, 8, 16); node++) all.push(await scanRemotely(context, path, rounds));
   addScans(context, cell, bytesOf(context), all);
   await pool.disconnect();
 }
