@@ -14,6 +14,8 @@ export interface Machine {
   readonly bootId: Int32Array;
   /** Milliseconds since the epoch. */
   nowMs(): number;
+  /** Milliseconds since some moment, never going back. */
+  elapsedMs(): number;
   /** A random 32-bit word, as a signed integer. */
   randomWord(): number;
   /** Runs the callback when the present synchronous run of the event loop ends. */

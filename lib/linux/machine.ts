@@ -37,6 +37,10 @@ export class LinuxMachine implements Machine {
     return Date.now();
   }
 
+  elapsedMs(): number {
+    return performance.now();
+  }
+
   randomWord(): number {
     return (Math.random() * 2 ** 32) | 0;
   }

@@ -16,9 +16,19 @@ import {
 } from '../pool/index.js';
 import { Domain } from './domain.js';
 import { Loading } from './loading.js';
-import { type CacheOptions, checkCache, checkFetch, checkPages, checkSet, type FetchOptions } from './options.js';
+import {
+  type CacheOptions,
+  checkBytes,
+  checkCache,
+  checkFetch,
+  checkPages,
+  checkSet,
+  type FetchOptions,
+} from './options.js';
 import { copyInto, SharedPageSpace } from './pagespace.js';
 import type { CacheStats, Lease, Loader, PageSpace, SetOptions } from './types.js';
+
+const encoder = new TextEncoder();
 
 export class SharedCache {
   private readonly domain: Domain;
@@ -34,7 +44,8 @@ export class SharedCache {
     if (!(pool instanceof AttachedPool)) throw new PoolError('READ_ONLY', 'A cache needs a node that may write.');
     this.namespace = checked.namespace ?? '';
     this.ttlMs = checked.ttlMs;
-    this.domain = new Domain(pool.session, `${this.namespace}\u0000`, `${this.namespace}\u0000`);
+    const name = `${this.namespace}\u0000`;
+    this.domain = new Domain(pool.session, name, encoder.encode(name));
     this.loading = new Loading(this.domain);
     this.near = this.domain.keys.strings.entries;
     this.reader = pool.session.reader;
@@ -86,6 +97,7 @@ export class SharedCache {
 
   set(key: Key, bytes: Uint8Array, options?: SetOptions): boolean {
     this.domain.session.check();
+    checkBytes(bytes);
     const { ttlMs, metadata, lease } = checkSet(options);
     this.domain.keys.encode(key);
     return this.domain.store(bytes, { ttlMs: ttlMs ?? this.ttlMs, metadata, lease });
@@ -119,9 +131,10 @@ export class SharedCache {
   pages(space: string, options: { pageSize: number }): PageSpace {
     const { pageSize } = checkPages(space, options);
     const { session } = this.domain;
-    // No key of a cache lies there: the space's name comes between two zeros.
-    const prefix = `${this.namespace}\u0000\u0000${space}\u0000`;
-    return new SharedPageSpace(new Domain(session, `${this.namespace}\u0000${space}`, prefix), pageSize);
+    const name = `${this.namespace}\u0000${space}`;
+    // No key of a cache lies there: a namespace is UTF-8, where the byte 255 does not occur.
+    const prefix = Uint8Array.of(255, ...encoder.encode(`${name}\u0000`));
+    return new SharedPageSpace(new Domain(session, name, prefix), pageSize);
   }
 
   /** The page, pinned; on a miss loaded once across all nodes. Rejects with the loader's error only where it was called. */
@@ -172,16 +185,25 @@ export class SharedCache {
   private async runLoader(key: Key, load: Loader, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const startedMs = this.domain.session.machine.nowMs();
     const controller = new AbortController();
-    const forward = () => controller.abort(signal?.reason);
+    let forward = () => {};
+    const aborting = new Promise<never>((_, reject) => {
+      forward = () => {
+        controller.abort(signal?.reason);
+        reject(aborted(signal));
+      };
+    });
+    // Nobody may be waiting for it when it rejects: the loader may have thrown at once.
+    aborting.catch(() => {});
     signal?.addEventListener('abort', forward, { once: true });
     try {
       const loaded = load(key, { signal: controller.signal });
-      const bytes = await (signal === undefined ? loaded : Promise.race([loaded, whenAborted(signal)]));
+      if (signal?.aborted === true) forward();
+      const bytes = await Promise.race([loaded, aborting]);
       if (!(bytes instanceof Uint8Array)) throw new PoolError('OPTION_INVALID', 'load: it must give a Uint8Array.');
       this.loading.loaded(startedMs, false);
       return bytes;
     } catch (error) {
-      if (this.domain.session.isOpen) this.loading.loaded(startedMs, true);
+      this.loading.loaded(startedMs, true);
       throw error;
     } finally {
       signal?.removeEventListener('abort', forward);
@@ -235,13 +257,6 @@ interface SharedLoad {
   signal: AbortSignal | undefined;
 }
 
-function aborted(signal: AbortSignal): PoolError {
-  return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal.reason);
-}
-
-function whenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(aborted(signal));
-    signal.addEventListener('abort', () => reject(aborted(signal)), { once: true });
-  });
+function aborted(signal: AbortSignal | undefined): PoolError {
+  return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal?.reason);
 }

@@ -30,12 +30,12 @@ export class Domain {
   readonly keys: KeySpace;
   readonly space: number;
 
-  /** `name` is unique among the pool's domains; `prefix` begins the key of each object. */
-  constructor(session: NodeSession, name: string, prefix: string) {
+  /** `name` is unique among the pool's domains; `prefix` begins the key of each object, and of none of another domain. */
+  constructor(session: NodeSession, name: string, prefix: Uint8Array) {
     session.check();
     this.session = session;
     this.space = session.parts.spaces.open(encoder.encode(name));
-    this.keys = session.createKeySpace(encoder.encode(prefix), this.space);
+    this.keys = session.createKeySpace(prefix, this.space);
   }
 
   /** Fields of something to store under the key encoded last. */
@@ -65,6 +65,12 @@ export class Domain {
     return { stripe, count: stripes.count(stripe), space: this.space, spaceGeneration };
   }
 
+  /** Whether a fill under the lease would still be taken. */
+  isValid(lease: Lease): boolean {
+    const { stripes, spaces } = this.session.parts;
+    return stripes.count(lease.stripe) === lease.count && spaces.isCurrent(lease.space, lease.spaceGeneration);
+  }
+
   private checkLease(lease: Lease): void {
     const { shards, stripes } = this.session.parts;
     const stripe = stripes.wordOf(shards.ofHash(this.keys.hashLow), this.keys.hashHigh);
@@ -83,7 +89,7 @@ export class Domain {
     const place = this.tryCreate(fields);
     if (place !== undefined) {
       session.parts.segment.writeDraft(place.extent, 0, bytes);
-      const outcome = session.writer.seal(place);
+      const outcome = session.writer.sealOnce(place);
       if (outcome === 'sealed') return true;
       if (outcome === 'stale') {
         session.count('staleFills');

@@ -7,12 +7,15 @@
  *      for another's: it loads for itself.
  * (W3) lack of room is never an error here: the result is then private to the caller.
  */
-import type { DraftFields, DraftPlace } from '../pool/index.js';
+import { PoolError } from '../../lib/errors.js';
+import type { CreateOutcome, DraftFields, DraftPlace, SealOutcome } from '../pool/index.js';
 import { FLAG_LEASED } from '../pool/index.js';
 import type { Domain, StoreOptions } from './domain.js';
 import type { Lease } from './types.js';
 
 export const SYNC_WAIT_MS = 50;
+/** A load that begins with a lease already broken would be for its caller only. */
+const LEASE_TRIES = 2;
 const PARK_MS = 0.2;
 const PAUSE_FIRST_MS = 0.25;
 const PAUSE_LONGEST_MS = 10;
@@ -35,9 +38,16 @@ export class Loading {
   /** Tries to become the loader of the key encoded last, with a draft of so many bytes. */
   claim(size: number, options: StoreOptions): Claim {
     const { session } = this.domain;
-    const lease = this.domain.lease();
-    const fields: DraftFields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
-    const place = session.writer.create(fields);
+    let lease = this.domain.lease();
+    let fields: DraftFields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
+    let place = this.tryCreate(fields);
+    // Whoever finds the shard's lock in dead hands repairs the shard, which ends every lease from before: also this one.
+    for (let tries = 0; typeof place !== 'string' && tries < LEASE_TRIES && !this.domain.isValid(lease); tries++) {
+      session.writer.abort(place);
+      lease = this.domain.lease();
+      fields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
+      place = this.tryCreate(fields);
+    }
     if (place === 'full') return { kind: 'unshared' };
     if (place !== 'exists') {
       session.track(place, undefined);
@@ -48,22 +58,42 @@ export class Loading {
     return { kind: drafter === session.parts.nodes.self ? 'own' : 'others' };
   }
 
+  /** Behind a lock holder that does not run there is no room either. */
+  private tryCreate(fields: DraftFields): CreateOutcome {
+    try {
+      return this.domain.session.writer.create(fields);
+    } catch (error) {
+      if (error instanceof PoolError && (error.code === 'BUSY' || error.code === 'OBJECT_TOO_LARGE')) return 'full';
+      throw error;
+    }
+  }
+
   /** Gives a claim up: the next one who asks loads. */
   abandon(place: DraftPlace): void {
     const { session } = this.domain;
     session.untrack(place);
-    if (session.isOpen) session.writer.abort(place);
+    if (session.isOpen) session.writer.leftovers.abandon(place);
   }
 
   /** Publishes a claim whose draft was made in the right size. False when its page was invalidated meanwhile. */
   publish(place: DraftPlace, bytes: Uint8Array): boolean {
     const { session } = this.domain;
+    session.check();
     session.untrack(place);
     session.parts.segment.writeDraft(place.extent, 0, bytes);
-    const outcome = session.writer.seal(place);
+    const outcome = this.trySeal(place);
     if (outcome === 'sealed') return true;
-    session.count('staleFills');
+    session.count(outcome === 'stale' ? 'staleFills' : 'unshared');
     return false;
+  }
+
+  private trySeal(place: DraftPlace): SealOutcome | 'busy' {
+    try {
+      return this.domain.session.writer.sealOnce(place);
+    } catch (error) {
+      if (error instanceof PoolError && error.code === 'BUSY') return 'busy';
+      throw error;
+    }
   }
 
   /** Blocks this thread for a moment, on a word that moves when the key's shard publishes. */
@@ -79,8 +109,10 @@ export class Loading {
     return this.domain.session.machine.sleep(Math.min(PAUSE_FIRST_MS * 2 ** round, PAUSE_LONGEST_MS));
   }
 
+  /** Counts a load. The loader may have disconnected the node: then there is nothing left to count in. */
   loaded(startedMs: number, failed: boolean): void {
     const { session } = this.domain;
+    if (!session.isOpen) return;
     session.count(failed ? 'loadFailures' : 'loads');
     session.count('loadMicroseconds', (session.machine.nowMs() - startedMs) * 1000);
   }

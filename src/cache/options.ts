@@ -1,6 +1,7 @@
 /** The options of the cache layer, checked at the border. Errors are OPTION_INVALID and name the option. */
 import { z } from 'zod';
 import { PoolError } from '../../lib/errors.js';
+import { METADATA_BYTES_MAX } from '../pool/index.js';
 import type { SetOptions } from './types.js';
 
 export interface CacheOptions {
@@ -24,14 +25,21 @@ export interface PutOptions {
 }
 
 const ttl = z.number().positive().finite().optional();
-const name = z.string().refine((value) => !value.includes('\u0000'), 'must not hold the character U+0000');
+const name = z
+  .string()
+  .refine((value) => !value.includes('\u0000'), 'must not hold the character U+0000')
+  .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair');
 const version = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
 const lease = z
   .object({ stripe: z.number(), count: z.number(), space: z.number(), spaceGeneration: z.number() })
   .optional();
 
 const cacheSchema = z.strictObject({ namespace: name.optional(), ttlMs: ttl });
-const setSchema = z.strictObject({ ttlMs: ttl, metadata: z.instanceof(Uint8Array).optional(), lease });
+const metadata = z
+  .instanceof(Uint8Array)
+  .refine((bytes) => bytes.length <= METADATA_BYTES_MAX, `at most ${METADATA_BYTES_MAX} bytes are kept`)
+  .optional();
+const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease });
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional();
 const fetchSchema = z.strictObject({ ttlMs: ttl, signal });
 const putSchema = z.strictObject({ from: version, until: version, lease });
@@ -71,4 +79,9 @@ export function checkPut(options: PutOptions | undefined): PutOptions {
 export function checkPages(space: string, options: { pageSize: number }): { pageSize: number } {
   check(name.min(1), space, 'space');
   return check(pagesSchema, options, 'pages');
+}
+
+/** Anything else would be stored as other bytes than the caller sees. */
+export function checkBytes(bytes: unknown): void {
+  if (!(bytes instanceof Uint8Array)) throw new PoolError('OPTION_INVALID', 'bytes: expected a Uint8Array.');
 }

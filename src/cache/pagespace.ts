@@ -4,7 +4,7 @@ import { alignedBuffer } from '../../lib/linux/index.js';
 import { type NearEntry, type NearKey, type Page, PinnedPage, PrivatePage, type Reader } from '../pool/index.js';
 import type { Domain } from './domain.js';
 import { Loading, SYNC_WAIT_MS } from './loading.js';
-import { checkPut, type PutOptions } from './options.js';
+import { checkBytes, checkPut, type PutOptions } from './options.js';
 import type { Lease, PageSpace } from './types.js';
 
 type LoadSync = (pageNo: number, target: Uint8Array) => void;
@@ -68,6 +68,7 @@ export class SharedPageSpace implements PageSpace {
 
   put(pageNo: number, bytes: Uint8Array, options?: PutOptions): boolean {
     this.domain.session.check();
+    checkBytes(bytes);
     const checked = checkPut(options);
     if (bytes.length !== this.pageSize) {
       throw new PoolError(
@@ -106,6 +107,7 @@ export class SharedPageSpace implements PageSpace {
       copyInto(target, 0, entry.bytes);
       return true;
     }
+    checkRoom(target, 0, this.pageSize);
     const scratch = this.takeScratch();
     try {
       const waited = this.loadOrWait(pageNo, scratch, load);
@@ -116,19 +118,20 @@ export class SharedPageSpace implements PageSpace {
     }
   }
 
-  /** Whether the last loadOrWait was answered by another node's load. */
+  /** Whether the last loadOrWait to return was answered by another node's load. A loader may call this space again. */
   private metAnothers = false;
 
   /** Loads the page into the scratch and shares it, or waits for who does. Undefined: the bytes are in the scratch only. */
   private loadOrWait(pageNo: number, scratch: Uint8Array, load: LoadSync): NearEntry | undefined {
     const { session, keys } = this.domain;
     const startedMs = session.machine.nowMs();
-    this.metAnothers = false;
     for (let waits = 0; ; waits++) {
       keys.encodePage(pageNo);
       const claim = this.loading.claim(this.pageSize, {});
       if (claim.kind === 'won') {
         this.run(pageNo, scratch, load, () => this.loading.abandon(claim.place));
+        // The loader may have read other pages through this space.
+        this.metAnothers = false;
         keys.encodePage(pageNo);
         return this.loading.publish(claim.place, scratch) ? session.glancePage(keys, pageNo, undefined) : undefined;
       }
@@ -142,6 +145,7 @@ export class SharedPageSpace implements PageSpace {
       if (claim.kind !== 'others' || session.machine.nowMs() - startedMs >= SYNC_WAIT_MS) {
         session.count('unshared');
         this.run(pageNo, scratch, load, () => {});
+        this.metAnothers = false;
         return undefined;
       }
       this.loading.blockBriefly();
@@ -158,6 +162,8 @@ export class SharedPageSpace implements PageSpace {
       throw error;
     }
     this.loading.loaded(startedMs, false);
+    // The loader may have disconnected the node: its draft is undone and its memory perhaps somebody else's by now.
+    this.domain.session.check();
   }
 
   async fetch(pageNo: number, load: Load): Promise<Page> {
@@ -188,8 +194,10 @@ export class SharedPageSpace implements PageSpace {
     const { session, keys } = this.domain;
     const scratch = this.takeScratch();
     const startedMs = session.machine.nowMs();
+    let loaded = false;
     try {
       await load(pageNo, scratch);
+      loaded = true;
       this.loading.loaded(startedMs, false);
       session.check();
       keys.encodePage(pageNo);
@@ -200,10 +208,8 @@ export class SharedPageSpace implements PageSpace {
       }
       return new PrivatePage(keys.pageKey(pageNo), scratch.slice());
     } catch (error) {
-      if (place !== undefined && session.isOpen) {
-        this.loading.loaded(startedMs, true);
-        this.loading.abandon(place);
-      }
+      if (!loaded) this.loading.loaded(startedMs, true);
+      if (place !== undefined) this.loading.abandon(place);
       throw error;
     } finally {
       this.scratches.push(scratch);
@@ -218,6 +224,9 @@ export class SharedPageSpace implements PageSpace {
   }
 
   invalidateRange(first: number, count: number): void {
+    if (!Number.isSafeInteger(count) || count < 0) {
+      throw new PoolError('OPTION_INVALID', `count: ${count} is no number of pages.`);
+    }
     for (let pageNo = first; pageNo < first + count; pageNo++) this.invalidate(pageNo);
   }
 
@@ -228,11 +237,11 @@ export class SharedPageSpace implements PageSpace {
 
 /** Throws OPTION_INVALID when the target has no room for the bytes. */
 export function copyInto(target: Uint8Array, offset: number, bytes: Uint8Array): void {
-  if (offset < 0 || offset + bytes.length > target.length) {
-    throw new PoolError(
-      'OPTION_INVALID',
-      `target: ${bytes.length} bytes do not fit its ${target.length} from ${offset} on.`,
-    );
-  }
+  checkRoom(target, offset, bytes.length);
   target.set(bytes, offset);
+}
+
+function checkRoom(target: Uint8Array, offset: number, length: number): void {
+  if (offset >= 0 && offset + length <= target.length) return;
+  throw new PoolError('OPTION_INVALID', `target: ${length} bytes do not fit its ${target.length} from ${offset} on.`);
 }

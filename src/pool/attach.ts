@@ -77,6 +77,16 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
 export function attach(segment: Segment, machine: Machine, liveness: Liveness, options: AttachOptions): Attached {
   const nodes = new Nodes(segment.words, segment.geometry, machine, liveness);
   nodes.join(options.name);
+  try {
+    return attachAs(nodes, segment, machine, options);
+  } catch (error) {
+    // Before the mapping goes: the thread's list of robust mutexes leads through it. The row is cleaned as a dead one's.
+    nodes.letGo();
+    throw error;
+  }
+}
+
+function attachAs(nodes: Nodes, segment: Segment, machine: Machine, options: AttachOptions): Attached {
   let repair: Repair | undefined;
   const parts = partsFor(segment, machine, nodes, (lock) => repair?.repair(lock));
   const writer = new Writer(parts);

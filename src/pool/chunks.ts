@@ -2,7 +2,7 @@
  * The chunk table: which shard owns each chunk of the data region, and what for. Guarded by the chunk lock, a leaf: it
  * is taken under a shard's lock or alone, and no other lock is taken under it.
  *
- * (C1) a chunk is free, serves one size class of one shard, or is part of a run that one object fills.
+ * (C1) a chunk is free, is shared by the objects of one shard, or is part of a run that one object fills.
  * (C2) an owned chunk changes hands only under its owner's shard lock as well, so a shard reads its own chunks under its
  *      own lock alone.
  * (C3) a claim keeps everybody but the claimer from putting anything new into a chunk; it names a row, and is void once
@@ -14,7 +14,7 @@
 import { PoolError } from '../../lib/errors.js';
 import type { Words } from '../../lib/words.js';
 import type { Geometry } from './geometry.js';
-import { CHUNK_CLASS, CHUNK_FREE, CHUNK_RUN, CHUNK_RUN_NEXT, ChunkEntry, Control } from './layout.js';
+import { CHUNK_FREE, CHUNK_RUN, CHUNK_RUN_NEXT, CHUNK_SHARED, ChunkEntry, Control } from './layout.js';
 import type { Locks } from './locks.js';
 
 const { kind: KIND, shard: SHARD, size: SIZE, claim: CLAIM } = ChunkEntry.word;
@@ -55,7 +55,7 @@ export class Chunks {
   shard(chunk: number): number {
     return this.words.read(this.entry(chunk) + SHARD);
   }
-  /** Granules of one extent of a class chunk; chunks of a run. */
+  /** Chunks of a run; for its later chunks their place in it. */
   size(chunk: number): number {
     return this.words.read(this.entry(chunk) + SIZE) >>> 0;
   }
@@ -89,6 +89,11 @@ export class Chunks {
 
   private set(chunk: number, kind: number, shard: number, size: number): void {
     const at = this.entry(chunk);
+    // ORDER chunk-1: free before it names no shard, its shard before it is taken; pairs with repair, which looks unlocked.
+    if (kind === CHUNK_FREE) {
+      this.words.store(at + KIND, kind);
+      return;
+    }
     this.words.write(at + SHARD, shard);
     this.words.write(at + SIZE, size);
     this.words.store(at + KIND, kind);
@@ -98,8 +103,8 @@ export class Chunks {
     this.words.write(this.freeWord, Math.max(0, this.words.read(this.freeWord) + by));
   }
 
-  /** Gives the shard a free chunk for a size class, or -1. The caller holds the shard's lock. */
-  takeFree(shard: number, granules: number): number {
+  /** Gives the shard a free chunk, or -1. The caller holds the shard's lock. */
+  takeFree(shard: number): number {
     if (this.freeCount() === 0) return -1;
     return this.guarded(() => {
       const { chunks } = this.geometry;
@@ -107,7 +112,7 @@ export class Chunks {
       for (let i = 0; i < chunks; i++) {
         const chunk = (hint + i) % chunks;
         if (this.kind(chunk) !== CHUNK_FREE || this.isClaimed(chunk)) continue;
-        this.set(chunk, CHUNK_CLASS, shard, granules);
+        this.set(chunk, CHUNK_SHARED, shard, 0);
         this.addFree(-1);
         this.words.write(this.hintWord, chunk + 1);
         return chunk;
@@ -167,12 +172,12 @@ export class Chunks {
     });
   }
 
-  /** Turns one claimed free chunk into a class chunk of the shard. */
-  takeClaimedForClass(shard: number, chunk: number, granules: number): boolean {
+  /** Turns one claimed free chunk into a shared chunk of the shard. */
+  takeClaimedChunk(shard: number, chunk: number): boolean {
     return this.guarded(() => {
       const mine = this.words.load(this.entry(chunk) + CLAIM) === this.claimer;
       if (!mine || this.kind(chunk) !== CHUNK_FREE) return false;
-      this.set(chunk, CHUNK_CLASS, shard, granules);
+      this.set(chunk, CHUNK_SHARED, shard, 0);
       this.words.store(this.entry(chunk) + CLAIM, 0);
       this.addFree(-1);
       return true;

@@ -1,36 +1,49 @@
 /**
  * Extents: space for one object each, in the chunks of its shard. Everything here is guarded by the shard's lock and
- * derived from the slots: which extents of a chunk are taken is a bitmap, the chunks of a class with room are a list.
+ * derived from the slots.
  *
- * (X1) a chunk is listed under its class exactly while it has a free extent.
- * (X2) a chunk whose last extent is freed goes back to the chunk table at once: no class keeps what it does not use.
+ * An extent is as many contiguous granules as its object needs, anywhere in a chunk: there are no size classes, so no
+ * class can keep what the workload has left behind, and nothing but the last granule is wasted inside. What is left is
+ * fragmentation between extents; eviction clears contiguous room where it is (see reclaim.ts). An object larger than a
+ * chunk is a run of whole chunks.
+ *
+ * (X1) a granule of a chunk is taken in its bitmap exactly while one slot's extent holds it.
+ * (X2) the shard's chunks are one list; a chunk whose last extent is freed goes back to the chunk table at once.
+ * (X3) `longest` is at least the longest free run of the chunk: a search that fails sets it to what it met.
+ * (X4) an object of whole OS pages begins at an OS page, for direct I/O.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Words } from '../../lib/words.js';
+import { Bitmap } from './bitmap.js';
 import type { Chunks } from './chunks.js';
 import { alignUp, type Geometry } from './geometry.js';
-import { CHUNK_CLASS, CHUNK_RUN, CHUNK_RUN_NEXT, ChunkUse, CLASS_HEADS, NO_EXTENT, ShardHead } from './layout.js';
-import { type SizeClass, SizeClasses } from './sizeclasses.js';
+import { CHUNK_RUN, CHUNK_RUN_NEXT, CHUNK_SHARED, ChunkUse, NO_EXTENT, ShardHead } from './layout.js';
 
-const { used: USED, next: NEXT, previous: PREVIOUS, hint: HINT, listed: LISTED } = ChunkUse.word;
+const { used: USED, next: NEXT, previous: PREVIOUS, longest: LONGEST, lowest: LOWEST } = ChunkUse.word;
+const OS_PAGE_BYTES = 4096;
 
 export class Extents {
-  readonly classes: SizeClasses;
   readonly chunkGranules: number;
   private readonly words: Words;
   private readonly geometry: Geometry;
   private readonly chunks: Chunks;
+  private readonly bitmap: Bitmap;
 
   constructor(words: Words, geometry: Geometry, chunks: Chunks) {
     this.words = words;
     this.geometry = geometry;
     this.chunks = chunks;
     this.chunkGranules = geometry.chunkBytes / geometry.granuleBytes;
-    this.classes = new SizeClasses(this.chunkGranules, Math.max(1, 4096 / geometry.granuleBytes));
+    this.bitmap = new Bitmap(words, this.chunkGranules);
   }
 
   granulesOf(bytes: number): number {
     return Math.ceil(bytes / this.geometry.granuleBytes);
+  }
+
+  /** Whether so many bytes take a run of whole chunks. */
+  isRun(bytes: number): boolean {
+    return bytes > this.geometry.chunkBytes;
   }
 
   /** Chunks of the run that so many bytes take. */
@@ -42,85 +55,100 @@ export class Extents {
     return Math.floor(extent / this.chunkGranules);
   }
 
+  /** Granules that an extent's first granule is a multiple of. */
+  alignmentOf(bytes: number): number {
+    return bytes % OS_PAGE_BYTES === 0 ? Math.max(1, OS_PAGE_BYTES / this.geometry.granuleBytes) : 1;
+  }
+
   private use(chunk: number): number {
     return this.geometry.regions.chunkUses.word + chunk * ChunkUse.words;
   }
-  private bitmap(chunk: number): number {
-    return this.geometry.regions.bitmaps.word + chunk * this.geometry.bitmapWords;
+  private bits(chunk: number): Bitmap {
+    return this.bitmap.at(this.geometry.regions.bitmaps.word + chunk * this.geometry.bitmapWords);
   }
-  private head(shard: number, sizeClass: SizeClass): number {
-    return this.geometry.regions.classHeads.word + shard * CLASS_HEADS + sizeClass.index;
+  private head(shard: number): number {
+    return this.geometry.regions.shardHeads.word + shard * ShardHead.words + ShardHead.word.chunkHead;
   }
+  /** Granules of the chunk that extents hold. */
   usedOf(chunk: number): number {
     return this.words.read(this.use(chunk) + USED) >>> 0;
   }
 
   private countGranules(shard: number, by: number): void {
-    const word = this.geometry.regions.shardHeads.word + shard * ShardHead.words + ShardHead.word.grainsUsed;
+    const word = this.geometry.regions.shardHeads.word + shard * ShardHead.words + ShardHead.word.granulesUsed;
     this.words.write(word, Math.max(0, (this.words.read(word) >>> 0) + by));
   }
 
-  /** An extent of the class in a chunk the shard already has, or in a free chunk; NO_EXTENT when there is none. */
-  allocate(shard: number, sizeClass: SizeClass): number {
-    const chunk = this.chunkWithRoom(shard, sizeClass);
-    if (chunk >= 0) return this.take(shard, sizeClass, chunk);
-    const fresh = this.chunks.takeFree(shard, sizeClass.granules);
+  /** An extent in a chunk that the shard has, or in a free one; NO_EXTENT when there is no room. Not for runs. */
+  allocate(shard: number, bytes: number): number {
+    const granules = this.granulesOf(bytes);
+    const found = this.search(shard, granules, this.alignmentOf(bytes));
+    if (found !== NO_EXTENT) return found;
+    const fresh = this.chunks.takeFree(shard);
     if (fresh < 0) return NO_EXTENT;
-    this.adopt(shard, sizeClass, fresh);
-    return this.take(shard, sizeClass, fresh);
+    this.adopt(shard, fresh);
+    return this.take(shard, fresh, 0, granules);
   }
 
-  /** A chunk that has just become the shard's, for this class: empty, and listed. */
-  adopt(shard: number, sizeClass: SizeClass, chunk: number): void {
-    this.words.fill(this.bitmap(chunk), this.geometry.bitmapWords, 0);
-    this.words.fill(this.use(chunk), ChunkUse.words, 0);
-    this.link(shard, sizeClass, chunk);
+  /** Whether `allocate` would find room. */
+  hasRoom(shard: number, bytes: number): boolean {
+    return (
+      this.chunks.freeCount() > 0 || this.place(shard, this.granulesOf(bytes), this.alignmentOf(bytes)) !== NO_EXTENT
+    );
   }
 
-  /** A listed chunk that nobody else has claimed. */
-  private chunkWithRoom(shard: number, sizeClass: SizeClass): number {
-    const { chunks } = this.geometry;
-    let chunk = this.words.read(this.head(shard, sizeClass)) - 1;
-    for (let steps = 0; chunk >= 0 && steps <= chunks; steps++) {
-      this.checkOwned(chunk, shard, sizeClass.granules);
-      if (!this.chunks.isClaimed(chunk)) return chunk;
-      chunk = this.words.read(this.use(chunk) + NEXT) - 1;
-    }
-    return -1;
+  private search(shard: number, granules: number, alignment: number): number {
+    const place = this.place(shard, granules, alignment);
+    if (place === NO_EXTENT) return NO_EXTENT;
+    const chunk = this.chunkOf(place);
+    return this.take(shard, chunk, place - chunk * this.chunkGranules, granules);
   }
 
-  private checkOwned(chunk: number, shard: number, granules: number): void {
-    const inside = chunk >= 0 && chunk < this.geometry.chunks;
-    const owned = inside && this.chunks.kind(chunk) === CHUNK_CLASS && this.chunks.shard(chunk) === shard;
-    if (!owned || this.chunks.size(chunk) !== granules) throw this.chunks.corrupt(chunk);
-  }
-
-  private take(shard: number, sizeClass: SizeClass, chunk: number): number {
+  /** First fit over the shard's chunks: the granule, not yet taken. */
+  private place(shard: number, granules: number, alignment: number): number {
     const { words } = this;
-    const use = this.use(chunk);
-    const index = this.freeBit(chunk, sizeClass.perChunk, words.read(use + HINT) >>> 0);
-    if (index < 0) throw this.chunks.corrupt(chunk);
-    const word = this.bitmap(chunk) + (index >> 5);
-    words.write(word, words.read(word) | (1 << (index & 31)));
-    const used = words.read(use + USED) + 1;
-    words.write(use + USED, used);
-    words.write(use + HINT, index >> 5);
-    if (used >= sizeClass.perChunk) this.unlink(shard, sizeClass, chunk);
-    this.countGranules(shard, sizeClass.granules);
-    return chunk * this.chunkGranules + index * sizeClass.granules;
+    let chunk = words.read(this.head(shard)) - 1;
+    for (let steps = 0; chunk >= 0 && steps <= this.geometry.chunks; steps++) {
+      this.checkOwned(chunk, shard);
+      const use = this.use(chunk);
+      if (words.read(use + LONGEST) >>> 0 >= granules && !this.chunks.isClaimed(chunk)) {
+        const lowest = words.read(use + LOWEST) >>> 0;
+        const first = this.bits(chunk).find(granules, alignment, lowest);
+        if (first >= 0) return chunk * this.chunkGranules + first;
+        // A run long enough but not aligned stays for objects that need no alignment.
+        words.write(use + LONGEST, this.bitmap.longest);
+      }
+      chunk = words.read(use + NEXT) - 1;
+    }
+    return NO_EXTENT;
   }
 
-  private freeBit(chunk: number, perChunk: number, hint: number): number {
-    const bitmap = this.bitmap(chunk);
-    const wordCount = (perChunk + 31) >> 5;
-    for (let i = 0; i < wordCount; i++) {
-      const at = (hint + i) % wordCount;
-      const free = ~this.words.read(bitmap + at);
-      if (free === 0) continue;
-      const index = at * 32 + (31 - Math.clz32(free & -free));
-      if (index < perChunk) return index;
+  private checkOwned(chunk: number, shard: number): void {
+    const isInside = chunk >= 0 && chunk < this.geometry.chunks;
+    if (!isInside || this.chunks.kind(chunk) !== CHUNK_SHARED || this.chunks.shard(chunk) !== shard) {
+      throw this.chunks.corrupt(chunk);
     }
-    return -1;
+  }
+
+  private take(shard: number, chunk: number, first: number, granules: number): number {
+    const use = this.use(chunk);
+    this.bits(chunk).set(first, granules, true);
+    this.words.write(use + USED, this.usedOf(chunk) + granules);
+    if (first === this.words.read(use + LOWEST) >>> 0) this.words.write(use + LOWEST, first + granules);
+    this.countGranules(shard, granules);
+    return chunk * this.chunkGranules + first;
+  }
+
+  /** A chunk that has just become the shard's: empty, and listed. */
+  adopt(shard: number, chunk: number): void {
+    this.words.fill(
+      this.geometry.regions.bitmaps.word + chunk * this.geometry.bitmapWords,
+      this.geometry.bitmapWords,
+      0,
+    );
+    this.words.fill(this.use(chunk), ChunkUse.words, 0);
+    this.words.write(this.use(chunk) + LONGEST, this.chunkGranules);
+    this.link(shard, chunk);
   }
 
   /** A run of free chunks for an object larger than a chunk; NO_EXTENT when there is none. */
@@ -133,7 +161,7 @@ export class Extents {
   adoptRun(shard: number, first: number, length: number): number {
     for (let chunk = first; chunk < first + length; chunk++) {
       this.words.fill(this.use(chunk), ChunkUse.words, 0);
-      this.words.write(this.use(chunk) + USED, 1);
+      this.words.write(this.use(chunk) + USED, this.chunkGranules);
     }
     this.countGranules(shard, length * this.chunkGranules);
     return first * this.chunkGranules;
@@ -142,101 +170,119 @@ export class Extents {
   /** Gives an extent back. `bytes` is what its slot said it holds. */
   free(shard: number, extent: number, bytes: number): void {
     if (extent === NO_EXTENT) return;
-    const sizeClass = this.classes.classFor(this.granulesOf(bytes));
     const chunk = this.chunkOf(extent);
-    if (sizeClass === undefined) this.freeRun(shard, chunk, this.runLengthOf(bytes));
-    else this.freeInClass(shard, sizeClass, chunk, extent - chunk * this.chunkGranules);
+    if (this.isRun(bytes)) this.freeRun(shard, chunk, this.runLengthOf(bytes));
+    else this.freeGranules(shard, chunk, extent - chunk * this.chunkGranules, this.granulesOf(bytes));
   }
 
   private freeRun(shard: number, first: number, length: number): void {
-    const inside = first >= 0 && first + length <= this.geometry.chunks;
-    const owned = inside && this.chunks.kind(first) === CHUNK_RUN && this.chunks.shard(first) === shard;
-    if (!owned || this.chunks.size(first) !== length) throw this.chunks.corrupt(first);
+    const isInside = first >= 0 && first + length <= this.geometry.chunks;
+    const isOwned = isInside && this.chunks.kind(first) === CHUNK_RUN && this.chunks.shard(first) === shard;
+    if (!isOwned || this.chunks.size(first) !== length) throw this.chunks.corrupt(first);
     this.countGranules(shard, -length * this.chunkGranules);
     this.chunks.free(first, length);
   }
 
-  private freeInClass(shard: number, sizeClass: SizeClass, chunk: number, offset: number): void {
-    this.checkOwned(chunk, shard, sizeClass.granules);
+  private freeGranules(shard: number, chunk: number, first: number, granules: number): void {
+    this.checkOwned(chunk, shard);
     const { words } = this;
-    const index = offset / sizeClass.granules;
-    const word = this.bitmap(chunk) + (index >> 5);
-    const bit = 1 << (index & 31);
-    if (!Number.isInteger(index) || (words.read(word) & bit) === 0) throw this.chunks.corrupt(chunk);
-    words.write(word, words.read(word) & ~bit);
+    const bits = this.bits(chunk);
     const use = this.use(chunk);
-    const used = words.read(use + USED) - 1;
-    words.write(use + USED, used);
-    this.countGranules(shard, -sizeClass.granules);
-    if (words.read(use + LISTED) === 0) this.link(shard, sizeClass, chunk);
-    if (used > 0) return;
-    this.unlink(shard, sizeClass, chunk);
+    if (!bits.isAll(first, granules, true) || this.usedOf(chunk) < granules) throw this.chunks.corrupt(chunk);
+    bits.set(first, granules, false);
+    words.write(use + USED, this.usedOf(chunk) - granules);
+    words.write(use + LONGEST, Math.max(words.read(use + LONGEST) >>> 0, bits.runAround(first, granules)));
+    words.write(use + LOWEST, Math.min(words.read(use + LOWEST) >>> 0, first));
+    this.countGranules(shard, -granules);
+    if (this.usedOf(chunk) > 0) return;
+    this.unlink(shard, chunk);
     this.chunks.free(chunk, 1);
   }
 
-  private link(shard: number, sizeClass: SizeClass, chunk: number): void {
+  private link(shard: number, chunk: number): void {
     const { words } = this;
-    const head = this.head(shard, sizeClass);
-    const first = words.read(head);
+    const first = words.read(this.head(shard));
     words.write(this.use(chunk) + NEXT, first);
     words.write(this.use(chunk) + PREVIOUS, 0);
-    words.write(this.use(chunk) + LISTED, 1);
-    if (first > 0) {
-      this.checkOwned(first - 1, shard, sizeClass.granules);
+    if (first !== 0) {
+      this.checkOwned(first - 1, shard);
       words.write(this.use(first - 1) + PREVIOUS, chunk + 1);
     }
-    words.write(head, chunk + 1);
+    words.write(this.head(shard), chunk + 1);
   }
 
-  private unlink(shard: number, sizeClass: SizeClass, chunk: number): void {
+  private unlink(shard: number, chunk: number): void {
     const { words } = this;
     const next = words.read(this.use(chunk) + NEXT);
     const previous = words.read(this.use(chunk) + PREVIOUS);
     if (next !== 0) {
-      this.checkOwned(next - 1, shard, sizeClass.granules);
+      this.checkOwned(next - 1, shard);
       words.write(this.use(next - 1) + PREVIOUS, previous);
     }
-    if (previous !== 0) {
-      this.checkOwned(previous - 1, shard, sizeClass.granules);
+    if (previous === 0) words.write(this.head(shard), next);
+    else {
+      this.checkOwned(previous - 1, shard);
       words.write(this.use(previous - 1) + NEXT, next);
-    } else words.write(this.head(shard, sizeClass), next);
-    words.write(this.use(chunk) + LISTED, 0);
+    }
+  }
+
+  /** The shard's chunks in list order, as far as the list is whole. For the census. */
+  listed(shard: number): number[] {
+    const found: number[] = [];
+    let chunk = this.words.read(this.head(shard)) - 1;
+    while (chunk >= 0 && chunk < this.geometry.chunks && found.length <= this.geometry.chunks) {
+      found.push(chunk);
+      chunk = this.words.read(this.use(chunk) + NEXT) - 1;
+    }
+    return found;
+  }
+
+  /** Whether an extent's granules are all taken in their bitmap. For the census. */
+  isTaken(extent: number, bytes: number): boolean {
+    const chunk = this.chunkOf(extent);
+    if (chunk < 0 || chunk >= this.geometry.chunks) return false;
+    return this.bits(chunk).isAll(extent - chunk * this.chunkGranules, this.granulesOf(bytes), true);
+  }
+
+  /** Granules taken in the chunk's bitmap. For the census. */
+  takenIn(chunk: number): number {
+    return this.bits(chunk).count();
   }
 
   /** Forgets all use of the shard's chunks before `claimForRepair` counts it anew. */
   resetShard(shard: number): void {
     const { words, geometry } = this;
-    words.fill(geometry.regions.classHeads.word + shard * CLASS_HEADS, CLASS_HEADS, 0);
-    words.write(geometry.regions.shardHeads.word + shard * ShardHead.words + ShardHead.word.grainsUsed, 0);
+    words.write(this.head(shard), 0);
+    words.write(geometry.regions.shardHeads.word + shard * ShardHead.words + ShardHead.word.granulesUsed, 0);
     for (let chunk = 0; chunk < geometry.chunks; chunk++) {
       if (!this.belongsTo(chunk, shard)) continue;
       words.fill(this.use(chunk), ChunkUse.words, 0);
-      words.fill(this.bitmap(chunk), geometry.bitmapWords, 0);
+      words.fill(geometry.regions.bitmaps.word + chunk * geometry.bitmapWords, geometry.bitmapWords, 0);
     }
   }
 
   private belongsTo(chunk: number, shard: number): boolean {
+    // ORDER chunk-1: kind before shard: a chunk that another shard is freeing is seen free; pairs with Chunks.set.
     const kind = this.chunks.kind(chunk);
-    const taken = kind === CHUNK_CLASS || kind === CHUNK_RUN || kind === CHUNK_RUN_NEXT;
-    return taken && this.chunks.shard(chunk) === shard;
+    const isOwned = kind === CHUNK_SHARED || kind === CHUNK_RUN || kind === CHUNK_RUN_NEXT;
+    return isOwned && this.chunks.shard(chunk) === shard;
   }
 
   /** During repair: marks a slot's extent as taken. False when it does not fit what the chunks say, or is taken. */
   claimForRepair(shard: number, extent: number, bytes: number): boolean {
     if (extent === NO_EXTENT) return true;
-    const sizeClass = this.classes.classFor(this.granulesOf(bytes));
     const chunk = this.chunkOf(extent);
     if (chunk < 0 || chunk >= this.geometry.chunks || !this.belongsTo(chunk, shard)) return false;
-    if (sizeClass === undefined) return this.claimRun(shard, chunk, this.runLengthOf(bytes));
-    const index = (extent - chunk * this.chunkGranules) / sizeClass.granules;
-    const fits = this.chunks.kind(chunk) === CHUNK_CLASS && this.chunks.size(chunk) === sizeClass.granules;
-    if (!fits || !Number.isInteger(index) || index >= sizeClass.perChunk) return false;
-    const word = this.bitmap(chunk) + (index >> 5);
-    const bit = 1 << (index & 31);
-    if ((this.words.read(word) & bit) !== 0) return false;
-    this.words.write(word, this.words.read(word) | bit);
-    this.words.write(this.use(chunk) + USED, this.usedOf(chunk) + 1);
-    this.countGranules(shard, sizeClass.granules);
+    if (this.isRun(bytes)) {
+      return extent === chunk * this.chunkGranules && this.claimRun(shard, chunk, this.runLengthOf(bytes));
+    }
+    const granules = this.granulesOf(bytes);
+    const first = extent - chunk * this.chunkGranules;
+    const bits = this.bits(chunk);
+    if (this.chunks.kind(chunk) !== CHUNK_SHARED || !bits.isAll(first, granules, false)) return false;
+    bits.set(first, granules, true);
+    this.words.write(this.use(chunk) + USED, this.usedOf(chunk) + granules);
+    this.countGranules(shard, granules);
     return true;
   }
 
@@ -250,16 +296,14 @@ export class Extents {
     return true;
   }
 
-  /** The end of repair: chunks of the shard that no slot uses are freed, those with room are listed. */
+  /** The end of repair: chunks of the shard that no slot uses are freed, the others listed. */
   settleShard(shard: number): void {
     for (let chunk = 0; chunk < this.geometry.chunks; chunk++) {
       if (!this.belongsTo(chunk, shard)) continue;
-      const used = this.usedOf(chunk);
-      if (used === 0) this.chunks.free(chunk, 1);
-      else if (this.chunks.kind(chunk) === CHUNK_CLASS) {
-        const sizeClass = this.classes.exactly(this.chunks.size(chunk));
-        if (sizeClass === undefined) throw this.chunks.corrupt(chunk);
-        if (used < sizeClass.perChunk) this.link(shard, sizeClass, chunk);
+      if (this.usedOf(chunk) === 0) this.chunks.free(chunk, 1);
+      else if (this.chunks.kind(chunk) === CHUNK_SHARED) {
+        this.words.write(this.use(chunk) + LONGEST, this.chunkGranules);
+        this.link(shard, chunk);
       }
     }
   }
@@ -278,9 +322,6 @@ export class Extents {
 
   /** Bytes of the extent that an object of so many bytes takes. */
   occupiedBytes(bytes: number): number {
-    if (bytes === 0) return 0;
-    const sizeClass = this.classes.classFor(this.granulesOf(bytes));
-    if (sizeClass !== undefined) return sizeClass.granules * this.geometry.granuleBytes;
-    return alignUp(bytes, this.geometry.chunkBytes);
+    return alignUp(bytes, this.isRun(bytes) ? this.geometry.chunkBytes : this.geometry.granuleBytes);
   }
 }

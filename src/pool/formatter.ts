@@ -5,7 +5,7 @@
  */
 import { LinuxMachine, type PoolFile } from '../../lib/linux/index.js';
 import { type Geometry, geometryOf } from './geometry.js';
-import { CHUNK_FREE, ChunkEntry, Control, Slot, SPACE_UNUSED, Space, STATE_FREE } from './layout.js';
+import { CHUNK_FREE, ChunkEntry, Control, Slot, SPACE_UNUSED, Space, STATE_FREE, Superblock } from './layout.js';
 import type { CheckedFormat } from './options.js';
 import { Segment } from './segment.js';
 import { makePolicies } from './shardpolicy.js';
@@ -36,6 +36,7 @@ function fillRegions(segment: Segment, geometry: Geometry): void {
 export async function formatFile(file: PoolFile, options: CheckedFormat): Promise<void> {
   const geometry = geometryOf(options.plan);
   const isFile = file.stats().isFile();
+  const isBlank = isFile && file.stats().size === 0;
   file.writeStart(markInterrupted());
   if (isFile) {
     file.setMode(options.mode);
@@ -49,8 +50,8 @@ export async function formatFile(file: PoolFile, options: CheckedFormat): Promis
   const segment = new Segment(file, geometry, true);
   const machine = new LinuxMachine(segment.metadata.address);
   const { words } = segment;
-  // Device memory is not zeroed; of a new file this part is.
-  if (!isFile) words.fill(0, words.length, 0);
+  // Device memory is not zeroed, nor what an interrupted format left; a new file is. The mark of the interruption stays.
+  if (!isBlank) words.fill(Superblock.words, words.length - Superblock.words, 0);
   fillRegions(segment, geometry);
   const poolId = [0, 1, 2, 3].map(() => machine.randomWord());
   const identity = { plan: options.plan, seed: machine.randomWord(), poolId, createdAtMs: machine.nowMs() };

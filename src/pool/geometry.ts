@@ -4,7 +4,7 @@
  *
  * (G1) regions follow one another in the order of `regions` below, each line-aligned; data is 2 MiB-aligned.
  * (G2) shards and chunks scale down with the pool: at least 1,024 objects a shard unless the pool has fewer, at least
- *      32 chunks in all, so that a class that holds half a chunk strands little.
+ *      32 chunks in all, and 8 to a shard.
  * (G3) each shard has spare slots beyond its capacity, so that retired pages can wait in limbo and one scan of all
  *      hazards serves many of them. The capacity is hard: spare slots never hold live objects beyond it.
  */
@@ -16,7 +16,6 @@ import {
   Bucket,
   ChunkEntry,
   ChunkUse,
-  CLASS_HEADS,
   Control,
   HazardHead,
   LockLine,
@@ -66,7 +65,6 @@ const REGION_NAMES = [
   'touches',
   'touchesDrained',
   'shardHeads',
-  'classHeads',
   'policyHeads',
   'policyEntries',
   'ghosts',
@@ -87,6 +85,8 @@ export interface Geometry extends Plan {
   readonly bucketsPerShard: number;
   readonly stripesPerShard: number;
   readonly ringRecords: number;
+  /** Of one node's touch ring for one shard. */
+  readonly touchEntries: number;
   readonly ghostLines: number;
   readonly pinsPerNode: number;
   readonly chunkBytes: number;
@@ -100,13 +100,14 @@ export interface Geometry extends Plan {
   readonly regions: Readonly<Record<RegionName, Region>>;
 }
 
-export const TOUCH_ENTRIES = 64;
 /** A borrow is good for 1,024 further borrows; one entry more is the scratch that a failed borrow may use. */
 export const BORROW_ENTRIES = 1026;
 export const GRANULE_BYTES_MIN = 64;
 const MIB = 1024 * 1024;
 const DATA_ALIGNMENT = 2 * MIB;
 const SPACES = 256;
+/** Hits a node may have between two evictions of a shard before the policy misses some: fewer shards, longer rings. */
+const TOUCHES_OF_NODE = 4096;
 const PINS_MIN = 65_536;
 const SHARD_OBJECTS_WANTED = 1024;
 const SHARD_OBJECTS_MAX = 16_384;
@@ -166,10 +167,9 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     hazardHeads: [HazardHead.words, maxNodes],
     pins: [counts.pinsPerNode, maxNodes],
     borrows: [alignUp(BORROW_ENTRIES, 16), maxNodes],
-    touches: [TouchHead.words + TOUCH_ENTRIES, maxNodes * shards],
+    touches: [TouchHead.words + counts.touchEntries, maxNodes * shards],
     touchesDrained: [alignUp(maxNodes, 16), shards],
     shardHeads: [ShardHead.words, shards],
-    classHeads: [CLASS_HEADS, shards],
     policyHeads: [PolicyHead.words, shards],
     policyEntries: [PolicyEntry.words * alignUp(slotsPerShard, 16), shards],
     ghosts: [16 * counts.ghostLines, shards],
@@ -205,6 +205,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     slotsPerShard,
     bucketsPerShard: powerOfTwoAtLeast((slotsPerShard * 1.7) / BUCKET_ENTRIES),
     stripesPerShard: clamp(powerOfTwoAtMost(slotsPerShard / 8), 64, 1024),
+    touchEntries: clamp(TOUCHES_OF_NODE / shards, 64, 1024),
     ringRecords: clamp(powerOfTwoAtMost(slotsPerShard / 4), 64, 1024),
     ghostLines: plan.eviction === 's3-fifo' ? ghostLinesFor(capacity) : 1,
     pinsPerNode: alignUp(Math.min(PINS_MIN, shards * slotsPerShard), 16),

@@ -36,6 +36,7 @@ export class Hazards {
   private position = 0;
   private count = 0;
   private high = 0;
+  private closed = false;
   private readonly freePins: number[] = [];
   private readonly pinned = new Map<number, { entry: number; holders: number }>();
   private readonly endRun = () => this.clearBorrows();
@@ -68,7 +69,14 @@ export class Hazards {
     this.words.store(this.head + BORROW_COUNT, this.count);
   }
 
+  /** The node leaves: its row may be another's when the run ends. */
+  close(): void {
+    this.clearBorrows();
+    this.closed = true;
+  }
+
   private clearBorrows(): void {
+    if (this.closed) return;
     this.words.store(this.head + BORROW_COUNT, 0);
     this.count = 0;
     this.position = 0;

@@ -1,6 +1,6 @@
 export { sizeFor as poolSizeFor } from './geometry.js';
 export { displayKey, type KeySpace } from './keys.js';
-export { FLAG_DETACHED, FLAG_LEASED, FLAG_VERSIONED } from './layout.js';
+export { FLAG_DETACHED, FLAG_LEASED, FLAG_VERSIONED, METADATA_BYTES_MAX } from './layout.js';
 export { listObjects, totalOf } from './listing.js';
 export type { NearEntry, NearKey } from './near.js';
 export type { NodeSession } from './node.js';
@@ -11,4 +11,4 @@ export { AttachedPool } from './pool.js';
 export type { Reader } from './reader.js';
 export type { DraftFields } from './slots.js';
 export * from './types.js';
-export type { DraftPlace } from './writer.js';
+export type { CreateOutcome, DraftPlace, SealOutcome } from './writer.js';

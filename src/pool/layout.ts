@@ -49,7 +49,8 @@ export const NAME_BYTES_MAX = 48;
 export const SPACE_NAME_BYTES_MAX = 208;
 
 export const CHUNK_FREE = 1;
-export const CHUNK_CLASS = 2;
+/** Its shard's objects share it. */
+export const CHUNK_SHARED = 2;
 export const CHUNK_RUN = 3;
 export const CHUNK_RUN_NEXT = 4;
 
@@ -141,7 +142,10 @@ export const NodeMark = struct('NodeMark', [
 
 /** The row is free for a new node exactly when cleanedUpTo equals its incarnation. */
 export const NodeCleaning = struct('NodeCleaning', [
-  { writer: 'holder of the node lock', fields: { cleanedUpTo: 'sync32', reserved1: ['u32', 15] } },
+  {
+    writer: 'the node when it leaves; after its death the holder of the node lock',
+    fields: { cleanedUpTo: 'sync32', reserved1: ['u32', 15] },
+  },
 ]);
 
 export const HazardHead = struct('HazardHead', [
@@ -162,15 +166,14 @@ export const ShardHead = struct('ShardHead', [
       draftCount: 'u32',
       limboCount: 'u32',
       limboHead: 'u32',
-      grainsUsed: 'u32',
+      granulesUsed: 'u32',
+      /** First chunk + 1 of the shard's list. */
+      chunkHead: 'u32',
       retainedCount: 'u32',
-      reserved2: ['u32', 9],
+      reserved2: ['u32', 8],
     },
   },
 ]);
-
-/** First word + 1 of nothing: heads hold chunk + 1, zero is an empty list. */
-export const CLASS_HEADS = 128;
 
 export const RetireRecord = record('RetireRecord', SHARD, {
   number: 'sync32',
@@ -237,7 +240,7 @@ export const Space = struct('Space', [
 export const ChunkEntry = record('ChunkEntry', 'holder of the chunk lock', {
   kind: 'sync32',
   shard: 'u32',
-  /** Granules of one extent (class), or chunks of the run. */
+  /** Chunks of the run; for its later chunks their place in it. */
   size: 'u32',
   /** Row + 1 of the node that is emptying it for a run, or 0. Its incarnation is its row's. */
   claim: 'sync32',
@@ -249,7 +252,8 @@ export const SlotLink = record('SlotLink', SHARD, { next: 'u32' });
 export const ChunkUse = struct('ChunkUse', [
   {
     writer: "holder of the owning shard's lock",
-    fields: { used: 'u32', next: 'u32', previous: 'u32', hint: 'u32', listed: 'u32', reserved1: ['u32', 11] },
+    /** Granules: taken; at least the longest free run; none free below. Links are chunk + 1. */
+    fields: { used: 'u32', longest: 'u32', lowest: 'u32', next: 'u32', previous: 'u32', reserved1: ['u32', 11] },
   },
 ]);
 
@@ -284,7 +288,6 @@ export const LAYOUT_FINGERPRINT = fingerprint(structs, {
   STATE_SEALED,
   STATE_RETIRED,
   INLINE_KEY_BYTES,
-  CLASS_HEADS,
   BUCKET_ENTRIES,
   LINE_BYTES,
 });

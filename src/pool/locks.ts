@@ -103,14 +103,21 @@ export class Locks {
     let count = 0;
     for (let lock = 0; lock < locks; lock++) {
       const word = this.base + lock * LockLine.words;
-      const seen = this.words.load(word);
-      if ((seen & OWNER_MASK) !== this.owner) continue;
-      this.words.store(word, (seen + TERM_STEP) | DIRTY);
+      if (!this.retake(word)) continue;
       this.repairHeld(lock, word);
       this.release(lock);
       count++;
     }
     return count;
+  }
+
+  /** By compare-and-exchange: somebody who found the row dead before it was joined may take the lock over right now. */
+  private retake(word: number): boolean {
+    for (;;) {
+      const seen = this.words.load(word);
+      if ((seen & OWNER_MASK) !== this.owner) return false;
+      if (this.words.compareExchange(word, seen, (seen + TERM_STEP) | DIRTY) === seen) return true;
+    }
   }
 
   private releaseWith(word: number, dirty: number): void {
@@ -129,11 +136,11 @@ export class Locks {
       const seen = this.words.load(word);
       if ((seen & OWNER_MASK) === 0 && this.tryTake(lock, word, seen)) return;
     }
-    const started = this.machine.nowMs();
+    const started = this.machine.elapsedMs();
     for (;;) {
       const seen = this.words.load(word);
       const owner = (seen & OWNER_MASK) - 1;
-      const waited = this.machine.nowMs() - started;
+      const waited = this.machine.elapsedMs() - started;
       if (owner < 0) {
         if (this.tryTake(lock, word, seen)) return;
         continue;

@@ -140,19 +140,22 @@ export class NodeSession {
   close(): void {
     if (!this.open) return;
     this.open = false;
-    const { locks, nodes, geometry, segment } = this.parts;
-    for (const place of [...this.drafts.keys()]) {
-      this.untrack(place);
-      this.writer.abort(place);
+    const { nodes, segment } = this.parts;
+    const { leftovers } = this.writer;
+    try {
+      for (const place of [...this.drafts.keys()]) {
+        this.untrack(place);
+        leftovers.abandon(place);
+      }
+      this.reader.near.clear();
+      this.reader.hazards.close();
+      // With drafts left that no lock could be had for, the row stays taken: others clean it up as a dead one.
+      if (leftovers.count === 0) nodes.leave();
+    } finally {
+      // ORDER leave-1: the row's file lock goes last: a joiner gets the row only after that; pairs with takeRow.
+      nodes.letGo();
+      segment.unmap();
+      segment.file.close();
     }
-    this.reader.near.clear();
-    const nodeLock = geometry.shards + 2;
-    locks.acquire(nodeLock);
-    nodes.leave();
-    locks.release(nodeLock);
-    // ORDER leave-1: the locks are free before the row's file lock: a joiner gets the row only after that; pairs with join.
-    nodes.letGo();
-    segment.unmap();
-    segment.file.close();
   }
 }

@@ -137,7 +137,7 @@ export class Nodes {
     this.words.store(this.cleanings + index * NodeCleaning.words + NodeCleaning.word.cleanedUpTo, incarnation);
   }
 
-  /** Gives this node's row back: its drafts, pins and locks are gone. The caller holds the node lock. */
+  /** Gives this node's row back: its drafts, pins and locks are gone. While it lives nobody else writes its cleaning line. */
   leave(): void {
     this.words.write(this.rows + this.self * NodeRow.words + row.state, NODE_LEFT);
     this.markCleaned(this.self, this.incarnation);

@@ -170,13 +170,18 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   if (checked.signal?.aborted === true) throw new PoolError('ABORTED', `Opening ${path} was aborted.`);
   if (checked.readOnly === true) return connectReadOnly(path, checked, deadline);
   const file = await openPool(path, checked, deadline);
+  let session: NodeSession | undefined;
   try {
-    const session = join(file, checked);
+    session = join(file, checked);
     file.unlock(MEMBERSHIP_BYTE);
     await prefault(session.parts.segment, checked);
     return new AttachedPool(session, infoOf(path, readIdentity(file)));
   } catch (error) {
-    file.close();
+    try {
+      session?.close();
+    } finally {
+      file.close();
+    }
     throw error;
   }
 }
@@ -188,12 +193,11 @@ function join(file: PoolFile, options: CheckedConnect): NodeSession {
   const { address } = segment.metadata;
   const machine = new LinuxMachine(address);
   const liveness = new RobustLiveness(segment.words, file, address, geometry.regions.nodeMarks.word);
+  const copies = wantsCopies();
+  // A remembered copy would be handed out again, with whatever its last holder wrote into it.
+  const nearEntries = copies ? 0 : (options.nearEntries ?? Math.min(geometry.maxObjects, NEAR_ENTRIES_MAX));
   try {
-    const attached = attach(segment, machine, liveness, {
-      name: nameOf(options, machine),
-      nearEntries: options.nearEntries ?? Math.min(geometry.maxObjects, NEAR_ENTRIES_MAX),
-      copies: wantsCopies(),
-    });
+    const attached = attach(segment, machine, liveness, { name: nameOf(options, machine), nearEntries, copies });
     return new NodeSession(file.path, identity.seed, attached);
   } catch (error) {
     segment.unmap();

@@ -132,7 +132,7 @@ export class OpenDraft implements Draft {
   abort(): void {
     if (this.state !== 'open') return;
     this.end('aborted');
-    if (this.session.isOpen) this.session.writer.abort(this.place);
+    if (this.session.isOpen) this.session.writer.leftovers.abandon(this.place);
   }
 
   private end(state: 'sealed' | 'aborted'): void {

@@ -77,7 +77,7 @@ export class AttachedPool implements Pool {
     if (place === 'exists') return false;
     if (place === 'full') throw poolFull(this.path, bytes.length);
     parts.segment.writeDraft(place.extent, 0, bytes);
-    const outcome = writer.seal(place);
+    const outcome = writer.sealOnce(place);
     if (outcome === 'full') throw poolFull(this.path, bytes.length);
     if (outcome !== 'sealed') throw new PoolError('NOT_OWNER', 'The draft is gone.');
     return true;

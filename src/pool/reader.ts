@@ -23,7 +23,8 @@ import { Touches } from './touches.js';
 
 const HEAD_WORDS = ShardHead.words;
 const TRIES_MAX = 8;
-const LOCK_TRIES = 2000;
+const LOCK_TRIES = 500;
+const PATIENCE_MS = 2;
 const NOTHING = new Uint8Array(0);
 
 /** A key in the forms that looking up takes: its bytes [0, length) and hash. Reused from call to call. */
@@ -109,7 +110,7 @@ export class Reader {
 
   /** After a near miss. The page of the key, exposed and remembered, or undefined. Throws POOL_CORRUPT. */
   search(map: NearMap, key: NearKey, probe: ProbeKey, asOf: number | undefined): NearEntry | undefined {
-    const { shards, locks } = this.parts;
+    const { shards } = this.parts;
     const shard = shards.ofHash(probe.hashLow);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const known = this.again(map, key, shard, asOf);
@@ -121,17 +122,15 @@ export class Reader {
       if (this.metRetired) continue;
       if (shards.publishSequence(shard) === published && shards.retireSequence(shard) === retired) return undefined;
     }
-    for (let tries = 0; tries < LOCK_TRIES; tries++) {
-      if (!locks.tryAcquire(shard)) continue;
-      const found = this.probe(map, key, probe, shard, asOf);
-      locks.release(shard);
-      return found;
-    }
-    return this.decideSlowly(map, key, probe, shard, asOf);
+    return this.decide(map, key, probe, shard, asOf);
   }
 
-  /** The lock is held by somebody who may be dead, and then the lock is taken over; who is alive is not waited for. */
-  private decideSlowly(
+  /**
+   * Under the lock, if it can be had: at once, from a dead owner, or within PATIENCE_MS. Its holder may be alive and have
+   * stopped between retiring a page and giving its entry to the successor: then the slots, which are the truth, have the
+   * answer, provided that he did nothing while they were looked through.
+   */
+  private decide(
     map: NearMap,
     key: NearKey,
     probe: ProbeKey,
@@ -139,9 +138,59 @@ export class Reader {
     asOf: number | undefined,
   ): NearEntry | undefined {
     const { locks } = this.parts;
-    locks.recover(shard);
-    this.again(map, key, shard, asOf);
-    return this.probe(map, key, probe, shard, asOf);
+    const started = this.machine.elapsedMs();
+    do {
+      for (let tries = 0; tries < LOCK_TRIES; tries++) {
+        if (!locks.tryAcquire(shard)) continue;
+        try {
+          return this.probe(map, key, probe, shard, asOf);
+        } finally {
+          locks.release(shard);
+        }
+      }
+      locks.recover(shard);
+    } while (this.machine.elapsedMs() - started < PATIENCE_MS);
+    return this.decideBehind(map, key, probe, shard, asOf);
+  }
+
+  private decideBehind(
+    map: NearMap,
+    key: NearKey,
+    probe: ProbeKey,
+    shard: number,
+    asOf: number | undefined,
+  ): NearEntry | undefined {
+    const { shards } = this.parts;
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const published = shards.publishSequence(shard);
+      const known = this.again(map, key, shard, asOf) ?? this.probe(map, key, probe, shard, asOf);
+      if (known !== undefined || !this.metRetired) return known;
+      const found = this.probeSlots(map, key, probe, shard, asOf);
+      if (found !== undefined) return found;
+      if (shards.publishSequence(shard) === published && shards.retireSequence(shard) === this.seen[shard]) break;
+    }
+    return undefined;
+  }
+
+  /** The page of the key by way of every slot of the shard. */
+  private probeSlots(
+    map: NearMap,
+    key: NearKey,
+    probe: ProbeKey,
+    shard: number,
+    asOf: number | undefined,
+  ): NearEntry | undefined {
+    const { slots } = this.parts;
+    for (let local = 0; local < this.slotsPerShard; local++) {
+      const slot = shard * this.slotsPerShard + local;
+      if (slots.hashLow(slot) !== probe.hashLow || slots.hashHigh(slot) !== probe.hashHigh) continue;
+      this.hazards.expose(slot);
+      // ORDER hazard-1: interest, then state; pairs with announce and the scan.
+      if ((slots.stateWord(slot) & STATE_MASK) !== STATE_SEALED) continue;
+      const found = this.answer(map, key, probe, slot, asOf);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   private probe(
@@ -151,7 +200,7 @@ export class Reader {
     shard: number,
     asOf: number | undefined,
   ): NearEntry | undefined {
-    const { table, slots, spaces } = this.parts;
+    const { table, slots } = this.parts;
     this.metRetired = false;
     table.begin(shard, probe.hashLow, probe.hashHigh);
     for (let local = table.next(); local >= 0; local = table.next()) {
@@ -162,16 +211,29 @@ export class Reader {
       // ORDER supersede-1: a retired page in the table may have a successor a moment later; pairs with publishDetached.
       if (state === STATE_RETIRED) this.metRetired = true;
       if (state !== STATE_SEALED) continue;
-      // ORDER seal-1: state, then everything it vouches for; pairs with makeSealed.
-      if (!slots.keyEquals(slot, probe.bytes, probe.length)) continue;
-      slots.verify(slot);
-      if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
-      if (!isAnsweredBy(asOf, slots.from(slot), slots.until(slot))) continue;
-      const expiry = slots.expiry(slot);
-      if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
-      return this.remember(map, key, slot, shard, expiry);
+      const found = this.answer(map, key, probe, slot, asOf);
+      if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** The sealed page of an exposed slot, when it is the key's and answers. */
+  private answer(
+    map: NearMap,
+    key: NearKey,
+    probe: ProbeKey,
+    slot: number,
+    asOf: number | undefined,
+  ): NearEntry | undefined {
+    const { slots, spaces, shards } = this.parts;
+    // ORDER seal-1: state, then everything it vouches for; pairs with makeSealed.
+    if (!slots.keyEquals(slot, probe.bytes, probe.length)) return undefined;
+    slots.verify(slot);
+    if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
+    if (!isAnsweredBy(asOf, slots.from(slot), slots.until(slot))) return undefined;
+    const expiry = slots.expiry(slot);
+    if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
+    return this.remember(map, key, slot, shards.of(slot), expiry);
   }
 
   private remember(map: NearMap, key: NearKey, slot: number, shard: number, expiry: number): NearEntry {

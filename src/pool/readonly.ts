@@ -111,20 +111,24 @@ export class ReadOnlyPool implements Pool {
       const expiry = slots.expiry(slot);
       if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
       if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
-      const page = this.copySlot(key, slot);
+      const page = this.copyIfInside(key, slot);
       this.fence.add(0, 1);
-      return slots.stateWord(slot) === before ? page : 'changing';
+      return slots.stateWord(slot) === before && page !== undefined ? page : 'changing';
     }
     return changing ? 'changing' : undefined;
   }
 
-  private copySlot(key: Key, slot: number): Page {
+  /** Undefined when its fields do not fit together: they are being changed. */
+  private copyIfInside(key: Key, slot: number): Page | undefined {
     const { slots } = this.parts;
     const extent = slots.extent(slot);
-    const bytes = extent === NO_EXTENT ? NOTHING : this.segment.sealedBytes(extent, 0, slots.size(slot)).slice();
+    const size = slots.size(slot);
     const length = slots.metadataLength(slot);
-    const metadata =
-      length === 0 ? NOTHING : this.segment.sealedBytes(extent, slots.metadataOffset(slot), length).slice();
+    const offset = slots.metadataOffset(slot);
+    const isEmpty = extent === NO_EXTENT && size === 0 && length === 0;
+    if (!isEmpty && !this.segment.isInside(extent, Math.max(size, offset + length))) return undefined;
+    const bytes = this.segment.sealedBytes(extent, 0, size).slice();
+    const metadata = this.segment.sealedBytes(extent, offset, length).slice();
     return new PrivatePage(key, bytes, metadata, slots.generation(slot));
   }
 
@@ -156,7 +160,17 @@ export class ReadOnlyPool implements Pool {
 
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo> {
     this.check();
-    return listObjects(this.parts, options?.prefix === undefined ? undefined : bytesOfKey(options.prefix));
+    const prefix = options?.prefix === undefined ? undefined : bytesOfKey(options.prefix);
+    return this.guardedList(listObjects(this.parts, prefix));
+  }
+
+  private *guardedList(objects: IterableIterator<ObjectInfo>): IterableIterator<ObjectInfo> {
+    for (;;) {
+      this.check();
+      const next = objects.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
   }
 
   stats(): PoolStats {

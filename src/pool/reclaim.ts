@@ -6,13 +6,14 @@
  * (A2) reclaim: only after all of that are the hazards scanned; what no counted node holds is free, the rest waits in
  *      limbo for the next scan. One scan serves the whole limbo list.
  * (A3) eviction passes over pages that a scan found held. It works in small batches, so that one scan serves many.
- * (A4) memory goes between size classes by the policy: when the victim lies in a chunk of another class, the whole chunk
- *      is emptied and changes class. So no class keeps memory that the workload has left behind.
+ * (A4) where the victims left no room in one piece, the cheapest piece of a victim's chunk is cleared. So memory follows
+ *      the sizes of the workload, and the policy says where.
  *
  * A crash between any two stores: the lock's owner is dead, and repair finishes from the slots (see repair.ts).
  */
+import { Clearings } from './clearing.js';
 import {
-  CHUNK_CLASS,
+  CHUNK_SHARED,
   FLAG_RETAINED,
   NO_EXTENT,
   STATE_FREE,
@@ -22,7 +23,6 @@ import {
 } from './layout.js';
 import { counterIndex, type Parts } from './parts.js';
 import { REASON_EVICTED, REASON_EXPIRED } from './retirelog.js';
-import type { SizeClass } from './sizeclasses.js';
 
 const BATCH_MAX = 32;
 /** A batch takes at most this part of the shard's objects, where they are counted; of its bytes, where those are. */
@@ -33,11 +33,13 @@ export class Reclaimer {
   private readonly parts: Parts;
   private readonly slotsPerShard: number;
   private readonly isHeld: (local: number) => boolean;
+  private readonly clearings: Clearings;
 
   constructor(parts: Parts) {
     this.parts = parts;
     this.slotsPerShard = parts.geometry.slotsPerShard;
     this.isHeld = (local) => parts.scan.isHeld(local);
+    this.clearings = new Clearings(parts.slots, parts.extents, this.slotsPerShard, this.isHeld);
   }
 
   /** Hides a sealed page from every later get and puts it into limbo. `entryWord` is its bucket entry where known. */
@@ -112,10 +114,10 @@ export class Reclaimer {
 
   /**
    * Makes progress towards room for one object: where `overCapacity`, objects are evicted until there is a place under the
-   * capacity; where a class is given, until an extent of it may be free. What waits in limbo is freed first, and is
-   * enough for a slot or an extent; one scan serves both. False when nothing could be moved. Call again until it fits.
+   * capacity; where it has bytes, until an extent for them may be free. What waits in limbo is freed first, and is enough
+   * for a slot or an extent; one scan serves both. False when nothing could be moved. Call again until it fits.
    */
-  makeRoom(shard: number, sizeClass: SizeClass | undefined, overCapacity: boolean): boolean {
+  makeRoom(shard: number, bytes: number, overCapacity: boolean): boolean {
     const { scan, touchDrain, policies, shards } = this.parts;
     scan.scan(shard);
     const freed = this.freeLimbo(shard);
@@ -123,10 +125,9 @@ export class Reclaimer {
     const policy = policies[shard];
     if (policy === undefined) return false;
     touchDrain.drain(shard, policy);
-    const evicted =
-      sizeClass === undefined ? this.evictObjects(shard, this.batchOf(shard)) : this.evictFor(shard, sizeClass);
-    if (evicted === 0) return freed > 0;
-    if (sizeClass !== undefined || !shards.hasFreeSlot(shard)) this.reclaim(shard);
+    if (bytes > 0) return this.evictFor(shard, bytes);
+    if (this.evictObjects(shard, this.batchOf(shard)) === 0) return freed > 0;
+    if (!shards.hasFreeSlot(shard)) this.reclaim(shard);
     return true;
   }
 
@@ -161,24 +162,43 @@ export class Reclaimer {
     counters.add(counterIndex(geometry, nodes.self, 'evictions'), 1);
   }
 
-  private evictFor(shard: number, sizeClass: SizeClass): number {
-    const { extents, chunks, slots, shards } = this.parts;
-    const share = Math.floor(shards.granules(shard) / BYTES_PART / sizeClass.granules);
-    const batch = Math.max(1, Math.min(BATCH_MAX, share));
+  /** Evicts until there may be an extent for so many bytes. A batch of victims while each leaves room for one object. */
+  private evictFor(shard: number, bytes: number): boolean {
+    const { extents, slots, shards } = this.parts;
+    const granules = extents.granulesOf(bytes);
+    const batch = Math.min(BATCH_MAX, Math.max(1, Math.floor(shards.granules(shard) / BYTES_PART / granules)));
+    const chunks = new Set<number>();
     let evicted = 0;
     while (evicted < batch) {
       const local = this.evictOne(shard);
       if (local < 0) break;
       evicted++;
-      const extent = slots.extent(shard * this.slotsPerShard + local);
-      if (extent === NO_EXTENT) continue;
-      const chunk = extents.chunkOf(extent);
-      if (chunk < 0 || chunk >= this.parts.geometry.chunks || chunks.kind(chunk) !== CHUNK_CLASS) continue;
-      if (chunks.size(chunk) === sizeClass.granules) continue;
-      evicted += this.retireIn(shard, chunk, 1);
-      break;
+      const slot = shard * this.slotsPerShard + local;
+      const extent = slots.extent(slot);
+      if (extent !== NO_EXTENT) chunks.add(extents.chunkOf(extent));
+      if (extents.granulesOf(slots.extentBytes(slot)) < granules) break;
     }
-    return evicted;
+    if (evicted === 0) return false;
+    this.reclaim(shard);
+    return extents.hasRoom(shard, bytes) || this.clear(shard, bytes, chunks) || evicted > 0;
+  }
+
+  /** Clears room in one piece in one of the chunks; false when none could be. */
+  private clear(shard: number, bytes: number, candidates: ReadonlySet<number>): boolean {
+    const { chunks, geometry } = this.parts;
+    for (const chunk of candidates) {
+      const isShared = chunk < geometry.chunks && chunks.kind(chunk) === CHUNK_SHARED && chunks.shard(chunk) === shard;
+      if (!isShared || chunks.isClaimed(chunk)) continue;
+      const locals = this.clearings.find(shard, chunk, bytes);
+      if (locals === undefined) continue;
+      for (const local of locals) {
+        this.retire(shard, local, REASON_EVICTED);
+        this.countEviction();
+      }
+      this.reclaim(shard);
+      return true;
+    }
+    return false;
   }
 
   /** Retires every evictable page of the shard that lies in the chunks. A scan has been made. Returns how many. */
@@ -216,7 +236,7 @@ export class Reclaimer {
     this.reclaim(shard);
     for (let chunk = first; chunk < first + count; chunk++) {
       const kind = chunks.kind(chunk);
-      if (kind >= CHUNK_CLASS && chunks.shard(chunk) === shard) return false;
+      if (kind >= CHUNK_SHARED && chunks.shard(chunk) === shard) return false;
     }
     return true;
   }

@@ -3,7 +3,8 @@
  * left half-done. Rebuilding, never guessing.
  *
  * (D1) before anything is freed every node is made to forget the shard: the retire sequence goes past the ring. A death
- *      between RETIRED and the sequence would otherwise leave near hits on memory that is reused.
+ *      between RETIRED and the sequence would otherwise leave near hits on memory that is reused. And once more after
+ *      the repair itself has retired: a page may have been remembered between.
  * (D2) every fill under way in the shard is refused: its lease may be from before a change that was cut off.
  * (D3) drafts of dead nodes are undone; of two sealed slots with one key and from-version the one published later stays;
  *      retired ones stay in limbo until a scan finds them free.
@@ -53,6 +54,8 @@ export class Repair {
     for (let local = 0; local < this.slotsPerShard; local++) this.settleSlot(shard, local);
     this.retireOlderTwins(shard);
     this.rebuildTable(shard);
+    // ORDER retire-1: once more for what was retired since: a reader may have remembered it meanwhile; pairs with catchUp.
+    log.overrun(shard);
     this.rebuildLists(shard);
     extents.settleShard(shard);
     shards.advancePublish(shard);
@@ -129,10 +132,11 @@ export class Repair {
     });
     table.recount(shard, hashOf);
     for (let local = 0; local < this.slotsPerShard; local++) {
-      if (entered.has(local) || !this.isEntered(shard, local)) continue;
+      // A living node's draft without an entry was displaced by a set: its seal finds that out.
+      if (entered.has(local) || this.stateOf(shard, local) !== STATE_SEALED) continue;
       const slot = this.slotOf(shard, local);
       if (table.insert(shard, hashOf(local), slots.hashHigh(slot), local)) continue;
-      slots.setState(slot, this.stateOf(shard, local) === STATE_SEALED ? STATE_RETIRED : STATE_FREE);
+      slots.setState(slot, STATE_RETIRED);
     }
   }
 
@@ -159,9 +163,11 @@ export class Repair {
   cleanRow(row: number): void {
     const { nodes, locks, geometry, chunks } = this.parts;
     const incarnation = nodes.incarnationOf(row);
+    // Since it was found dead, somebody may have cleaned it and a new node may have joined: that one is not ours to clean.
+    if (!nodes.isTaken(row) || !nodes.isDead(row, true)) return;
     const lockCount = geometry.shards + 3;
     for (let lock = 0; lock < lockCount; lock++) if (locks.ownerOf(lock) === row) locks.recover(lock);
-    this.undoDraftsOf(row);
+    this.undoDraftsOf(row, incarnation);
     chunks.unclaimRow(row);
     const nodeLock = geometry.shards + 2;
     locks.acquire(nodeLock);
@@ -169,13 +175,16 @@ export class Repair {
     locks.release(nodeLock);
   }
 
-  /** Undoes the drafts of the row that belong to a node that is gone. */
-  undoDraftsOf(row: number): void {
+  /**
+   * Undoes the drafts of the row that belong to a node that is gone: to the incarnation given, which the caller found
+   * dead by whatever authority, or to one of which a look at the shared words tells.
+   */
+  undoDraftsOf(row: number, deadIncarnation?: number): void {
     const { geometry, slots, locks, nodes } = this.parts;
     const isOrphan = (slot: number) =>
       (slots.stateWord(slot) & STATE_MASK) === STATE_DRAFT &&
       slots.ownerRow(slot) === row &&
-      nodes.isGone(row, slots.ownerIncarnation(slot));
+      (slots.ownerIncarnation(slot) === deadIncarnation || nodes.isGone(row, slots.ownerIncarnation(slot)));
     for (let shard = 0; shard < geometry.shards; shard++) {
       let local = 0;
       while (local < this.slotsPerShard && !isOrphan(this.slotOf(shard, local))) local++;

@@ -11,6 +11,8 @@ import type { Parts } from './parts.js';
 import type { Reclaimer } from './reclaim.js';
 
 const ATTEMPTS_MAX = 32;
+/** For one chunk: where the cheapest few cannot be emptied, a full pool is not searched to its end on every put. */
+const ATTEMPTS_FOR_ONE = 4;
 
 export class Runs {
   private readonly parts: Parts;
@@ -26,14 +28,22 @@ export class Runs {
     const { chunks, geometry } = this.parts;
     if (count > geometry.chunks) return -1;
     const blocked = new Uint8Array(geometry.chunks);
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const attempts = count === 1 ? ATTEMPTS_FOR_ONE : ATTEMPTS_MAX;
+    for (let attempt = 0; attempt < attempts; attempt++) {
       const first = this.cheapest(count, blocked);
       if (first < 0) return -1;
       if (!chunks.claim(first, count)) {
         this.block(blocked, first, count, (chunk) => chunks.isClaimed(chunk));
         continue;
       }
-      if (this.empty(first, count)) return first;
+      let emptied = false;
+      try {
+        emptied = this.empty(first, count);
+      } catch (error) {
+        chunks.unclaim(first, count);
+        throw error;
+      }
+      if (emptied) return first;
       this.block(blocked, first, count, (chunk) => chunks.kind(chunk) !== CHUNK_FREE);
       chunks.unclaim(first, count);
     }
@@ -87,8 +97,7 @@ export class Runs {
   private costOf(chunk: number): number {
     const { chunks, extents } = this.parts;
     if (chunks.kind(chunk) === CHUNK_FREE) return 0;
-    const sizeClass = extents.classes.exactly(chunks.size(chunk));
-    return sizeClass === undefined ? 1 : Math.min(1, extents.usedOf(chunk) / sizeClass.perChunk) + 0.01;
+    return Math.min(1, extents.usedOf(chunk) / extents.chunkGranules) + 0.01;
   }
 
   private empty(first: number, count: number): boolean {

@@ -15,7 +15,7 @@ const {
   liveCount: LIVE,
   draftCount: DRAFTS,
   limboCount: LIMBO_COUNT,
-  grainsUsed: GRAINS,
+  granulesUsed: GRANULES,
   retainedCount: RETAINED,
 } = ShardHead.word;
 
@@ -76,7 +76,7 @@ export class Shards {
     return this.words.read(this.head(shard) + LIMBO_COUNT) >>> 0;
   }
   granules(shard: number): number {
-    return this.words.read(this.head(shard) + GRAINS) >>> 0;
+    return this.words.read(this.head(shard) + GRANULES) >>> 0;
   }
 
   private add(word: number, by: number): void {

@@ -24,7 +24,7 @@ import {
   STATE_MASK,
 } from './layout.js';
 import type { Segment } from './segment.js';
-import { readUnsigned64, writeUnsigned64 } from './wide.js';
+import { readLowered64, readUnsigned64, writeUnsigned64 } from './wide.js';
 
 const {
   state: STATE,
@@ -219,7 +219,13 @@ export class Slots {
   keyBytes(slot: number): Uint8Array {
     if (!this.isInRange(slot)) return new Uint8Array(0);
     const length = this.keyLength(slot);
-    if (length > INLINE_KEY_BYTES) return this.segment.sealedBytes(this.extent(slot), this.size(slot), length).slice();
+    if (length > INLINE_KEY_BYTES) {
+      // A look without the lock: the fields may be others by now than those that were in range.
+      const [extent, size] = [this.extent(slot), this.size(slot)];
+      return this.segment.isInside(extent, size + length)
+        ? this.segment.sealedBytes(extent, size, length).slice()
+        : new Uint8Array(0);
+    }
     const at = this.wordOf(slot) + KEY;
     const bytes = new Uint8Array(length);
     for (let i = 0; i < length; i++) bytes[i] = this.words.read(at + (i >> 2)) >>> ((i & 3) * 8);
@@ -261,7 +267,7 @@ export class Slots {
     return readUnsigned64(this.words, this.wordOf(slot) + FROM);
   }
   until(slot: number): number {
-    return readUnsigned64(this.words, this.wordOf(slot) + UNTIL);
+    return readLowered64(this.words, this.wordOf(slot) + UNTIL);
   }
   untilWord(slot: number): number {
     return this.wordOf(slot) + UNTIL;

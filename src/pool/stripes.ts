@@ -9,7 +9,7 @@
 import type { Words } from '../../lib/words.js';
 import type { Geometry } from './geometry.js';
 import { Stripe } from './layout.js';
-import { readUnsigned64, writeUnsigned64 } from './wide.js';
+import { raiseUnsigned64, readUnsigned64 } from './wide.js';
 
 export class Stripes {
   private readonly words: Words;
@@ -43,7 +43,7 @@ export class Stripes {
   }
 
   raiseHighest(stripe: number, version: number): void {
-    if (version > this.highest(stripe)) writeUnsigned64(this.words, stripe + Stripe.word.highest, version);
+    if (version > this.highest(stripe)) raiseUnsigned64(this.words, stripe + Stripe.word.highest, version);
   }
 
   /** Refuses every fill under way in the shard. For repair, with the shard's lock held. */

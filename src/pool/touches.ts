@@ -5,29 +5,32 @@
  * plain writes, every value checked by the reader.
  */
 import type { Words } from '../../lib/words.js';
-import { type Geometry, TOUCH_ENTRIES } from './geometry.js';
+import type { Geometry } from './geometry.js';
 import { Slot, STATE_SEALED, TouchHead } from './layout.js';
 import type { Nodes } from './nodes.js';
 import type { Policy } from './policy/index.js';
 
-const MASK = TOUCH_ENTRIES - 1;
 const HEAD_WORDS = TouchHead.words;
-const STRIDE = HEAD_WORDS + TOUCH_ENTRIES;
 
 export class Touches {
   private readonly words: Words;
   private readonly base: number;
+  private readonly stride: number;
+  private readonly mask: number;
 
   constructor(words: Words, geometry: Geometry, row: number) {
+    const { touches } = geometry.regions;
     this.words = words;
-    this.base = geometry.regions.touches.word + row * geometry.shards * STRIDE;
+    this.base = touches.word + row * geometry.shards * touches.stride;
+    this.stride = touches.stride;
+    this.mask = geometry.touchEntries - 1;
   }
 
   record(shard: number, slot: number): void {
     const { words } = this;
-    const ring = this.base + shard * STRIDE;
+    const ring = this.base + shard * this.stride;
     const position = words.read(ring);
-    words.write(ring + HEAD_WORDS + (position & MASK), slot + 1);
+    words.write(ring + HEAD_WORDS + (position & this.mask), slot + 1);
     words.write(ring, (position + 1) | 0);
   }
 }
@@ -47,18 +50,19 @@ export class TouchDrain {
   drain(shard: number, policy: Policy): void {
     const { words, geometry } = this;
     const { touches, touchesDrained, slots } = geometry.regions;
+    const { touchEntries } = geometry;
     const first = shard * geometry.slotsPerShard;
     const high = this.nodes.high();
     for (let row = 0; row < high; row++) {
-      const ring = touches.word + (row * geometry.shards + shard) * STRIDE;
+      const ring = touches.word + (row * geometry.shards + shard) * touches.stride;
       const drainedWord = touchesDrained.word + shard * touchesDrained.stride + row;
       const position = words.load(ring);
       let drained = words.read(drainedWord);
       if (position === drained) continue;
       const behind = (position - drained) | 0;
-      if (behind < 0 || behind > TOUCH_ENTRIES) drained = (position - TOUCH_ENTRIES) | 0;
+      if (behind < 0 || behind > touchEntries) drained = (position - touchEntries) | 0;
       for (; drained !== position; drained = (drained + 1) | 0) {
-        const local = words.read(ring + HEAD_WORDS + (drained & MASK)) - 1 - first;
+        const local = words.read(ring + HEAD_WORDS + (drained & (touchEntries - 1))) - 1 - first;
         if (local < 0 || local >= geometry.slotsPerShard) continue;
         const state = words.read(slots.word + (first + local) * Slot.words + Slot.word.state) & 7;
         if (state === STATE_SEALED) policy.touch(local);

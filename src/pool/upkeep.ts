@@ -32,10 +32,16 @@ export class Upkeep {
 
   tick(): void {
     if (!this.session.isOpen) return;
+    this.cleanDead(true);
+    this.recoverLocks();
+    this.attempt(() => this.takeBack());
+    this.attempt(() => this.sweep());
+  }
+
+  /** What cannot be done now, behind a stopped node or in a damaged shard, keeps nothing else from being done. */
+  private attempt(work: () => void): void {
     try {
-      this.cleanDead(true);
-      this.recoverLocks();
-      this.sweep();
+      work();
     } catch (error) {
       if (!(error instanceof PoolError)) throw error;
       this.lastError = error;
@@ -46,13 +52,26 @@ export class Upkeep {
   cleanDead(thorough: boolean): number {
     const { repair, parts } = this.session;
     const rows = parts.nodes.dead(thorough);
-    for (const row of rows) repair.cleanRow(row);
+    for (const row of rows) this.attempt(() => repair.cleanRow(row));
     return rows.length;
+  }
+
+  /** What an error kept this node from giving back: drafts, and claims, of which it has none between two calls. */
+  private takeBack(): void {
+    const { writer, parts } = this.session;
+    const { locks, chunks, nodes } = parts;
+    writer.leftovers.clear(({ shard }) => {
+      if (!locks.tryAcquire(shard)) return false;
+      locks.release(shard);
+      return true;
+    });
+    chunks.unclaimRow(nodes.self);
   }
 
   private recoverLocks(): void {
     const { locks, geometry } = this.session.parts;
-    for (let lock = 0; lock < geometry.shards + 3; lock++) if (locks.isDirty(lock)) locks.recover(lock);
+    for (let lock = 0; lock < geometry.shards + 3; lock++)
+      if (locks.isDirty(lock)) this.attempt(() => locks.recover(lock));
   }
 
   private sweep(): void {

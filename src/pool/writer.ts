@@ -19,18 +19,18 @@ import {
   FLAG_DETACHED,
   FLAG_LEASED,
   FLAG_RETAINED,
-  FLAG_VERSIONED,
   NO_EXTENT,
   STATE_DRAFT,
   STATE_MASK,
   STATE_SEALED,
 } from './layout.js';
+import { Leftovers } from './leftovers.js';
 import type { Parts } from './parts.js';
 import { Reclaimer } from './reclaim.js';
-import { REASON_DELETED, REASON_EXPIRED, REASON_SHORTENED, REASON_SUPERSEDED } from './retirelog.js';
+import { REASON_DELETED, REASON_EXPIRED, REASON_SUPERSEDED } from './retirelog.js';
 import { Runs } from './runs.js';
 import { type DraftFields, extentBytes, NO_FIELDS } from './slots.js';
-import { lowerUnsigned64 } from './wide.js';
+import { Versions } from './versions.js';
 
 const ROUNDS_MAX = 256;
 const STEALS_MAX = 4;
@@ -49,7 +49,9 @@ export type SealOutcome = 'sealed' | 'stale' | 'lost' | 'full';
 
 export class Writer {
   readonly reclaimer: Reclaimer;
+  readonly leftovers = new Leftovers<DraftPlace>((place) => this.abort(place));
   readonly runs: Runs;
+  private readonly versions: Versions;
   private readonly parts: Parts;
   private readonly machine: Machine;
   private readonly slotsPerShard: number;
@@ -60,6 +62,7 @@ export class Writer {
     this.slotsPerShard = parts.geometry.slotsPerShard;
     this.reclaimer = new Reclaimer(parts);
     this.runs = new Runs(parts, this.reclaimer);
+    this.versions = new Versions(parts);
   }
 
   /** Runs `work` under the shard's lock; an error leaves the shard to be repaired. Throws BUSY. */
@@ -89,9 +92,12 @@ export class Writer {
       const chunks = Math.max(1, extents.runLengthOf(bytes));
       const claimed = this.runs.claim(chunks);
       if (claimed < 0) return 'full';
-      const stolen = this.guarded(shard, () => this.createLocked(shard, fields, bytes, claimed));
-      this.parts.chunks.unclaim(claimed, chunks);
-      if (stolen !== 'full') return stolen;
+      try {
+        const stolen = this.guarded(shard, () => this.createLocked(shard, fields, bytes, claimed));
+        if (stolen !== 'full') return stolen;
+      } finally {
+        this.parts.chunks.unclaim(claimed, chunks);
+      }
     }
     return 'full';
   }
@@ -125,34 +131,30 @@ export class Writer {
   /** A free slot is on the list, and an extent is reserved: its first granule. Undefined when there is no room. */
   private reserve(shard: number, bytes: number, allowance: number, claimed: number): number | undefined {
     const { shards, extents } = this.parts;
-    const sizeClass = bytes === 0 ? undefined : extents.classes.classFor(extents.granulesOf(bytes));
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const overCapacity = shards.live(shard) >= shards.capacity(shard) + allowance;
       if (overCapacity || !shards.hasFreeSlot(shard)) {
-        if (!this.reclaimer.makeRoom(shard, undefined, overCapacity)) return undefined;
+        if (!this.reclaimer.makeRoom(shard, 0, overCapacity)) return undefined;
         continue;
       }
       if (bytes === 0) return NO_EXTENT;
       const extent = this.allocate(shard, bytes, claimed);
       if (extent !== NO_EXTENT) return extent;
       // A run is not made within one shard: the caller claims chunks across all of them.
-      if (sizeClass === undefined || !this.reclaimer.makeRoom(shard, sizeClass, false)) return undefined;
+      if (extents.isRun(bytes) || !this.reclaimer.makeRoom(shard, bytes, false)) return undefined;
     }
     return undefined;
   }
 
   private allocate(shard: number, bytes: number, claimed: number): number {
     const { extents, chunks } = this.parts;
-    const sizeClass = extents.classes.classFor(extents.granulesOf(bytes));
-    if (sizeClass === undefined) {
+    if (extents.isRun(bytes)) {
       const length = extents.runLengthOf(bytes);
       if (claimed >= 0 && chunks.takeClaimed(shard, claimed, length)) return extents.adoptRun(shard, claimed, length);
       return extents.allocateRun(shard, bytes);
     }
-    if (claimed >= 0 && chunks.takeClaimedForClass(shard, claimed, sizeClass.granules)) {
-      extents.adopt(shard, sizeClass, claimed);
-    }
-    return extents.allocate(shard, sizeClass);
+    if (claimed >= 0 && chunks.takeClaimedChunk(shard, claimed)) extents.adopt(shard, claimed);
+    return extents.allocate(shard, bytes);
   }
 
   /**
@@ -211,7 +213,12 @@ export class Writer {
       // ORDER lease-1: compared under the lock that every invalidation takes; pairs with Domain.lease.
       const moved = (flags & FLAG_LEASED) !== 0 && stripes.count(stripe) !== slots.leaseCount(slot);
       const isDropped = !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
-      if (moved || isDropped || this.isOutdated(slot, stripe)) {
+      const isOutdated = this.versions.isOutdated(slot, stripe);
+      if (moved || isDropped || isOutdated) {
+        if (isOutdated && (flags & (FLAG_DETACHED | FLAG_LEASED)) === FLAG_DETACHED) {
+          stripes.advance(stripe);
+          this.versions.endPredecessors(shard, slot, this.identityOf(slot));
+        }
         this.reclaimer.undoDraft(shard, local);
         return 'stale';
       }
@@ -219,10 +226,21 @@ export class Writer {
     });
   }
 
+  /** As seal, for a caller who will not try again: a draft that could not be sealed is taken back by upkeep. */
+  sealOnce(place: DraftPlace): SealOutcome {
+    try {
+      return this.seal(place);
+    } catch (error) {
+      this.leftovers.add(place);
+      throw error;
+    }
+  }
+
   private publish(shard: number, local: number): SealOutcome {
     const { slots, table } = this.parts;
     const slot = shard * this.slotsPerShard + local;
-    if (table.find(shard, slots.hashLow(slot), slots.hashHigh(slot), local) < 0) {
+    const isEntered = table.find(shard, slots.hashLow(slot), slots.hashHigh(slot), local) >= 0;
+    if (!isEntered || this.hasSealedTwin(shard, local)) {
       // A set of the same key took the entry over meanwhile: sealed, and superseded at once.
       this.reclaimer.undoDraft(shard, local);
       return 'sealed';
@@ -230,6 +248,20 @@ export class Writer {
     this.makeSealed(shard, local);
     this.parts.shards.advancePublish(shard);
     return 'sealed';
+  }
+
+  /** Whether another sealed page has the key and from-version: left by a set that was cut off, and repaired since. */
+  private hasSealedTwin(shard: number, local: number): boolean {
+    const { slots, table } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    table.begin(shard, slots.hashLow(slot), slots.hashHigh(slot));
+    for (let other = table.next(); other >= 0; other = table.next()) {
+      const otherSlot = shard * this.slotsPerShard + other;
+      if (other === local || (slots.stateWord(otherSlot) & STATE_MASK) !== STATE_SEALED) continue;
+      const key = slots.keyBytes(slot);
+      if (slots.from(otherSlot) === slots.from(slot) && slots.keyEquals(otherSlot, key, key.length)) return true;
+    }
+    return false;
   }
 
   /** State SEALED with everything before it, and the page's place in its queue. */
@@ -249,7 +281,7 @@ export class Writer {
     const { slots, stripes, table, shards } = this.parts;
     const slot = shard * this.slotsPerShard + local;
     const leased = (slots.flags(slot) & FLAG_LEASED) !== 0;
-    this.adjustVersions(shard, local);
+    this.versions.adjust(shard, slot, this.identityOf(slot));
     const old = this.findLive(shard, this.identityOf(slot));
     const entryWord = old < 0 ? -1 : table.entryWord;
     const oldState = old < 0 ? 0 : slots.stateWord(shard * this.slotsPerShard + old) & STATE_MASK;
@@ -259,6 +291,7 @@ export class Writer {
       return 'stale';
     }
     if (!leased) stripes.advance(stripe);
+    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     if (old < 0 && !this.enter(shard, local, slots.hashLow(slot), slots.hashHigh(slot))) {
       this.reclaimer.undoDraft(shard, local);
       return 'full';
@@ -268,7 +301,6 @@ export class Writer {
     // ORDER supersede-1: the old page is retired before the entry names the new one; pairs with find, which looks again.
     if (old >= 0) table.replace(entryWord, local);
     shards.advancePublish(shard);
-    if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     return 'sealed';
   }
 
@@ -277,46 +309,6 @@ export class Writer {
     const key = slots.keyBytes(slot);
     const [hashLow, hashHigh] = [slots.hashLow(slot), slots.hashHigh(slot)];
     return { ...NO_FIELDS, key, keyLength: key.length, hashLow, hashHigh, from: slots.from(slot) };
-  }
-
-  /** (I2) An open-ended page below the newest version known of its stripe. */
-  private isOutdated(slot: number, stripe: number): boolean {
-    const { slots, stripes } = this.parts;
-    if ((slots.flags(slot) & FLAG_VERSIONED) === 0) return false;
-    return slots.until(slot) === Number.POSITIVE_INFINITY && slots.from(slot) < stripes.highest(stripe);
-  }
-
-  /** Installing a version ends its predecessor where it begins, and itself where its successor begins. */
-  private adjustVersions(shard: number, local: number): void {
-    const { slots, words } = this.parts;
-    const slot = shard * this.slotsPerShard + local;
-    const from = slots.from(slot);
-    for (const other of this.versionsOf(shard, this.identityOf(slot))) {
-      const otherSlot = shard * this.slotsPerShard + other;
-      const otherFrom = slots.from(otherSlot);
-      if (otherFrom < from && slots.until(otherSlot) > from) this.shorten(shard, other, from);
-      if (otherFrom > from && slots.until(slot) > otherFrom) lowerUnsigned64(words, slots.untilWord(slot), otherFrom);
-    }
-  }
-
-  private shorten(shard: number, local: number, until: number): void {
-    const { slots, log, words } = this.parts;
-    const slot = shard * this.slotsPerShard + local;
-    lowerUnsigned64(words, slots.untilWord(slot), until);
-    log.append(shard, slot, slots.generation(slot), REASON_SHORTENED);
-  }
-
-  /** Local slots of every sealed version of the key. */
-  private versionsOf(shard: number, fields: DraftFields): number[] {
-    const { table, slots } = this.parts;
-    const found: number[] = [];
-    table.begin(shard, fields.hashLow, fields.hashHigh);
-    for (let local = table.next(); local >= 0; local = table.next()) {
-      const slot = shard * this.slotsPerShard + local;
-      if ((slots.stateWord(slot) & STATE_MASK) !== STATE_SEALED) continue;
-      if (slots.keyEquals(slot, fields.key, fields.keyLength) && !found.includes(local)) found.push(local);
-    }
-    return found;
   }
 
   /** The row of the node that has a draft under the key, or -1. A look without the lock. */
@@ -353,11 +345,11 @@ export class Writer {
       stripes.advance(stripe);
       if (version !== undefined) stripes.raiseHighest(stripe, version);
       let found = false;
-      for (const local of this.versionsOf(shard, fields)) {
+      for (const local of this.versions.of(shard, fields)) {
         const slot = shard * this.slotsPerShard + local;
         found ||= !this.isOver(slot);
         if (version === undefined || slots.from(slot) >= version) this.reclaimer.retire(shard, local, REASON_DELETED);
-        else if (slots.until(slot) > version) this.shorten(shard, local, version);
+        else if (slots.until(slot) > version) this.versions.shorten(shard, local, version);
       }
       if (shards.limbo(shard) > 0 && version === undefined) this.reclaimer.reclaim(shard);
       return found;

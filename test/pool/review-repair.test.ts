@@ -1,0 +1,133 @@
+import { expect } from 'chai';
+import { PoolError } from '../../lib/errors.js';
+import { Words } from '../../lib/words.js';
+import { SharedCache } from '../../src/cache/index.js';
+import { ChunkEntry } from '../../src/pool/layout.js';
+import { Locks } from '../../src/pool/locks.js';
+import { codeOf, Yard } from './review-pool.js';
+
+const page = (byte: number) => new Uint8Array(4096).fill(byte);
+
+describe('what repair and cleaning leave alone', () => {
+  let yard: Yard;
+  beforeEach(() => {
+    yard = new Yard();
+  });
+  afterEach(() => yard.clear());
+
+  it('a node that joined in a row since it was found dead keeps the row, and its pins count', async () => {
+    await yard.format();
+    const cleaner = await yard.connect();
+    const joiner = await yard.connect();
+    cleaner.put('key', page(1));
+    const held = joiner.get('key');
+    const { nodes } = joiner.session.parts;
+    // As after cleaner.dead() found the row's last node, and before it began to clean.
+    cleaner.session.repair.cleanRow(nodes.self);
+    expect(nodes.isTaken(nodes.self)).to.equal(true);
+    cleaner.delete('key');
+    for (let i = 0; i < 2000; i++) cleaner.put(`other ${i}`, page(2));
+    expect(held?.bytes[0]).to.equal(1);
+  });
+
+  it('the drafts of a node whose death only its file lock tells are undone with its row', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const gone = await yard.connect();
+    gone.create('key', 4096);
+    // As after a restart of the machine: no kernel has marked the row's mutex.
+    const { nodes, segment } = gone.session.parts;
+    segment.file.unlock(nodes.self);
+    (pool as unknown as { upkeep: { tick(): void } }).upkeep.tick();
+    expect(pool.stats().drafts).to.equal(0);
+  });
+
+  it('a page remembered while a repair goes on is forgotten when that repair retires it', async () => {
+    await yard.format();
+    const [writer, repairer, reader] = [await yard.connect(), await yard.connect(), await yard.connect()];
+    const caches = [writer, repairer, reader].map((pool) => new SharedCache(pool));
+    const [first, , third] = caches as [SharedCache, SharedCache, SharedCache];
+    first.set('key', page(1));
+    const { reclaimer } = writer.session.writer;
+    // Cut off between the two pages' stores: both are sealed.
+    reclaimer.announce = () => {
+      throw new PoolError('ABORTED', 'cut off');
+    };
+    expect(codeOf(() => first.set('key', page(2)))).to.equal('ABORTED');
+    const { policies, locks, geometry } = repairer.session.parts;
+    let seen: number | undefined;
+    for (const policy of policies) {
+      const reset = policy.reset.bind(policy);
+      policy.reset = () => {
+        seen ??= third.borrow('key')?.[0];
+        reset();
+      };
+    }
+    for (let lock = 0; lock < geometry.shards; lock++) locks.recover(lock);
+    expect(seen).to.equal(1);
+    expect(third.borrow('key')?.[0]).to.equal(2);
+  });
+
+  it('a joining node does not take a lock of its row from one who is just taking it over', () => {
+    const words = new (class extends Words {
+      racing = true;
+      override load(index: number): number {
+        const seen = super.load(index);
+        // Row 2 found row 0 dead before it was joined anew, and takes over right after this look.
+        if (this.racing) super.compareExchange(index, seen, 0x1000 | 3);
+        this.racing = false;
+        return seen;
+      }
+    })(new ArrayBuffer(64));
+    words.write(0, 1);
+    const locks = new Locks({
+      words,
+      machine: undefined as never,
+      judge: { isDead: () => false },
+      regionWord: 0,
+      row: 0,
+      repair: () => {},
+    });
+    expect(locks.recoverOwn(1)).to.equal(0);
+    expect(locks.ownerOf(0)).to.equal(2);
+  });
+
+  it('a chunk being freed never looks like one of another shard', async () => {
+    await yard.format({ size: '16MiB', maxObjects: 2048 });
+    const pool = await yard.connect();
+    const { chunks, words, geometry } = pool.session.parts;
+    const chunk = chunks.takeFree(1);
+    const entry = geometry.regions.chunkEntries.word + chunk * ChunkEntry.words;
+    const seen: [number, number][] = [];
+    const watch = (name: 'write' | 'store') => {
+      const original = words[name].bind(words);
+      words[name] = (index: number, value: number) => {
+        original(index, value);
+        if (index >= entry && index < entry + ChunkEntry.words) seen.push([chunks.kind(chunk), chunks.shard(chunk)]);
+      };
+    };
+    watch('write');
+    watch('store');
+    chunks.free(chunk, 1);
+    expect(seen).to.not.have.length(0);
+    for (const [kind, shard] of seen)
+      expect(kind === 1 || shard === 1, `kind ${kind} of shard ${shard}`).to.equal(true);
+  });
+
+  it('one row that cannot be cleaned keeps no other work of upkeep from being done', async () => {
+    await yard.format();
+    const pool = await yard.connect();
+    const { nodes, locks } = pool.session.parts;
+    nodes.dead = () => [5, 6];
+    const cleaned: number[] = [];
+    pool.session.repair.cleanRow = (row) => {
+      cleaned.push(row);
+      throw new PoolError('BUSY', 'a stopped node');
+    };
+    locks.acquire(0);
+    locks.releaseDirty(0);
+    (pool as unknown as { upkeep: { tick(): void } }).upkeep.tick();
+    expect(cleaned).to.deep.equal([5, 6]);
+    expect(locks.isDirty(0)).to.equal(false);
+  });
+});

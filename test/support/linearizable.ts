@@ -1,0 +1,127 @@
+/**
+ * Whether a recorded history of one key is linearizable: whether each operation can be given one moment between its
+ * start and its end so that their results are those of a plain variable. (Lowe's just-in-time linearization: walk the
+ * starts and ends in time order and keep every configuration that the results so far allow.)
+ *
+ * A `put` that succeeds has two moments, since its draft holds the key before its page can be read: from the first on
+ * other puts are refused, from the second on gets find it.
+ */
+export type Kind = 'put' | 'set' | 'get' | 'delete';
+
+/** Times are of one clock. An operation cut off by a death has no end: it may have happened or not. */
+export interface Operation {
+  readonly who: number;
+  readonly kind: Kind;
+  /** What was put or set, or what get found; 0 for nothing. Values of one key are unique. */
+  readonly value: number;
+  /** Of put and delete: what it returned. */
+  readonly result: boolean;
+  readonly start: bigint;
+  readonly end: bigint | undefined;
+}
+
+type Step = (state: State) => State | undefined;
+interface State {
+  readonly value: number;
+  /** Number of the put whose draft holds the key, or -1. */
+  readonly draft: number;
+}
+
+function stepsOf(operation: Operation, id: number): Step[] {
+  const { kind, value, result } = operation;
+  if (kind === 'get') return [(state) => (state.value === value ? state : undefined)];
+  if (kind === 'set') return [() => ({ value, draft: -1 })];
+  if (kind === 'delete') {
+    return [(state) => ((state.value !== 0) === result ? { value: 0, draft: state.draft } : undefined)];
+  }
+  if (!result) return [(state) => (state.value !== 0 || state.draft >= 0 ? state : undefined)];
+  return [
+    (state) => (state.value === 0 && state.draft < 0 ? { value: 0, draft: id } : undefined),
+    (state) => (state.draft === id ? { value, draft: -1 } : undefined),
+  ];
+}
+
+/** A state of the key, and how many moments of each operation under way have passed. */
+interface Configuration {
+  readonly state: State;
+  readonly done: ReadonlyMap<number, number>;
+}
+
+function nameOf({ state, done }: Configuration): string {
+  const parts = [...done].sort(([a], [b]) => a - b).map(([id, count]) => `${id}:${count}`);
+  return `${state.value}/${state.draft}/${parts.join()}`;
+}
+
+class Walk {
+  private readonly underWay = new Map<number, Step[]>();
+  private configurations: Configuration[] = [{ state: { value: 0, draft: -1 }, done: new Map() }];
+
+  begin(id: number, steps: Step[]): void {
+    this.underWay.set(id, steps);
+  }
+
+  /** False when no configuration lets the operation end with its result. */
+  end(id: number): boolean {
+    const total = (this.underWay.get(id) as Step[]).length;
+    const met = new Set<string>();
+    const left = new Map<string, Configuration>();
+    const open = [...this.configurations];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      const name = nameOf(at);
+      if (met.has(name)) continue;
+      met.add(name);
+      if (at.done.get(id) === total) {
+        const done = new Map(at.done);
+        done.delete(id);
+        const rest = { state: at.state, done };
+        left.set(nameOf(rest), rest);
+      } else open.push(...this.after(at));
+    }
+    this.underWay.delete(id);
+    this.configurations = [...left.values()];
+    return left.size > 0;
+  }
+
+  /** Every configuration one moment later. */
+  private after({ state, done }: Configuration): Configuration[] {
+    const found: Configuration[] = [];
+    for (const [id, steps] of this.underWay) {
+      const passed = done.get(id) ?? 0;
+      const next = steps[passed]?.(state);
+      if (next !== undefined) found.push({ state: next, done: new Map(done).set(id, passed + 1) });
+    }
+    return found;
+  }
+}
+
+function compareTimes(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Undefined when the history is linearizable, else the operation that no order explains and those around it. */
+export function faultIn(history: readonly Operation[]): string | undefined {
+  const events: { at: bigint; id: number; ends: boolean }[] = [];
+  history.forEach(({ start, end }, id) => {
+    events.push({ at: start, id, ends: false });
+    if (end !== undefined) events.push({ at: end, id, ends: true });
+  });
+  // Of one moment, starts come first: operations that touch each other overlap.
+  events.sort((a, b) => compareTimes(a.at, b.at) || Number(a.ends) - Number(b.ends));
+  const walk = new Walk();
+  for (const { id, ends } of events) {
+    const operation = history[id] as Operation;
+    if (!ends) walk.begin(id, stepsOf(operation, id));
+    else if (!walk.end(id)) return describe(history, operation);
+  }
+  return undefined;
+}
+
+function describe(history: readonly Operation[], fault: Operation): string {
+  const end = fault.end as bigint;
+  const before = history.filter((one) => one.start <= end).sort((a, b) => compareTimes(a.start, b.start));
+  const lines = before.slice(-14).map((one) => {
+    const times = `${one.start - fault.start} to ${one.end === undefined ? 'never' : one.end - fault.start} ns`;
+    return `  node ${one.who}: ${one.kind} ${one.value} -> ${one.result}, ${times}${one === fault ? '   <- no order explains this' : ''}`;
+  });
+  return `not linearizable:\n${lines.join('\n')}`;
+}

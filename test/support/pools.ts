@@ -1,0 +1,116 @@
+/** Pools for tests: in memory where there is room, each in a file of its own, gone when its claims are through. */
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type PoolErrorCode } from '../../src/index.js';
+import type { AttachedPool } from '../../src/pool/pool.js';
+import type { ConnectOptions, FormatOptions, Pool } from '../../src/pool/types.js';
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
+/** The long form of a claim that always runs in small form: SEALPOOL_LONG=1. */
+export const LONG = process.env['SEALPOOL_LONG'] === '1';
+
+/** Bytes that a file system could still take; 0 where there is none at the path. */
+export function roomAt(path: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
+}
+
+const MEMORY = '/dev/shm';
+
+/** Where pools of so many bytes are put. */
+export function folderFor(bytes: number): string {
+  return roomAt(MEMORY) > bytes * 1.25 ? MEMORY : tmpdir();
+}
+
+export class Pools {
+  private folder: string | undefined;
+  private files = 0;
+  private open: Pool[] = [];
+
+  /** A path where nothing is yet. */
+  path(): string {
+    this.folder ??= mkdtempSync(join(folderFor(256 * MIB), 'sealpool-test-'));
+    return join(this.folder, `pool-${this.files++}`);
+  }
+
+  /** A node of a new pool. */
+  async create(create: FormatOptions, options: Omit<ConnectOptions, 'create'> = {}): Promise<AttachedPool> {
+    return this.connect(this.path(), { ...options, create });
+  }
+
+  /** One more node; it is disconnected after the claim. */
+  async connect(path: string, options: ConnectOptions = {}): Promise<AttachedPool> {
+    const pool = await connect(path, options);
+    this.open.push(pool);
+    return pool as AttachedPool;
+  }
+
+  async disconnect(): Promise<void> {
+    const open = this.open;
+    this.open = [];
+    for (const pool of open) await pool.disconnect();
+  }
+
+  remove(): void {
+    if (this.folder !== undefined) rmSync(this.folder, { recursive: true, force: true });
+    this.folder = undefined;
+  }
+}
+
+/** For use directly inside a `describe`. */
+export function usePools(): Pools {
+  const pools = new Pools();
+  afterEach(() => pools.disconnect());
+  after(() => pools.remove());
+  return pools;
+}
+
+/** Scans the hazards of every shard and frees what nobody holds, as upkeep does once a second. */
+export async function settle(pool: AttachedPool): Promise<void> {
+  // Borrows end with the run.
+  await Promise.resolve();
+  const { parts, writer } = pool.session;
+  for (let shard = 0; shard < parts.geometry.shards; shard++) {
+    parts.locks.acquire(shard);
+    writer.reclaimer.reclaim(shard);
+    parts.locks.release(shard);
+  }
+}
+
+/** The code of the PoolError that `work` throws or rejects with; the error itself when it is of another kind. */
+export async function codeOf(work: () => unknown): Promise<PoolErrorCode | 'nothing thrown'> {
+  try {
+    await work();
+  } catch (error) {
+    const { code } = error as { code?: PoolErrorCode };
+    if (code === undefined || (error as Error).name !== 'PoolError') throw error;
+    return code;
+  }
+  return 'nothing thrown';
+}
+
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Looks until the check holds; its last failure when it never does. */
+export async function eventually(check: () => unknown, limitMs = 10_000): Promise<void> {
+  const end = Date.now() + limitMs;
+  for (;;) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await pause(25);
+  }
+}
