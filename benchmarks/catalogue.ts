@@ -1,0 +1,14 @@
+/** The benchmarks by name. */
+import type { Benchmark } from './frame.js';
+
+export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchmark: Benchmark }>>> = {
+  hit: () => import('./hit.js'),
+  put: () => import('./put.js'),
+  large: () => import('./large.js'),
+  peers: () => import('./peers.js'),
+};
+
+export async function benchmarkOf(name: string): Promise<Benchmark | undefined> {
+  const load = Object.hasOwn(catalogue, name) ? catalogue[name] : undefined;
+  return load === undefined ? undefined : (await load()).benchmark;
+}

@@ -1,0 +1,100 @@
+/** `npm run bench -- NAME`: runs a benchmark cell by cell, prints its figures and writes them as JSON where asked to. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { benchmarkOf, catalogue } from './catalogue.js';
+import type { CellReport } from './cell.js';
+import { describeMachine, hashOf, isReached, type Mode, type Report, tableOf } from './frame.js';
+
+interface Options {
+  readonly smoke?: boolean;
+  readonly full?: boolean;
+  readonly only?: string;
+  readonly seed: number;
+  readonly json?: string | true;
+}
+
+function seedOf(text: string): number {
+  const seed = Number(text);
+  if (!Number.isSafeInteger(seed)) throw new InvalidArgumentError('It must be an integer.');
+  return seed;
+}
+
+async function runCell(name: string, cell: string, mode: Mode, seed: number): Promise<CellReport> {
+  const path = fileURLToPath(new URL('cell.js', import.meta.url));
+  const child = fork(path, [name, cell, mode, String(seed)], { stdio: ['ignore', 2, 2, 'ipc'] });
+  const stop = () => child.kill('SIGTERM');
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  let report: CellReport | undefined;
+  child.on('message', (message) => {
+    report = message as CellReport;
+  });
+  const [code, signal] = await once(child, 'exit');
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop);
+  if (code === 0 && report !== undefined) return report;
+  throw new Error(`${name}, cell '${cell}': it ended with ${signal ?? `exit code ${code}`}.`);
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
+async function run(name: string, options: Options): Promise<void> {
+  const benchmark = await benchmarkOf(name);
+  if (benchmark === undefined)
+    fail(`There is no benchmark '${name}'. There are: ${Object.keys(catalogue).join(', ')}.`);
+  const mode: Mode = options.smoke === true ? 'smoke' : options.full === true ? 'full' : 'usual';
+  const all = benchmark.cells(mode);
+  const cells = all.filter((cell) => options.only === undefined || cell.includes(options.only));
+  if (cells.length === 0) fail(`No cell of ${name} has '${options.only}' in its name. There are: ${all.join('; ')}.`);
+
+  // With the JSON on standard output, everything for people goes to standard error.
+  const say = options.json === true ? console.error : console.log;
+  const { seed } = options;
+  const machine = describeMachine();
+  say(`${name}: ${benchmark.question}\n${machine}; Node ${process.version}; seed ${seed}; ${mode}\n`);
+  const reports: CellReport[] = [];
+  for (const cell of cells) {
+    const report = await runCell(name, cell, mode, seed);
+    reports.push(report);
+    say([cell, tableOf(cell, report.results), ...report.notes].filter((line) => line !== '').join('\n'));
+    say('');
+  }
+
+  const results = reports.flatMap((report) => report.results);
+  const hash = hashOf(reports.flatMap((report) => report.checks));
+  const goals = results.filter((result) => result.goal !== undefined);
+  const reached = goals.filter((result) => isReached(result)).length;
+  say(`hash ${hash}; ${goals.length === 0 ? 'no goals' : `${reached} of ${goals.length} goals reached`}`);
+  if (options.json === undefined) return;
+  const notes = reports.flatMap((report) => report.notes);
+  const report: Report = {
+    bench: name,
+    question: benchmark.question,
+    machine,
+    node: process.version,
+    seed,
+    hash,
+    mode,
+    notes,
+    results,
+  };
+  const text = `${JSON.stringify(report, undefined, 2)}\n`;
+  if (options.json === true) process.stdout.write(text);
+  else writeFileSync(options.json, text);
+}
+
+await new Command('npm run bench --')
+  .description('Runs a benchmark. Ratios are within one run; trust them rather than the absolute figures.')
+  .argument('<name>', Object.keys(catalogue).join(', '))
+  .option('--smoke', 'a few seconds, to see that it runs: its figures mean nothing')
+  .option('--full', 'the whole matrix, however long that takes')
+  .option('--only <text>', 'only the cells with this in their name')
+  .option('--seed <number>', 'another choice of keys and order', seedOf, 1)
+  .option('--json [file]', 'writes the figures as JSON, to standard output without a file')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .action(run)
+  .parseAsync();
