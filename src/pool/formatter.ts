@@ -37,6 +37,8 @@ export async function formatFile(file: PoolFile, options: CheckedFormat): Promis
   const geometry = geometryOf(options.plan);
   const isFile = file.stats().isFile();
   const isBlank = isFile && file.stats().size === 0;
+  // What an interrupted format left must not show through, nor its size.
+  if (isFile) file.truncate(0);
   file.writeStart(markInterrupted());
   if (isFile) {
     file.setMode(options.mode);

@@ -164,21 +164,24 @@ export class Reclaimer {
     counters.add(counterIndex(geometry, nodes.self, 'evictions'), 1);
   }
 
-  /** Evicts until there may be an extent for so many bytes. A batch of victims while each leaves room for one object. */
+  /** Evicts until there may be an extent for so many bytes: a batch, while each victim leaves room for one object. */
   private evictFor(shard: number, bytes: number): boolean {
     const { extents, slots, shards } = this.parts;
     const granules = extents.granulesOf(bytes);
     const batch = Math.min(BATCH_MAX, Math.max(1, Math.floor(shards.granules(shard) / BYTES_PART / granules)));
+    const wanted = batch * granules;
     const chunks = new Set<number>();
     let evicted = 0;
-    while (evicted < batch) {
+    for (let freed = 0; freed < wanted && evicted < BATCH_MAX; ) {
       const local = this.evictOne(shard);
       if (local < 0) break;
       evicted++;
       const slot = shard * this.slotsPerShard + local;
       const extent = slots.extent(slot);
       if (extent !== NO_EXTENT) chunks.add(extents.chunkOf(extent));
-      if (extents.granulesOf(slots.extentBytes(slot)) < granules) break;
+      const victim = extents.granulesOf(slots.extentBytes(slot));
+      if (victim < granules) break;
+      freed += victim;
     }
     if (evicted === 0) return false;
     this.reclaim(shard);
