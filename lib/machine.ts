@@ -18,6 +18,10 @@ export interface Machine {
   elapsedMs(): number;
   /** A random 32-bit word, as a signed integer. */
   randomWord(): number;
+  /** Whether this process may leave fences to others' `fenceEverybody`. */
+  registerForFences(): boolean;
+  /** A full fence on every thread of every registered process. False when the kernel refused. */
+  fenceEverybody(): boolean;
   /** Runs the callback when the present synchronous run of the event loop ends. */
   afterRun(callback: () => void): void;
   /** Calls back about every `intervalMs`, without keeping the process alive. */

@@ -23,11 +23,17 @@ export class Words {
   }
 
   /**
-   * A load that must not pass this thread's own `store` just before it: the reader's half of Dekker's handshake, on every
-   * hit. On x64 `store` is an exchange, which no later load passes, and the call keeps the compiler from reusing an
-   * earlier value, so a plain read is enough and saves 14 ns of 73 (docs/ARCHITECTURE.md). Elsewhere it is `load`.
+   * A load that must not pass this thread's store to these words just before it: the reader's half of Dekker's handshake,
+   * on every hit. The compiler can neither move it up nor reuse an earlier value, because it cannot tell the two indexes
+   * of one array apart. On x64 the processor keeps the order when that was a `store` (an exchange), or when it was a
+   * `write` and the other side fences everybody (lib/linux/membarrier.ts). Elsewhere it is `load`, and wants a `store`.
    */
   loadAfterStore(index: number): number {
+    return STORES_ARE_FENCES ? (this.array[index] as number) : Atomics.load(this.array, index);
+  }
+
+  /** A load that keeps its place among this thread's loads, of words that are each read once. Plain on x64. */
+  loadInOrder(index: number): number {
     return STORES_ARE_FENCES ? (this.array[index] as number) : Atomics.load(this.array, index);
   }
 

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Machine, Ticker } from '../machine.js';
 import { type Address, libc } from './libc.js';
+import { fenceEverybody, registerForFences } from './membarrier.js';
 
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
@@ -39,6 +40,15 @@ export class LinuxMachine implements Machine {
 
   elapsedMs(): number {
     return performance.now();
+  }
+
+  registerForFences(): boolean {
+    // Elsewhere a sequentially consistent store is no full fence anyway, and there is little to save.
+    return process.arch === 'x64' && registerForFences();
+  }
+
+  fenceEverybody(): boolean {
+    return fenceEverybody();
   }
 
   randomWord(): number {

@@ -65,7 +65,7 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
     spaces,
     log: new RetireLog(words, geometry),
     policies: makePolicies(words, geometry),
-    scan: new HazardScan(words, geometry, nodes),
+    scan: new HazardScan(words, geometry, nodes, machine),
     touchDrain: new TouchDrain(words, geometry, nodes),
   };
 }

@@ -13,6 +13,9 @@
  * (H4) entries below the ring's active count may be left from earlier runs: they hold memory back for the rest of a run,
  *      which is harmless, and never the other way round.
  *
+ * (H5) where the nodes share fences the reader's store is plain; the scan begins with a full fence on every thread of every attached process. Whatever store was before
+ *      that fence the scan sees; whatever load comes after it sees what was retired.
+ *
  * A crash leaves entries behind; they stop counting when the row's death mark is set.
  */
 import { PoolError } from '../../lib/errors.js';
@@ -33,6 +36,8 @@ export class Hazards {
   private readonly head: number;
   private readonly pins: number;
   private readonly pinCapacity: number;
+  /** The full fence after the store is left to whoever scans (H5). */
+  readonly isLight: boolean;
   private position = 0;
   private count = 0;
   private high = 0;
@@ -41,8 +46,10 @@ export class Hazards {
   private readonly pinned = new Map<number, { entry: number; holders: number }>();
   private readonly endRun = () => this.clearBorrows();
 
-  constructor(words: Words, geometry: Geometry, machine: Machine, row: number) {
+  constructor(words: Words, geometry: Geometry, machine: Machine, nodes: Nodes) {
+    const row = nodes.self;
     this.words = words;
+    this.isLight = nodes.sharesFences;
     this.machine = machine;
     this.head = geometry.regions.hazardHeads.word + row * HazardHead.words;
     this.ring = geometry.regions.borrows.word + row * geometry.regions.borrows.stride;
@@ -53,7 +60,8 @@ export class Hazards {
   /** Publishes interest in the slot, in the ring's spare entry. */
   expose(slot: number): void {
     // ORDER hazard-1: interest before the caller looks at the sequence or the state; pairs with scanRow.
-    this.words.store(this.ring + this.position, slot + 1);
+    if (this.isLight) this.words.write(this.ring + this.position, slot + 1);
+    else this.words.store(this.ring + this.position, slot + 1);
     if (this.position >= this.count) this.raise();
   }
 
@@ -133,9 +141,11 @@ export class HazardScan {
   private stamp = 0;
   /** This node's own, once it has some. */
   own: Hazards | undefined;
+  private readonly machine: Machine;
 
-  constructor(words: Words, geometry: Geometry, nodes: Nodes) {
+  constructor(words: Words, geometry: Geometry, nodes: Nodes, machine: Machine) {
     this.words = words;
+    this.machine = machine;
     this.geometry = geometry;
     this.nodes = nodes;
     this.marks = new Int32Array(geometry.slotsPerShard);
@@ -144,6 +154,10 @@ export class HazardScan {
   /** Looks at every hazard of every counted node; `isHeld` then answers for the shard's slots. */
   scan(shard: number): void {
     this.own?.clearSpare();
+    // ORDER hazard-1: what is scanned for was retired before this fence (H5); pairs with expose.
+    if (this.nodes.sharesFences && !this.machine.fenceEverybody()) {
+      throw new PoolError('UNSUPPORTED', 'The kernel took back membarrier(2), on which the attached nodes rely.');
+    }
     if (++this.stamp === 0x7fffffff) {
       this.marks.fill(0);
       this.stamp = 1;
@@ -169,7 +183,7 @@ export class HazardScan {
     const { words, marks, stamp } = this;
     const slots = marks.length;
     for (let i = 0; i < count; i++) {
-      const local = words.load(word + i) - 1 - first;
+      const local = words.loadInOrder(word + i) - 1 - first;
       if (local >= 0 && local < slots) marks[local] = stamp;
     }
   }

@@ -54,6 +54,11 @@ export const CHUNK_SHARED = 2;
 export const CHUNK_RUN = 3;
 export const CHUNK_RUN_NEXT = 4;
 
+/** Each reader's hazard store is a full fence. */
+export const FENCES_OWN = 1;
+/** It is a plain store, and a reclaimer fences everybody before it scans. */
+export const FENCES_SHARED = 2;
+
 export const NODE_ALIVE = 1;
 export const NODE_LEFT = 2;
 
@@ -94,7 +99,11 @@ export const Control = struct('Control', [
     fields: { dropCount: 'sync32', spacePending: 'u32', spaceCount: 'u32', reserved1: ['u32', 13] },
   },
   { writer: 'holder of the chunk lock', fields: { freeChunks: 'u32', chunkHint: 'u32', reserved2: ['u32', 14] } },
-  { writer: 'a joining node, under the file lock', fields: { rowsHigh: 'sync32', reserved3: ['u32', 15] } },
+  {
+    writer: 'a joining node, under the file lock',
+    /** fences: how readers publish their hazards, FENCES_OWN or FENCES_SHARED; for as long as a node is attached. */
+    fields: { rowsHigh: 'sync32', fences: 'sync32', reserved3: ['u32', 14] },
+  },
 ]);
 
 /** word: owner row + 1 (10 bits), waiters (1), dirty (1), term (20). */

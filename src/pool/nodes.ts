@@ -16,7 +16,17 @@ import { PoolError } from '../../lib/errors.js';
 import type { Liveness, Machine } from '../../lib/machine.js';
 import type { Words } from '../../lib/words.js';
 import type { Geometry } from './geometry.js';
-import { Control, HazardHead, NAME_BYTES_MAX, NODE_ALIVE, NODE_LEFT, NodeCleaning, NodeRow } from './layout.js';
+import {
+  Control,
+  FENCES_OWN,
+  FENCES_SHARED,
+  HazardHead,
+  NAME_BYTES_MAX,
+  NODE_ALIVE,
+  NODE_LEFT,
+  NodeCleaning,
+  NodeRow,
+} from './layout.js';
 import type { NodeInfo } from './types.js';
 import { readUnsigned64, writeUnsigned64 } from './wide.js';
 
@@ -31,6 +41,7 @@ export class Nodes {
   private readonly rows: number;
   private readonly cleanings: number;
   private readonly rowsHigh: number;
+  private readonly fences: number;
   /** Row of this node, or -1 before `join`. */
   self = -1;
   incarnation = 0;
@@ -43,6 +54,7 @@ export class Nodes {
     this.rows = geometry.regions.nodeRows.word;
     this.cleanings = geometry.regions.nodeCleanings.word;
     this.rowsHigh = geometry.regions.control.word + Control.word.rowsHigh;
+    this.fences = geometry.regions.control.word + Control.word.fences;
   }
 
   /** Rows ever used; scans stop there. Never more than there are, whatever the word says. */
@@ -96,12 +108,32 @@ export class Nodes {
     if (taken === undefined) {
       throw new PoolError('TOO_MANY_NODES', `All ${maxNodes} nodes of the pool are attached.`, { maxNodes });
     }
+    this.agreeOnFences(taken);
     this.self = taken;
     this.fillRow(taken, name);
     this.incarnation = (this.incarnationOf(taken) + 1) | 0 || 1;
     // ORDER join-1: the mutex is held and the hazards are empty before the incarnation; pairs with the hazard scan.
     this.words.store(this.rows + taken * NodeRow.words + row.incarnation, this.incarnation);
     if (taken + 1 > this.words.load(this.rowsHigh) >>> 0) this.words.store(this.rowsHigh, taken + 1);
+  }
+
+  /** Whether hazards are plain stores, fenced by whoever scans them. The same for every attached node. */
+  get sharesFences(): boolean {
+    return this.words.load(this.fences) === FENCES_SHARED;
+  }
+
+  /** The first node to attach decides; who cannot follow it has to stay away. The caller holds the membership lock. */
+  private agreeOnFences(taken: number): void {
+    const canShare = this.machine.registerForFences();
+    let isAlone = true;
+    for (let index = 0; index < this.high(); index++) {
+      if (index !== taken && this.isTaken(index) && !this.isDead(index, true)) isAlone = false;
+    }
+    if (isAlone) this.words.store(this.fences, canShare ? FENCES_SHARED : FENCES_OWN);
+    else if (this.sharesFences && !canShare) {
+      this.liveness.letGo(taken);
+      throw new PoolError('UNSUPPORTED', 'The attached nodes rely on membarrier(2), which this process may not use.');
+    }
   }
 
   private takeRow(fits: (index: number) => boolean): number | undefined {
