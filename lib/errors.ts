@@ -38,7 +38,7 @@ export type PoolErrorCode = keyof typeof errorTable;
 export class PoolError extends Error {
   override readonly name = 'PoolError';
   readonly code: PoolErrorCode;
-  readonly details?: object;
+  declare readonly details?: object;
 
   constructor(code: PoolErrorCode, message: string, details?: object, cause?: unknown) {
     super(`${code}: ${message} ${errorTable[code]}`, cause === undefined ? undefined : { cause });

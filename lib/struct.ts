@@ -92,7 +92,7 @@ export function record<const F extends Fields>(name: string, writer: string, fie
 export function fingerprint(structs: readonly Struct[], constants: Readonly<Record<string, number>>): number {
   let hash = 0x811c9dc5;
   const mix = (text: string) => {
-    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+    for (const character of `${text}\n`) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193) >>> 0;
   };
   for (const one of structs) {
     mix(`${one.name}:${one.words}`);

@@ -1,7 +1,6 @@
 /**
- * The workloads of `sealpool compare`, each loaded only when it is asked for: their engines are optional.
- *
- * (W1) a missing engine is told apart from a missing part of this package: the first has an install line.
+ * The workloads of `sealpool compare`, each loaded only when it is asked for: their engines are optional, and one that is
+ * missing has an install line.
  */
 import { installLine, peerInstalled } from './peers.js';
 import type { CompareResult, Progress } from './types.js';
@@ -39,28 +38,10 @@ export class WorkloadMissing extends Error {
 
 const TRACE_MEMORY = '10%';
 
-type Complete = WorkloadOptions & { readonly memory: Memory };
-
-interface Parts {
-  trace: { compareTrace(file: string, options: Complete): Promise<CompareResult> };
-  sqlite: { compareSqlite(options: Complete): Promise<CompareResult>; DEFAULT_MEMORY: Memory };
-}
-
-async function loadPart<Name extends keyof Parts>(workload: Name): Promise<Parts[Name]> {
-  const { href } = new URL(`./${workload}/index.js`, import.meta.url);
-  try {
-    return (await import(href)) as Parts[Name];
-  } catch (cause) {
-    const { code, url } = cause as { code?: string; url?: string };
-    if (code !== 'ERR_MODULE_NOT_FOUND' || url !== href) throw cause;
-    throw new WorkloadMissing(`the ${workload} workload is not in this version`, { cause });
-  }
-}
-
 /** What the product runs. Tests pass workloads of their own. */
 export const installedWorkloads: Workloads = {
   async trace() {
-    const { compareTrace } = await loadPart('trace');
+    const { compareTrace } = await import('./trace/index.js');
     return (file, options) => compareTrace(file, { ...options, memory: options.memory ?? TRACE_MEMORY });
   },
   async sqlite() {
@@ -70,7 +51,7 @@ export const installedWorkloads: Workloads = {
         `the sqlite workload needs ${engine}, which is not installed. Install it with:\n  ${installLine(engine)}`,
       );
     }
-    const { compareSqlite, DEFAULT_MEMORY } = await loadPart('sqlite');
+    const { compareSqlite, DEFAULT_MEMORY } = await import('./sqlite/index.js');
     return (options) => compareSqlite({ ...options, memory: options.memory ?? DEFAULT_MEMORY });
   },
 };

@@ -29,6 +29,7 @@ export class NodeSession {
   private readonly misses: number;
   /** Counts of earlier nodes of this row: rows are never set back. */
   private readonly countedBefore: Partial<Record<CounterName, number>> = {};
+  private readonly keySpaces = new Map<number, KeySpace>();
   private readonly drafts = new Map<DraftPlace, ArrayBuffer | undefined>();
 
   constructor(path: string, seed: number, attached: Attached) {
@@ -55,8 +56,13 @@ export class NodeSession {
     return this.open;
   }
 
+  /** The keys that begin with the prefix, in the space. Whoever asks again for a space gets what this node knows of it. */
   createKeySpace(prefix: Uint8Array, space: number): KeySpace {
-    return new KeySpace({ seed: this.seed, prefix, near: this.reader.near, space });
+    const known = this.keySpaces.get(space);
+    if (known !== undefined) return known;
+    const created = new KeySpace({ seed: this.seed, prefix, near: this.reader.near, space });
+    this.keySpaces.set(space, created);
+    return created;
   }
 
   count(name: CounterName, amount = 1): void {
