@@ -1,7 +1,7 @@
 /** Pages of one file, table or relation, by number. */
 import { PoolError } from '../../lib/errors.js';
 import { alignedBuffer } from '../../lib/linux/index.js';
-import { type NearEntry, type NearKey, type Page, PinnedPage, PrivatePage, type Reader } from '../pool/index.js';
+import { type NearEntry, type NearMap, type Page, PinnedPage, PrivatePage, type Reader } from '../pool/index.js';
 import type { Domain } from './domain.js';
 import { Loading, SYNC_WAIT_MS } from './loading.js';
 import { checkBytes, checkPut, type PutOptions } from './options.js';
@@ -14,7 +14,7 @@ export class SharedPageSpace implements PageSpace {
   readonly pageSize: number;
   private readonly domain: Domain;
   private readonly loading: Loading;
-  private readonly near: ReadonlyMap<NearKey, NearEntry>;
+  private readonly near: NearMap;
   private readonly reader: Reader;
   /** Page-aligned buffers to load into: direct I/O wants that. One a nested or concurrent load. */
   private readonly scratches: Uint8Array[] = [];
@@ -23,7 +23,7 @@ export class SharedPageSpace implements PageSpace {
     this.domain = domain;
     this.pageSize = pageSize;
     this.loading = new Loading(domain);
-    this.near = domain.keys.strings.entries;
+    this.near = domain.keys.pages;
     this.reader = domain.session.reader;
   }
 
@@ -33,8 +33,8 @@ export class SharedPageSpace implements PageSpace {
 
   borrow(pageNo: number, asOf?: number): Uint8Array | undefined {
     // The hot path: the newest version, remembered.
-    const near = this.near.get(pageNo);
-    if (near !== undefined && asOf === undefined && near.isOpen && this.reader.hit(near)) {
+    const near = asOf === undefined ? this.near.atShortcut(pageNo) : undefined;
+    if (near !== undefined && this.reader.hit(near)) {
       this.reader.hazards.keep();
       return near.bytes;
     }

@@ -3,7 +3,7 @@ export { inspect } from './inspection.js';
 export { displayKey, type KeySpace } from './keys.js';
 export { FLAG_DETACHED, FLAG_LEASED, FLAG_VERSIONED, METADATA_BYTES_MAX } from './layout.js';
 export { listObjects, totalOf } from './listing.js';
-export type { NearEntry, NearKey } from './near.js';
+export type { NearEntry, NearKey, NearMap } from './near.js';
 export type { NodeSession } from './node.js';
 export { connect, destroy, format } from './open.js';
 export { parseSize } from './options.js';

@@ -18,11 +18,14 @@ export class KeySpace implements ProbeKey {
   length = 0;
   hashLow = 0;
   hashHigh = 0;
-  /** Near entries by string key, or by page number. */
+  /** Near entries by string key. */
   readonly strings: NearMap;
   /** Near entries by the bytes of a key, as a string of one character a byte. */
   readonly binaries: NearMap;
+  /** Near entries by page number; made when the first one is asked for. */
+  private numbers: NearMap | undefined;
   readonly space: number;
+  private readonly near: NearIndex;
   private readonly hash: KeyHash;
   private readonly prefixLength: number;
 
@@ -30,9 +33,15 @@ export class KeySpace implements ProbeKey {
     this.hash = new KeyHash(options.seed);
     this.prefixLength = options.prefix.length;
     this.bytes.set(options.prefix);
-    this.strings = options.near.createMap();
-    this.binaries = options.near.createMap();
+    this.strings = options.near.createMap(false);
+    this.binaries = options.near.createMap(false);
+    this.near = options.near;
     this.space = options.space;
+  }
+
+  get pages(): NearMap {
+    this.numbers ??= this.near.createMap(true);
+    return this.numbers;
   }
 
   /** Makes this the probe for the key. Throws KEY_INVALID. */

@@ -10,14 +10,21 @@ import type { Forgetful } from './retirelog.js';
 
 export type NearKey = string | number;
 
+/** Eight bytes each. */
+const SHORTCUTS_MAX = 65_536;
+
 /**
  * What a node remembers of one sealed page. The fields that a hit reads come first, so that they share a cache line; all
  * are set once, in one order, for one hidden class.
  */
 export class NearEntry {
+  /** Page number or string. */
+  readonly key: NearKey;
   readonly slot: number;
   readonly shard: number;
   readonly bytes: Uint8Array;
+  /** False once the index has forgotten it: a shortcut may still lead here. */
+  isLive = true;
   /** Milliseconds since the epoch, 0 for never. */
   readonly expiry: number;
   /** Whether it is open-ended: the newest version. */
@@ -30,13 +37,13 @@ export class NearEntry {
   readonly space: number;
   readonly spaceGeneration: number;
   readonly owner: NearMap;
-  readonly key: NearKey;
   /** The next entry of the same slot under another key form. */
   nextOfSlot: NearEntry | undefined = undefined;
   /** The next version of the same key. */
   nextVersion: NearEntry | undefined = undefined;
 
   constructor(owner: NearMap, key: NearKey, at: NearFields) {
+    this.key = key;
     this.slot = at.slot;
     this.shard = at.shard;
     this.bytes = at.bytes;
@@ -49,7 +56,6 @@ export class NearEntry {
     this.space = at.space;
     this.spaceGeneration = at.spaceGeneration;
     this.owner = owner;
-    this.key = key;
   }
 }
 
@@ -66,9 +72,32 @@ export interface NearFields {
   until: number;
 }
 
-/** The keys of one name space: strings for keys, numbers for pages. The map is public for the hot path only. */
+/**
+ * The keys of one name space: strings for keys, numbers for pages. Public for the hot path only.
+ *
+ * `shortcuts` leads from a page number's low bits to the entry that was found there last, past the map: a third of its
+ * cost. What it names is believed only while it is alive and its key is the one asked for.
+ */
 export class NearMap {
   readonly entries = new Map<NearKey, NearEntry>();
+  readonly shortcuts: (NearEntry | undefined)[];
+  readonly mask: number;
+
+  /** `shortcuts`: how many, a power of two; 0 for names that are no numbers. */
+  constructor(shortcuts: number) {
+    this.shortcuts = new Array(shortcuts).fill(undefined);
+    this.mask = shortcuts - 1;
+  }
+
+  /** The page's entry by the shortcut, alive and open-ended; not yet known to be fresh. */
+  atShortcut(pageNo: number): NearEntry | undefined {
+    const entry = this.shortcuts[pageNo & this.mask];
+    return entry !== undefined && entry.key === pageNo && entry.isLive && entry.isOpen ? entry : undefined;
+  }
+
+  shorten(pageNo: number, entry: NearEntry): void {
+    if (entry.isOpen && entry.isLive) this.shortcuts[pageNo & this.mask] = entry;
+  }
 }
 
 export class NearIndex implements Forgetful {
@@ -83,8 +112,9 @@ export class NearIndex implements Forgetful {
     this.slotsPerShard = slotsPerShard;
   }
 
-  createMap(): NearMap {
-    const map = new NearMap();
+  createMap(ofPages: boolean): NearMap {
+    const wanted = Math.min(this.capacity, SHORTCUTS_MAX);
+    const map = new NearMap(ofPages && wanted > 0 ? 2 ** Math.ceil(Math.log2(wanted)) : 0);
     this.maps.push(map);
     return map;
   }
@@ -128,6 +158,7 @@ export class NearIndex implements Forgetful {
 
   /** Takes one entry out of its map and of its slot's chain. */
   forget(entry: NearEntry): void {
+    entry.isLive = false;
     this.unlinkVersion(entry);
     const first = this.bySlot.get(entry.slot);
     if (first === entry) {
@@ -159,6 +190,7 @@ export class NearIndex implements Forgetful {
     if (entry === undefined) return;
     this.bySlot.delete(slot);
     for (; entry !== undefined; entry = entry.nextOfSlot) {
+      entry.isLive = false;
       this.unlinkVersion(entry);
       this.count--;
     }
@@ -182,6 +214,7 @@ export class NearIndex implements Forgetful {
   }
 
   clear(): void {
+    for (const slot of [...this.bySlot.keys()]) this.forgetSlot(slot);
     for (const map of this.maps) map.entries.clear();
     this.bySlot.clear();
     this.count = 0;

@@ -95,10 +95,14 @@ export class NodeSession {
 
   /** The page of the number, exposed but not yet borrowed or pinned. */
   findPage(keys: KeySpace, pageNo: number, asOf: number | undefined): NearEntry | undefined {
-    const near = nearAt(keys.strings, pageNo, asOf);
-    if (near !== undefined && this.reader.hit(near)) return near;
+    const { pages } = keys;
+    const near = nearAt(pages, pageNo, asOf);
+    if (near !== undefined && this.reader.hit(near)) {
+      pages.shorten(pageNo, near);
+      return near;
+    }
     this.check();
-    return this.tally(this.reader.search(keys.strings, pageNo, keys.encodePage(pageNo), asOf));
+    return this.tally(this.reader.search(pages, pageNo, keys.encodePage(pageNo), asOf));
   }
 
   private tally(found: NearEntry | undefined): NearEntry | undefined {
@@ -125,9 +129,9 @@ export class NodeSession {
   /** As findPage, without counting or touching. */
   glancePage(keys: KeySpace, pageNo: number, asOf: number | undefined): NearEntry | undefined {
     this.check();
-    const near = nearAt(keys.strings, pageNo, asOf);
+    const near = nearAt(keys.pages, pageNo, asOf);
     if (near !== undefined && this.reader.isFresh(near)) return near;
-    return this.reader.search(keys.strings, pageNo, keys.encodePage(pageNo), asOf);
+    return this.reader.search(keys.pages, pageNo, keys.encodePage(pageNo), asOf);
   }
 
   /** A draft of this node: it is undone at disconnect. */
