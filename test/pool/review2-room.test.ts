@@ -64,7 +64,7 @@ describe('room that cannot be had', () => {
     await yard.format({ size: '8MiB', maxObjects: 5000 });
     const pool = await yard.connect();
     const { geometry } = pool.session.parts;
-    for (let i = 0; evictions(pool) < 100; i++) pool.put(`${i}`, new Uint8Array(4096), { retain: i % 12 === 0 });
+    for (let i = 0; evictions(pool) < 20; i++) pool.put(`${i}`, new Uint8Array(4096), { retain: i % 8 !== 0 });
     const before = evictions(pool);
     const bytes = new Uint8Array(4 * geometry.chunkBytes);
     expect(codeOf(() => pool.put('run', bytes))).to.equal('POOL_FULL');
