@@ -43,7 +43,7 @@ export class Loading {
     let place = this.tryCreate(fields);
     // Whoever finds the shard's lock in dead hands repairs the shard, which ends every lease from before: also this one.
     for (let tries = 0; typeof place !== 'string' && tries < LEASE_TRIES && !this.domain.isValid(lease); tries++) {
-      session.writer.abort(place);
+      session.writer.leftovers.abandon(place);
       lease = this.domain.lease();
       fields = this.domain.fields(size, FLAG_LEASED, { ...options, lease });
       place = this.tryCreate(fields);

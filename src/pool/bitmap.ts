@@ -73,14 +73,16 @@ export class Bitmap {
 
   /** Length of the free run around the bits [first, first + count), which are free. */
   runAround(first: number, count: number): number {
-    const end = this.next(first + count, 0);
-    let start = first;
-    while (start > 0 && this.isFree(start - 1)) start--;
-    return end - start;
+    return this.next(first + count, 0) - this.afterTaken(first);
   }
 
-  private isFree(bit: number): boolean {
-    return (this.read(bit >>> 5) & (1 << (bit & 31))) === 0;
+  /** The bit after the last taken one before `bit`; 0 when there is none. */
+  private afterTaken(bit: number): number {
+    if (bit === 0) return 0;
+    let index = (bit - 1) >>> 5;
+    let word = this.read(index) & maskOf(0, ((bit - 1) & 31) + 1);
+    while (word === 0 && index > 0) word = this.read(--index);
+    return word === 0 ? 0 : index * 32 + 32 - Math.clz32(word);
   }
 
   /** Whether all of the bits are free (`taken` false), or all are taken. */

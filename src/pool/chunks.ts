@@ -64,6 +64,15 @@ export class Chunks {
     return Math.min(this.words.read(this.freeWord) >>> 0, this.geometry.chunks);
   }
 
+  /** Whether a chunk is free that nobody has claimed. A look without the lock. */
+  hasFree(): boolean {
+    if (this.freeCount() === 0) return false;
+    for (let chunk = 0; chunk < this.geometry.chunks; chunk++) {
+      if (this.kind(chunk) === CHUNK_FREE && !this.isClaimed(chunk)) return true;
+    }
+    return false;
+  }
+
   /** Whether another node than this one, and a living one, has claimed the chunk. */
   isClaimedByOther(chunk: number): boolean {
     const claim = this.words.load(this.entry(chunk) + CLAIM);

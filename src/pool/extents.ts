@@ -92,9 +92,7 @@ export class Extents {
 
   /** Whether `allocate` would find room. */
   hasRoom(shard: number, bytes: number): boolean {
-    return (
-      this.chunks.freeCount() > 0 || this.place(shard, this.granulesOf(bytes), this.alignmentOf(bytes)) !== NO_EXTENT
-    );
+    return this.chunks.hasFree() || this.place(shard, this.granulesOf(bytes), this.alignmentOf(bytes)) !== NO_EXTENT;
   }
 
   private search(shard: number, granules: number, alignment: number): number {

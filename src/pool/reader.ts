@@ -164,8 +164,8 @@ export class Reader {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const published = shards.publishSequence(shard);
       const known = this.again(map, key, shard, asOf) ?? this.probe(map, key, probe, shard, asOf);
-      if (known !== undefined || !this.metRetired) return known;
-      const found = this.probeSlots(map, key, probe, shard, asOf);
+      if (known !== undefined) return known;
+      const found = this.metRetired ? this.probeSlots(map, key, probe, shard, asOf) : undefined;
       if (found !== undefined) return found;
       if (shards.publishSequence(shard) === published && shards.retireSequence(shard) === this.seen[shard]) break;
     }

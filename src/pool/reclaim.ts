@@ -6,8 +6,8 @@
  * (A2) reclaim: only after all of that are the hazards scanned; what no counted node holds is free, the rest waits in
  *      limbo for the next scan. One scan serves the whole limbo list.
  * (A3) eviction passes over pages that a scan found held. It works in small batches, so that one scan serves many.
- * (A4) where the victims left no room in one piece, the cheapest piece of a victim's chunk is cleared. So memory follows
- *      the sizes of the workload, and the policy says where.
+ * (A4) where the victims left no room in one piece, the cheapest piece of a victim's chunk is cleared, or where that
+ *      cannot be, of any chunk of the shard. So memory follows the sizes of the workload, and the policy says where.
  *
  * A crash between any two stores: the lock's owner is dead, and repair finishes from the slots (see repair.ts).
  */
@@ -145,11 +145,11 @@ export class Reclaimer {
   }
 
   /** Retires one victim; its local slot, or -1. */
-  private evictOne(shard: number): number {
+  private evictOne(shard: number, isPassedOver = this.isHeld): number {
     const policy = this.parts.policies[shard];
     if (policy === undefined) return -1;
     for (let tries = 0; tries < this.slotsPerShard; tries++) {
-      const local = policy.evict(this.isHeld);
+      const local = policy.evict(isPassedOver);
       if (local < 0) return -1;
       if (this.stateOf(shard, local) !== STATE_SEALED) continue;
       this.retire(shard, local, REASON_EVICTED);
@@ -157,6 +157,12 @@ export class Reclaimer {
       return local;
     }
     return -1;
+  }
+
+  /** For a victim whose bytes are wanted: held pages are passed over, and empty ones, which have none. */
+  private givesNoBytes(shard: number): (local: number) => boolean {
+    const { slots } = this.parts;
+    return (local) => this.isHeld(local) || slots.extent(shard * this.slotsPerShard + local) === NO_EXTENT;
   }
 
   private countEviction(): void {
@@ -173,37 +179,35 @@ export class Reclaimer {
     const chunks = new Set<number>();
     let evicted = 0;
     for (let freed = 0; freed < wanted && evicted < BATCH_MAX; ) {
-      const local = this.evictOne(shard);
+      const local = this.evictOne(shard, this.givesNoBytes(shard));
       if (local < 0) break;
       evicted++;
       const slot = shard * this.slotsPerShard + local;
-      const extent = slots.extent(slot);
-      if (extent !== NO_EXTENT) chunks.add(extents.chunkOf(extent));
+      chunks.add(extents.chunkOf(slots.extent(slot)));
       const victim = extents.granulesOf(slots.extentBytes(slot));
       if (victim < granules) break;
       freed += victim;
     }
     if (evicted === 0) return false;
     this.reclaim(shard);
-    return extents.hasRoom(shard, bytes) || this.clear(shard, bytes, chunks) || evicted > 0;
+    if (extents.hasRoom(shard, bytes)) return true;
+    return this.clear(shard, bytes, (chunk) => chunks.has(chunk)) || this.clear(shard, bytes, () => true);
   }
 
-  /** Clears room in one piece in one of the chunks; false when none could be. */
-  private clear(shard: number, bytes: number, candidates: ReadonlySet<number>): boolean {
+  /** Clears room in one piece in one of the shard's chunks; false when none could be. A scan has been made. */
+  private clear(shard: number, bytes: number, isWanted: (chunk: number) => boolean): boolean {
     const { chunks, geometry } = this.parts;
-    for (const chunk of candidates) {
-      const isShared = chunk < geometry.chunks && chunks.kind(chunk) === CHUNK_SHARED && chunks.shard(chunk) === shard;
-      if (!isShared || chunks.isClaimed(chunk)) continue;
-      const locals = this.clearings.find(shard, chunk, bytes);
-      if (locals === undefined) continue;
-      for (const local of locals) {
-        this.retire(shard, local, REASON_EVICTED);
-        this.countEviction();
-      }
-      this.reclaim(shard);
-      return true;
+    const locals = this.clearings.find(shard, bytes, (chunk) => {
+      const isOwn = chunk < geometry.chunks && chunks.kind(chunk) === CHUNK_SHARED && chunks.shard(chunk) === shard;
+      return isOwn && isWanted(chunk) && !chunks.isClaimed(chunk);
+    });
+    if (locals === undefined) return false;
+    for (const local of locals) {
+      this.retire(shard, local, REASON_EVICTED);
+      this.countEviction();
     }
-    return false;
+    this.reclaim(shard);
+    return true;
   }
 
   /** Retires every evictable page of the shard that lies in the chunks. A scan has been made. Returns how many. */
@@ -233,11 +237,25 @@ export class Reclaimer {
     return chunk + extents.runLengthOf(slots.extentBytes(slot)) > first;
   }
 
+  /** Whether something of the shard in the chunks cannot be moved. A scan has been made, and limbo drained. */
+  private isBlocked(shard: number, first: number, count: number): boolean {
+    const { slots, scan, geometry } = this.parts;
+    for (let local = 0; local < this.slotsPerShard; local++) {
+      if (!this.liesIn(shard, local, first, count)) continue;
+      if (this.stateOf(shard, local) !== STATE_SEALED || geometry.eviction === 'none' || scan.isHeld(local))
+        return true;
+      if ((slots.flags(shard * this.slotsPerShard + local) & FLAG_RETAINED) !== 0) return true;
+    }
+    return false;
+  }
+
   /** Empties the shard's part of the chunks. False when a draft, a retained or a held page is in the way. */
   emptyChunks(shard: number, first: number, count: number): boolean {
-    const { chunks, geometry } = this.parts;
+    const { chunks } = this.parts;
     this.reclaim(shard);
-    if (geometry.eviction !== 'none') this.retireIn(shard, first, count);
+    // Nothing is given up for a place that cannot be had.
+    if (this.isBlocked(shard, first, count)) return false;
+    this.retireIn(shard, first, count);
     this.reclaim(shard);
     for (let chunk = first; chunk < first + count; chunk++) {
       const kind = chunks.kind(chunk);
@@ -257,7 +275,7 @@ export class Reclaimer {
     touchDrain.drain(shard, policy);
     let retired = 0;
     while (retired < bytes) {
-      const local = this.evictOne(shard);
+      const local = this.evictOne(shard, this.givesNoBytes(shard));
       if (local < 0) break;
       retired += extents.occupiedBytes(slots.extentBytes(shard * this.slotsPerShard + local));
     }

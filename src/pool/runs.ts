@@ -17,21 +17,24 @@ const ATTEMPTS_FOR_ONE = 4;
 export class Runs {
   private readonly parts: Parts;
   private readonly reclaimer: Reclaimer;
+  /** Chunks that could not be emptied, until all have been tried: the next put goes on where this one gave up. */
+  private readonly blockedForOne: Uint8Array;
 
   constructor(parts: Parts, reclaimer: Reclaimer) {
     this.parts = parts;
     this.reclaimer = reclaimer;
+    this.blockedForOne = new Uint8Array(parts.geometry.chunks);
   }
 
   /** Claims and empties `count` contiguous chunks. The first of them, or -1. The caller holds no lock. */
   claim(count: number): number {
     const { chunks, geometry } = this.parts;
     if (count > geometry.chunks) return -1;
-    const blocked = new Uint8Array(geometry.chunks);
+    const blocked = count === 1 ? this.blockedForOne : new Uint8Array(geometry.chunks);
     const attempts = count === 1 ? ATTEMPTS_FOR_ONE : ATTEMPTS_MAX;
     for (let attempt = 0; attempt < attempts; attempt++) {
       const first = this.cheapest(count, blocked);
-      if (first < 0) return -1;
+      if (first < 0) break;
       if (!chunks.claim(first, count)) {
         this.block(blocked, first, count, (chunk) => chunks.isClaimed(chunk));
         continue;
@@ -47,6 +50,7 @@ export class Runs {
       this.block(blocked, first, count, (chunk) => chunks.kind(chunk) !== CHUNK_FREE);
       chunks.unclaim(first, count);
     }
+    if (count === 1 && this.cheapest(1, blocked) < 0) blocked.fill(0);
     return -1;
   }
 
