@@ -24,8 +24,8 @@ export class Words {
 
   /**
    * A load that must not pass this thread's store to these words just before it: the reader's half of Dekker's handshake,
-   * on every hit. The compiler can neither move it up nor reuse an earlier value, because it cannot tell the two indexes
-   * of one array apart. On x64 the processor keeps the order when that was a `store` (an exchange), or when it was a
+   * on every hit. The compiler can neither move it up nor reuse an earlier value as long as it cannot tell the two
+   * indexes of one array apart: they have to come from fields that change, never from constants. On x64 the processor keeps the order when that was a `store` (an exchange), or when it was a
    * `write` and the other side fences everybody (lib/linux/membarrier.ts). Elsewhere it is `load`, and wants a `store`.
    */
   loadAfterStore(index: number): number {

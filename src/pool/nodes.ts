@@ -95,8 +95,11 @@ export class Nodes {
     return thorough && (this.isOfAnotherBoot(index) || !this.liveness.isHeld(index));
   }
 
+  /** Without /proc a boot id is all zero, on either side: then the file lock alone decides. */
   private isOfAnotherBoot(index: number): boolean {
     const word = this.rows + index * NodeRow.words + row.bootId;
+    const isKnown = [0, 1, 2, 3].some((i) => this.words.read(word + i) !== 0);
+    if (!isKnown || this.machine.bootId.every((part) => part === 0)) return false;
     for (let i = 0; i < 4; i++) if (this.words.read(word + i) !== this.machine.bootId[i]) return true;
     return false;
   }
