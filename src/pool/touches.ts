@@ -46,6 +46,21 @@ export class TouchDrain {
     this.nodes = nodes;
   }
 
+  /** Drains when some ring is half full: while a shard fills up it evicts nothing, and its hits would be overwritten. */
+  relieve(shard: number, policy: Policy): void {
+    const { words, geometry } = this;
+    const { touches, touchesDrained } = geometry.regions;
+    const high = this.nodes.high();
+    for (let row = 0; row < high; row++) {
+      const position = words.read(touches.word + (row * geometry.shards + shard) * touches.stride);
+      const drained = words.read(touchesDrained.word + shard * touchesDrained.stride + row);
+      if (((position - drained) | 0) > geometry.touchEntries / 2) {
+        this.drain(shard, policy);
+        return;
+      }
+    }
+  }
+
   /** Tells the policy of every hit since the last drain. The caller holds the shard's lock. */
   drain(shard: number, policy: Policy): void {
     const { words, geometry } = this;

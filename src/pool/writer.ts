@@ -104,6 +104,8 @@ export class Writer {
 
   private createLocked(shard: number, fields: DraftFields, bytes: number, claimed: number): CreateOutcome {
     const { shards, slots, nodes } = this.parts;
+    const policy = this.parts.policies[shard];
+    if (policy !== undefined) this.parts.touchDrain.relieve(shard, policy);
     const live = this.findLive(shard, fields);
     const detached = (fields.flags & FLAG_DETACHED) !== 0;
     if (live >= 0 && !detached) return 'exists';
