@@ -7,6 +7,7 @@
 import koffi from 'koffi';
 import { assert } from '../assert.js';
 import { PoolError } from '../errors.js';
+import { libc, viewOf } from './libc.js';
 
 /** Bytes. Satisfies O_DIRECT on every common device; a multiple of the logical block size of 512 or 4096. */
 export const ALIGNMENT = 4096;
@@ -14,29 +15,16 @@ export const ALIGNMENT = 4096;
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 
-type Mmap = (
-  address: number,
-  length: number,
-  protection: number,
-  flags: number,
-  file: number,
-  offset: number,
-) => unknown;
-let mmap: Mmap | undefined;
-
 /** Zeroed, page-aligned, writable, private to the process, never unmapped. Throws NO_SPACE when the system refuses. */
 export function alignedBuffer(size: number): Uint8Array {
   assert(Number.isSafeInteger(size) && size > 0, 'an aligned buffer has a positive size');
   const length = Math.ceil(size / ALIGNMENT) * ALIGNMENT;
-  mmap ??= koffi
-    .load('libc.so.6')
-    .func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t']) as Mmap;
-  const address = mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  const address: number | bigint = libc().mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
   // MAP_FAILED is 2^64-1 and arrives as a bigint, a good address as a number.
   if (typeof address !== 'number' || address === 0 || address % ALIGNMENT !== 0) {
     throw new PoolError('NO_SPACE', `mmap refused ${length} bytes of anonymous memory.`, { size: length });
   }
-  return new Uint8Array(koffi.view(address, length), 0, size);
+  return new Uint8Array(viewOf(address, length), 0, size);
 }
 
 /** Remainders of buffer addresses. A buffer never moves while it is attached, and a detached one has no views in use. */

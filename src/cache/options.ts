@@ -1,7 +1,7 @@
 /** The options of the cache layer, checked at the border. Errors are OPTION_INVALID and name the option. */
 import { z } from 'zod';
 import { PoolError } from '../../lib/errors.js';
-import { METADATA_BYTES_MAX } from '../pool/index.js';
+import { checkOptions, METADATA_BYTES_MAX } from '../pool/index.js';
 import type { SetOptions } from './types.js';
 
 export interface CacheOptions {
@@ -51,34 +51,26 @@ const pagesSchema = z.strictObject({
     .max(2 ** 30),
 });
 
-function check<T>(schema: z.ZodType, value: unknown, what: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data as T;
-  const [issue] = result.error.issues;
-  const where = issue === undefined || issue.path.length === 0 ? what : `${what}.${issue.path.join('.')}`;
-  throw new PoolError('OPTION_INVALID', `${where}: ${issue?.message ?? 'invalid'}.`, { option: where });
-}
-
 export function checkCache(options: CacheOptions | undefined): CacheOptions {
-  return options === undefined ? {} : check(cacheSchema, options, 'cache');
+  return options === undefined ? {} : checkOptions(cacheSchema, options, 'cache');
 }
 export function checkSet(options: SetOptions | undefined): SetOptions {
-  return options === undefined ? {} : check(setSchema, options, 'set');
+  return options === undefined ? {} : checkOptions(setSchema, options, 'set');
 }
 export function checkFetch(options: FetchOptions | undefined): FetchOptions {
-  return options === undefined ? {} : check(fetchSchema, options, 'fetch');
+  return options === undefined ? {} : checkOptions(fetchSchema, options, 'fetch');
 }
 export function checkPut(options: PutOptions | undefined): PutOptions {
   if (options === undefined) return {};
-  const checked = check<PutOptions>(putSchema, options, 'put');
+  const checked = checkOptions<PutOptions>(putSchema, options, 'put');
   if (checked.until !== undefined && checked.until <= (checked.from ?? 0)) {
     throw new PoolError('OPTION_INVALID', `put.until: ${checked.until} is not after from (${checked.from ?? 0}).`);
   }
   return checked;
 }
 export function checkPages(space: string, options: { pageSize: number }): { pageSize: number } {
-  check(name.min(1), space, 'space');
-  return check(pagesSchema, options, 'pages');
+  checkOptions(name.min(1), space, 'space');
+  return checkOptions(pagesSchema, options, 'pages');
 }
 
 /** Anything else would be stored as other bytes than the caller sees. */

@@ -125,11 +125,6 @@ export class Hazards {
     this.words.store(this.pins + held.entry, 0);
     this.freePins.push(held.entry);
   }
-
-  /** Pages this node pins. */
-  pinCount(): number {
-    return this.pinned.size;
-  }
 }
 
 /** The reclaimer's side: which slots of a range any counted node holds. */

@@ -6,7 +6,7 @@ export { listObjects, totalOf } from './listing.js';
 export type { NearEntry, NearKey, NearMap } from './near.js';
 export type { NodeSession } from './node.js';
 export { connect, destroy, format } from './open.js';
-export { parseSize } from './options.js';
+export { checkOptions, parseSize } from './options.js';
 export { PinnedPage, PrivatePage } from './page.js';
 export { AttachedPool } from './pool.js';
 export type { Reader } from './reader.js';

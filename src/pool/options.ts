@@ -67,9 +67,10 @@ const createSchema = z.strictObject({
 
 const waitSchema = z.strictObject({ timeoutMs: z.number().min(0).optional(), signal: signal.optional() });
 
-function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+/** The value as the schema gives it. Throws OPTION_INVALID, which names the option. */
+export function checkOptions<T>(schema: z.ZodType, value: unknown, what: string): T {
   const result = schema.safeParse(value);
-  if (result.success) return result.data;
+  if (result.success) return result.data as T;
   const [issue] = result.error.issues;
   const where = issue === undefined || issue.path.length === 0 ? what : `${what}.${issue.path.join('.')}`;
   throw new PoolError('OPTION_INVALID', `${where}: ${issue?.message ?? 'invalid'}.`, { option: where });
@@ -102,7 +103,7 @@ function planOf(options: Formatted): CheckedFormat {
 
 /** Throws OPTION_INVALID, UNSUPPORTED. */
 export function checkFormat(options: FormatOptions): CheckedFormat {
-  return planOf(check(formatSchema as unknown as z.ZodType<Formatted>, options, 'format'));
+  return planOf(checkOptions<Formatted>(formatSchema, options, 'format'));
 }
 
 export interface CheckedConnect extends Omit<ConnectOptions, 'create'> {
@@ -118,7 +119,7 @@ export function isPlan(plan: Plan): boolean {
 /** Throws OPTION_INVALID, UNSUPPORTED. */
 export function checkConnect(options: ConnectOptions): CheckedConnect {
   type Checked = z.output<typeof connectSchema>;
-  const checked = check(connectSchema as unknown as z.ZodType<Checked>, options, 'connect');
+  const checked = checkOptions<Checked>(connectSchema, options, 'connect');
   if (checked.emulate !== undefined) {
     throw new PoolError('UNSUPPORTED', "emulate 'noncoherent' is not in this version.");
   }
@@ -129,7 +130,7 @@ export function checkConnect(options: ConnectOptions): CheckedConnect {
 /** Throws OPTION_INVALID. */
 export function checkCreate(options: CreateOptions | undefined): CreateOptions {
   if (options === undefined) return {};
-  const checked = check(createSchema as unknown as z.ZodType<CreateOptions>, options, 'options');
+  const checked = checkOptions<CreateOptions>(createSchema, options, 'options');
   const metadataLength = checked.metadata?.length ?? 0;
   if (metadataLength > METADATA_BYTES_MAX) {
     throw new PoolError('OPTION_INVALID', `metadata: ${metadataLength} bytes; at most ${METADATA_BYTES_MAX} are kept.`);
@@ -139,5 +140,5 @@ export function checkCreate(options: CreateOptions | undefined): CreateOptions {
 
 /** Throws OPTION_INVALID. */
 export function checkWait(options: WaitOptions | undefined): WaitOptions {
-  return options === undefined ? {} : check(waitSchema as unknown as z.ZodType<WaitOptions>, options, 'options');
+  return options === undefined ? {} : checkOptions<WaitOptions>(waitSchema, options, 'options');
 }
