@@ -7,12 +7,13 @@ import { LinuxMachine, type PoolFile } from '../../lib/linux/index.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { CHUNK_FREE, ChunkEntry, Control, Slot, SPACE_UNUSED, Space, STATE_FREE, Superblock } from './layout.js';
 import type { CheckedFormat } from './options.js';
-import { Segment } from './segment.js';
+import { mapSegment, type Segment } from './segment.js';
 import { makePolicies } from './shardpolicy.js';
 import { Shards } from './shards.js';
 import { makeReady, markInterrupted, superblockOf } from './superblock.js';
 
-function fillRegions(segment: Segment, geometry: Geometry): void {
+/** The first state of every region of memory that is all zero. */
+export function fillRegions(segment: Segment, geometry: Geometry): void {
   const { words } = segment;
   const { regions } = geometry;
   const shards = new Shards(words, geometry);
@@ -49,7 +50,7 @@ export async function formatFile(file: PoolFile, options: CheckedFormat): Promis
       throw error;
     }
   }
-  const segment = new Segment(file, geometry, true);
+  const segment = mapSegment(file, geometry, true);
   const machine = new LinuxMachine(segment.metadata.address);
   const { words } = segment;
   // Device memory is not zeroed, nor what an interrupted format left; a new file is. The mark of the interruption stays.

@@ -152,7 +152,8 @@ function chunkBytesFor(size: number, pageSize: number): number {
   return clamp(Math.min(wanted, affordable), 16 * 1024, 64 * MIB);
 }
 
-type Counts = Omit<Geometry, 'regions' | 'dataOffset' | 'dataBytes'>;
+/** The sizes that the regions follow from. */
+export type Counts = Omit<Geometry, 'regions' | 'dataOffset' | 'dataBytes'>;
 
 function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words: number } {
   const { shards, slotsPerShard, maxNodes, chunks } = counts;
@@ -191,6 +192,13 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     word = alignUp(word + stride * count, LINE_BYTES / 4);
   }
   return { regions, words: word };
+}
+
+/** The regions of so many of everything, with the data behind them at the alignment. */
+export function layOut(counts: Counts, alignment: number): Geometry {
+  const { regions, words } = regionsOf(counts);
+  const dataOffset = alignUp(words * 4, alignment);
+  return { ...counts, regions, dataOffset, dataBytes: counts.chunks * counts.chunkBytes };
 }
 
 function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {

@@ -11,7 +11,7 @@ import { Nodes } from './nodes.js';
 import { type CheckedConnect, type CheckedFormat, checkConnect, checkFormat } from './options.js';
 import { AttachedPool } from './pool.js';
 import { ReadOnlyPool } from './readonly.js';
-import { Segment } from './segment.js';
+import { mapSegment, type Segment } from './segment.js';
 import { geometryOfIdentity, type Identity, infoOf, readIdentity, stateOf } from './superblock.js';
 import type { ConnectOptions, FormatOptions, Pool, PoolInfo } from './types.js';
 
@@ -41,7 +41,7 @@ export function viewOnly(
   identity: Identity,
 ): { segment: Segment; nodes: Nodes; machine: LinuxMachine } {
   const geometry = geometryOfIdentity(file, identity);
-  const segment = new Segment(file, geometry, false);
+  const segment = mapSegment(file, geometry, false);
   const { address } = segment.metadata;
   const liveness = new RobustLiveness(segment.words, file, address, geometry.regions.nodeMarks.word);
   const machine = new LinuxMachine(address);
@@ -203,7 +203,7 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
 function join(file: PoolFile, options: CheckedConnect): NodeSession {
   const identity = readIdentity(file);
   const geometry = geometryOfIdentity(file, identity);
-  const segment = new Segment(file, geometry, true);
+  const segment = mapSegment(file, geometry, true);
   const { address } = segment.metadata;
   const machine = new LinuxMachine(address);
   const liveness = new RobustLiveness(segment.words, file, address, geometry.regions.nodeMarks.word);

@@ -12,47 +12,62 @@ import type { Geometry } from './geometry.js';
 
 const NOTHING = new Uint8Array(0);
 
+/** A mapping as a segment uses it. */
+export type MappedRange = Pick<Mapping, keyof Mapping>;
+/** The file behind a segment, as those use it who have the segment. */
+export type BackingFile = Pick<PoolFile, 'path' | 'isVolatile' | 'unlock' | 'close'>;
+
+/** What a segment stands on: metadata once, each window of data for reading, and for a node that writes, for drafts. */
+export interface Memory {
+  readonly words: Words;
+  readonly counters: Counters;
+  readonly metadata: MappedRange;
+  readonly sealed: readonly MappedRange[];
+  readonly drafts: readonly MappedRange[];
+}
+
+/** Maps the file. Throws NO_SPACE or ACCESS_DENIED when the kernel refuses. */
+export function mapSegment(file: PoolFile, geometry: Geometry, writable: boolean): Segment {
+  const { dataOffset, dataBytes } = geometry;
+  const windowBytes = geometry.chunksPerWindow * geometry.chunkBytes;
+  const sealed: Mapping[] = [];
+  const drafts: Mapping[] = [];
+  const metadata = file.withMappable((descriptor) => {
+    for (let start = 0; start < dataBytes; start += windowBytes) {
+      const length = Math.min(windowBytes, dataBytes - start);
+      sealed.push(new Mapping(descriptor, dataOffset + start, length, false));
+      if (writable) drafts.push(new Mapping(descriptor, dataOffset + start, length, true));
+    }
+    return new Mapping(descriptor, 0, dataOffset, writable);
+  });
+  const { buffer } = metadata;
+  const memory = { words: new Words(buffer), counters: new Counters(buffer), metadata, sealed, drafts };
+  return new Segment(file, geometry, memory);
+}
+
 export class Segment {
-  readonly file: PoolFile;
+  readonly file: BackingFile;
   readonly geometry: Geometry;
   readonly words: Words;
   readonly counters: Counters;
-  readonly metadata: Mapping;
-  readonly writable: boolean;
-  private readonly sealed: Mapping[] = [];
-  private readonly drafts: Mapping[] = [];
-  private readonly sealedRoots: Uint8Array[] = [];
-  private readonly draftRoots: Uint8Array[] = [];
+  readonly metadata: MappedRange;
+  private readonly sealed: readonly MappedRange[];
+  private readonly drafts: readonly MappedRange[];
+  private readonly sealedRoots: readonly Uint8Array[];
+  private readonly draftRoots: readonly Uint8Array[];
   private readonly windowBytes: number;
 
-  /** Maps the file. Throws NO_SPACE or ACCESS_DENIED when the kernel refuses. */
-  constructor(file: PoolFile, geometry: Geometry, writable: boolean) {
+  constructor(file: BackingFile, geometry: Geometry, memory: Memory) {
     this.file = file;
     this.geometry = geometry;
-    this.writable = writable;
     this.windowBytes = geometry.chunksPerWindow * geometry.chunkBytes;
-    this.metadata = file.withMappable((descriptor) => this.map(descriptor));
-    this.words = new Words(this.metadata.buffer);
-    this.counters = new Counters(this.metadata.buffer);
-  }
-
-  /** Maps the data windows; returns the mapping of the metadata. */
-  private map(descriptor: number): Mapping {
-    const { dataOffset, dataBytes } = this.geometry;
-    for (let start = 0; start < dataBytes; start += this.windowBytes) {
-      this.mapWindow(descriptor, dataOffset + start, Math.min(this.windowBytes, dataBytes - start));
-    }
-    return new Mapping(descriptor, 0, dataOffset, this.writable);
-  }
-
-  private mapWindow(descriptor: number, offset: number, length: number): void {
-    const sealed = new Mapping(descriptor, offset, length, false);
-    this.sealed.push(sealed);
-    this.sealedRoots.push(new Uint8Array(sealed.buffer));
-    if (!this.writable) return;
-    const drafts = new Mapping(descriptor, offset, length, true);
-    this.drafts.push(drafts);
-    this.draftRoots.push(new Uint8Array(drafts.buffer));
+    this.words = memory.words;
+    this.counters = memory.counters;
+    this.metadata = memory.metadata;
+    this.sealed = memory.sealed;
+    this.drafts = memory.drafts;
+    this.sealedRoots = memory.sealed.map(({ buffer }) => new Uint8Array(buffer));
+    this.draftRoots = memory.drafts.map(({ buffer }) => new Uint8Array(buffer));
   }
 
   /** Whether `byteLength` bytes from the granule lie inside the data region and inside one window. */
@@ -77,7 +92,7 @@ export class Segment {
     if (length === 0) return NOTHING;
     const start = extent * this.geometry.granuleBytes + offset;
     const window = Math.floor(start / this.windowBytes);
-    return new Uint8Array((this.sealed[window] as Mapping).buffer, start - window * this.windowBytes, length);
+    return new Uint8Array((this.sealed[window] as MappedRange).buffer, start - window * this.windowBytes, length);
   }
 
   /** Copies into the extent of a draft of this node. The extent has been checked. */
@@ -92,7 +107,7 @@ export class Segment {
   draftView(extent: number, length: number): ArrayBuffer {
     const start = extent * this.geometry.granuleBytes;
     const window = Math.floor(start / this.windowBytes);
-    return (this.drafts[window] as Mapping).viewAlone(start - window * this.windowBytes, length);
+    return (this.drafts[window] as MappedRange).viewAlone(start - window * this.windowBytes, length);
   }
 
   /** Whether `length` bytes of the extent's data equal `bytes` from its start on. */
