@@ -6,8 +6,7 @@
  *      before anybody cleaned it: the new node then recovers the locks its row holds before it does anything else.
  * (N3) a node is dead when the kernel marked its mutex, when it belongs to another boot, or when nobody has the row's
  *      file lock. On one host no living node is ever taken for dead.
- * (N4) every taken row is below rowsHigh; a crash between incarnation and rowsHigh leaves one that is not, until a
- *      joiner takes it.
+ * (N4) every taken row is below rowsHigh, which is raised before the row is taken and never lowered.
  *
  * A crash while joining: before the incarnation is stored the row is still free; after it the mutex is already held, so
  * the death is marked like any other.
@@ -115,9 +114,9 @@ export class Nodes {
     this.self = taken;
     this.fillRow(taken, name);
     this.incarnation = (this.incarnationOf(taken) + 1) | 0 || 1;
+    if (taken + 1 > this.words.load(this.rowsHigh) >>> 0) this.words.store(this.rowsHigh, taken + 1);
     // ORDER join-1: the mutex is held and the hazards are empty before the incarnation; pairs with the hazard scan.
     this.words.store(this.rows + taken * NodeRow.words + row.incarnation, this.incarnation);
-    if (taken + 1 > this.words.load(this.rowsHigh) >>> 0) this.words.store(this.rowsHigh, taken + 1);
   }
 
   /** Whether hazards are plain stores, fenced by whoever scans them. The same for every attached node. */

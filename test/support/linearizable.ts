@@ -4,9 +4,13 @@
  * starts and ends in time order and keep every configuration that the results so far allow.)
  *
  * A `put` that succeeds has two moments, since its draft holds the key before its page can be read: from the first on
- * other puts are refused, from the second on gets find it.
+ * other puts are refused, from the second on gets find it. One whose draft a `set` has displaced meanwhile is superseded
+ * at once: its second moment changes nothing. An `abort` is a draft that was taken back. A `put` that was cut off may also
+ * end as one: whoever repairs undoes its draft.
+ *
+ * With `evicts` a page may go at any moment; what it must not do is come back.
  */
-export type Kind = 'put' | 'set' | 'get' | 'delete';
+export type Kind = 'put' | 'set' | 'get' | 'delete' | 'abort' | 'clear';
 
 /** Times are of one clock. An operation cut off by a death has no end: it may have happened or not. */
 export interface Operation {
@@ -27,18 +31,25 @@ interface State {
   readonly draft: number;
 }
 
-function stepsOf(operation: Operation, id: number): Step[] {
+function stepsOf(operation: Operation, id: number, evicts: boolean): Step[] {
   const { kind, value, result } = operation;
+  if (kind === 'get' && value === 0 && evicts) return [(state) => ({ ...state, value: 0 })];
   if (kind === 'get') return [(state) => (state.value === value ? state : undefined)];
   if (kind === 'set') return [() => ({ value, draft: -1 })];
+  if (kind === 'clear') return [(state) => ({ ...state, value: 0 })];
   if (kind === 'delete') {
-    return [(state) => ((state.value !== 0) === result ? { value: 0, draft: state.draft } : undefined)];
+    const fits = (state: State) => (result ? state.value !== 0 : state.value === 0 || evicts);
+    return [(state) => (fits(state) || operation.end === undefined ? { ...state, value: 0 } : undefined)];
   }
-  if (!result) return [(state) => (state.value !== 0 || state.draft >= 0 ? state : undefined)];
-  return [
-    (state) => (state.value === 0 && state.draft < 0 ? { value: 0, draft: id } : undefined),
-    (state) => (state.draft === id ? { value, draft: -1 } : undefined),
-  ];
+  const isCutOff = operation.end === undefined;
+  if (!result && !isCutOff && kind === 'put') {
+    return [(state) => (state.value !== 0 || state.draft >= 0 ? state : undefined)];
+  }
+  const isFree = (state: State) => (state.value === 0 || evicts) && state.draft < 0;
+  const begin: Step = (state) => (isFree(state) ? { value: 0, draft: id } : undefined);
+  const seal: Step = (state) => (state.draft === id ? { value, draft: -1 } : state);
+  const undo: Step = (state) => (state.draft === id ? { ...state, draft: -1 } : state);
+  return kind === 'abort' ? [begin, undo] : [begin, seal];
 }
 
 /** A state of the key, and how many moments of each operation under way have passed. */
@@ -99,7 +110,7 @@ function compareTimes(a: bigint, b: bigint): number {
 }
 
 /** Undefined when the history is linearizable, else the operation that no order explains and those around it. */
-export function faultIn(history: readonly Operation[]): string | undefined {
+export function faultIn(history: readonly Operation[], evicts = false): string | undefined {
   const events: { at: bigint; id: number; ends: boolean }[] = [];
   history.forEach(({ start, end }, id) => {
     events.push({ at: start, id, ends: false });
@@ -108,12 +119,24 @@ export function faultIn(history: readonly Operation[]): string | undefined {
   // Of one moment, starts come first: operations that touch each other overlap.
   events.sort((a, b) => compareTimes(a.at, b.at) || Number(a.ends) - Number(b.ends));
   const walk = new Walk();
+  undoingsOf(history).forEach((undo, index) => {
+    walk.begin(history.length + index, [undo]);
+  });
   for (const { id, ends } of events) {
     const operation = history[id] as Operation;
-    if (!ends) walk.begin(id, stepsOf(operation, id));
+    if (!ends) walk.begin(id, stepsOf(operation, id, evicts));
     else if (!walk.end(id)) return describe(history, operation);
   }
   return undefined;
+}
+
+/** Operations that were cut off may have been undone later: each such put is given a second, equally possible end. */
+function undoingsOf(history: readonly Operation[]): Step[] {
+  return history.flatMap(({ kind, end }, id): Step[] =>
+    kind === 'put' && end === undefined
+      ? [(state) => (state.draft === id ? { ...state, draft: -1 } : undefined)]
+      : [],
+  );
 }
 
 function describe(history: readonly Operation[], fault: Operation): string {

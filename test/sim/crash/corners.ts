@@ -1,0 +1,117 @@
+/** Scenarios for the statements that an ordinary operation does not come by. */
+import { PoolError } from '../../../lib/errors.js';
+import { contentOf } from '../content.js';
+import type { SimulatedNode } from '../node.js';
+import { type Actors, KEYS, keyOf, LARGE_BYTES, LARGE_VALUE, put, type Scenario, set } from './scenarios.js';
+
+/** For an act that may rightly be refused. */
+function refused(code: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof PoolError) || error.code !== code) throw error;
+  }
+}
+
+function manyKeys({ doomed }: Actors): void {
+  const keys = Array.from({ length: 14 }, (_, index) => `x${index}`);
+  for (const key of keys) doomed.pool.put(key, new Uint8Array(8));
+  for (const key of keys) doomed.pool.delete(key);
+}
+
+export const CORNERS: readonly Scenario[] = [
+  {
+    name: 'get, pin, borrow and release with fences of its own',
+    holds: [1, 2],
+    fencesItself: true,
+    act: ({ doomed }) => {
+      const page = doomed.pool.get(keyOf(0));
+      doomed.cache.borrow('b');
+      set(doomed, 1, 3);
+      page?.release();
+    },
+    allows: { 1: [2, 3] },
+  },
+  {
+    name: 'a look that leaves a page exposed, and a reclaim',
+    holds: [1, 2],
+    act: ({ doomed }) => {
+      doomed.pool.has(keyOf(0));
+      doomed.pool.delete(keyOf(0));
+    },
+    allows: { 0: [0, 1] },
+  },
+  { name: 'joining an empty pool', isAlone: true, joins: true, act: ({ join }) => put(join(), 1, 2), allows: { 1: [0, 2] } },
+  {
+    name: 'joining a row whose node died holding locks, all rows being taken',
+    holds: [1],
+    joins: true,
+    prepare: ({ dead }) => {
+      const drafts = [3, 4, 5].map((index) => (node: SimulatedNode) => void node.pool.create(keyOf(index), 40));
+      let locker: SimulatedNode | undefined;
+      dead(
+        (node) => {
+          locker = node;
+        },
+        ...drafts,
+        () => {
+          for (const lock of [0, 1, 2]) locker?.session.parts.locks.acquire(lock);
+        },
+      );
+    },
+    act: ({ join }) => join(),
+  },
+  {
+    name: 'a put behind a lock holder that does not run',
+    holds: [1],
+    act: ({ doomed, survivor }) => {
+      survivor.session.parts.locks.acquire(0);
+      try {
+        refused('BUSY', () => put(doomed, 1, 2));
+        refused('BUSY', () => set(doomed, 0, 3));
+      } finally {
+        survivor.session.parts.locks.release(0);
+      }
+    },
+  },
+  {
+    name: 'an object over two chunks that a pinned page keeps out',
+    shape: { chunks: 2 },
+    holds: [8, 17, 26],
+    prepare: ({ survivor }) => {
+      const pages = [0, 1, 2].map((index) => survivor.pool.get(keyOf(index)));
+      return () => {
+        for (const page of pages) page?.release();
+      };
+    },
+    act: ({ doomed }) => refused('POOL_FULL', () => doomed.pool.put(keyOf(7), contentOf(7, LARGE_VALUE, LARGE_BYTES))),
+    evicts: true,
+  },
+  {
+    name: 'buckets that overflow',
+    shape: { objectsPerShard: 15 },
+    act: manyKeys,
+  },
+  {
+    name: 'chunks that are given back in any order',
+    shape: { objectsPerShard: 15 },
+    act: ({ doomed }) => {
+      const sizes = Array.from({ length: 8 }, (_, index) => `y${index}`);
+      for (const key of sizes) doomed.pool.put(key, new Uint8Array(500));
+      for (const index of [2, 3, 6, 7, 4, 5, 0, 1]) doomed.pool.delete(sizes[index] as string);
+    },
+  },
+  {
+    name: 'SIEVE losing the page under its hand',
+    shape: { eviction: 'sieve' },
+    holds: [1, 2, 3, 4, 5],
+    act: ({ doomed }) => {
+      for (let index = 0; index < 5; index++) doomed.cache.borrow(KEYS[index] as string);
+      doomed.machine.endRun();
+      put(doomed, 5, 6);
+      for (let index = 0; index < 5; index++) doomed.pool.delete(keyOf(index));
+    },
+    allows: { 0: [0, 1], 1: [0, 2], 2: [0, 3], 3: [0, 4], 4: [0, 5], 5: [0, 6] },
+    evicts: true,
+  },
+];

@@ -1,0 +1,31 @@
+/**
+ * The crash points by name: every statement of the protocol that stores a shared word, as the compiled code has it. A
+ * sweep that has not killed somebody right after each of them has not swept.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const compiled = fileURLToPath(new URL('../../../src/', import.meta.url));
+const STORE = /\bwords\.(?:store|write|exchange|add|compareExchange|fill)\(/;
+const FOLDERS = ['pool', 'pool/policy', 'cache'];
+
+/** Files whose stores no attached node makes, and why. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  'pool/superblock.js': 'written by the formatter, before the pool can be attached to',
+  'pool/formatter.js': 'the same',
+};
+
+/** Statements as `pool/slots:123`, a line of the compiled code, with their text. */
+export function storeSites(): Map<string, string> {
+  const sites = new Map<string, string>();
+  for (const folder of FOLDERS) {
+    for (const name of readdirSync(`${compiled}${folder}`)) {
+      if (!name.endsWith('.js') || `${folder}/${name}` in ELSEWHERE) continue;
+      const lines = readFileSync(`${compiled}${folder}/${name}`, 'utf8').split('\n');
+      lines.forEach((line, index) => {
+        if (STORE.test(line)) sites.set(`${folder}/${name.slice(0, -3)}:${index + 1}`, line.trim());
+      });
+    }
+  }
+  return sites;
+}

@@ -1,0 +1,98 @@
+/** The machine and the kernel as simulated nodes see them. */
+import type { Liveness, Machine, Ticker } from '../../lib/machine.js';
+import { giveTurn } from './coroutines/turn.js';
+import type { ControlBlock } from './control.js';
+
+/** Whoever calls this has died, or lets others go on while it waits. */
+export interface Waiting {
+  /** Throws KILLED. */
+  checkAlive(): void;
+  park(timeoutMs: number): void;
+  fenceEverybody(): void;
+  /** It has a row now, whose mark its death will set. */
+  took(row: number): void;
+}
+
+export class SimulatedMachine implements Machine {
+  readonly processId = 1;
+  readonly hostName = 'simulated';
+  readonly bootId = Int32Array.of(1, 2, 3, 4);
+  private readonly control: ControlBlock;
+  private readonly waiting: Waiting;
+  private readonly ends: (() => void)[] = [];
+
+  constructor(control: ControlBlock, waiting: Waiting) {
+    this.control = control;
+    this.waiting = waiting;
+  }
+
+  nowMs(): number {
+    return 1_000_000 + this.control.nowMs;
+  }
+  /** Looking at the clock takes time: a loop that waits by looking comes to its end. */
+  elapsedMs(): number {
+    this.waiting.checkAlive();
+    this.control.pass(0.02);
+    return this.control.nowMs;
+  }
+  randomWord(): number {
+    return this.control.below(2 ** 32) | 0;
+  }
+  registerForFences(): boolean {
+    return this.control.fencesEverybody;
+  }
+  fenceEverybody(): boolean {
+    this.waiting.fenceEverybody();
+    return true;
+  }
+  afterRun(callback: () => void): void {
+    this.ends.push(callback);
+  }
+  /** The synchronous run of the event loop ends. */
+  endRun(): void {
+    for (const end of this.ends.splice(0)) end();
+  }
+  every(): Ticker {
+    return { stop: () => {} };
+  }
+  async sleep(durationMs: number): Promise<void> {
+    this.control.pass(durationMs);
+  }
+  park(_wordIndex: number, _expected: number, timeoutMs: number): void {
+    this.waiting.checkAlive();
+    this.waiting.park(timeoutMs);
+    giveTurn();
+  }
+  unpark(): void {
+    this.waiting.checkAlive();
+  }
+}
+
+export class SimulatedLiveness implements Liveness {
+  private readonly control: ControlBlock;
+  private readonly waiting: Waiting;
+  /** Sees nobody dead: a node being made has nothing to clean up yet. */
+  isBlind = false;
+
+  constructor(control: ControlBlock, waiting: Waiting) {
+    this.control = control;
+    this.waiting = waiting;
+  }
+
+  hold(row: number): boolean {
+    this.waiting.checkAlive();
+    const isFree = this.control.hold(row);
+    if (isFree) this.waiting.took(row);
+    return isFree;
+  }
+  letGo(row: number): void {
+    this.waiting.checkAlive();
+    this.control.letGo(row);
+  }
+  isMarkedDead(row: number): boolean {
+    return !this.isBlind && this.control.isMarked(row);
+  }
+  isHeld(row: number): boolean {
+    return this.isBlind || this.control.isHeld(row);
+  }
+}
