@@ -9,6 +9,9 @@ const COPIED = ['lib', 'src', 'test/sim', 'test/support'];
 const TRANSFORMED = ['src/pool', 'src/pool/policy', 'src/cache'];
 const TRANSFORMED_FILES = ['test/sim/machine.js', 'test/sim/node.js', 'test/sim/world.js', 'test/sim/schedule/program.js', 'test/sim/schedule/actor.js'];
 
+/** Names of the functions that step, for whoever makes more. */
+const NAMES = 'stepping.json';
+
 /** A change of one line of compiled code, for finding out whether the simulation sees it. */
 export interface Mutation {
   /** Under the compiled project: `src/pool/reclaim.js`. */
@@ -23,36 +26,48 @@ export function mutate(text: string, { file, find, replace }: Mutation): string 
   return parts.join(replace);
 }
 
-/** Makes the copy in dist/NAME; returns where it lies. */
-export function buildCoroutines(name: string, mutation?: Mutation): string {
-  const root = join(compiled, name);
+/** Makes the copy in dist/coroutines; returns where it lies. */
+export function buildCoroutines(): string {
+  const root = join(compiled, 'coroutines');
   rmSync(root, { recursive: true, force: true });
   for (const folder of COPIED) {
     mkdirSync(join(root, folder), { recursive: true });
-    cpSync(join(compiled, folder), join(root, folder), {
-      recursive: true,
-      filter: (source) => !source.endsWith('.map') && !source.endsWith('.d.ts'),
-    });
+    cpSync(join(compiled, folder), join(root, folder), { recursive: true, filter: isCode });
   }
-  if (mutation !== undefined) {
-    const path = join(root, mutation.file);
-    writeFileSync(path, mutate(readFileSync(path, 'utf8'), mutation));
-  }
-  const paths = [
-    ...TRANSFORMED.flatMap((folder) =>
-      readdirSync(join(root, folder))
-        .filter((file) => file.endsWith('.js'))
-        .map((file) => join(folder, file)),
-    ),
-    ...TRANSFORMED_FILES,
-  ];
+  const paths = [...TRANSFORMED.flatMap((folder) => codeIn(root, folder)), ...TRANSFORMED_FILES];
   const files = paths.map((path) => parse(path, readFileSync(join(root, path), 'utf8')));
   const names = steppingNames(files);
   files.forEach((file, index) => {
     const path = paths[index] as string;
-    const runtime = relative(dirname(path), 'test/sim/coroutines/turn.js');
-    writeFileSync(join(root, path), transform(file, names, runtime.startsWith('.') ? runtime : `./${runtime}`));
+    writeFileSync(join(root, path), transform(file, names, runtimeFrom(path)));
   });
-  writeFileSync(join(root, 'stepping.json'), JSON.stringify([...names.stepping]));
+  writeFileSync(join(root, NAMES), JSON.stringify({ stepping: [...names.stepping], declared: [...names.declared] }));
   return root;
+}
+
+/** A copy of that copy in which one line is another; returns where it lies. */
+export function buildMutant(root: string, mutation: Mutation): string {
+  const mutant = join(compiled, 'mutant');
+  rmSync(mutant, { recursive: true, force: true });
+  cpSync(root, mutant, { recursive: true });
+  const { stepping, declared } = JSON.parse(readFileSync(join(root, NAMES), 'utf8')) as Record<string, string[]>;
+  const names = { stepping: new Set(stepping), declared: new Set(declared) };
+  const text = mutate(readFileSync(join(compiled, mutation.file), 'utf8'), mutation);
+  writeFileSync(join(mutant, mutation.file), transform(parse(mutation.file, text), names, runtimeFrom(mutation.file)));
+  return mutant;
+}
+
+function isCode(source: string): boolean {
+  return !source.endsWith('.map') && !source.endsWith('.d.ts');
+}
+
+function codeIn(root: string, folder: string): string[] {
+  return readdirSync(join(root, folder))
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => join(folder, file));
+}
+
+function runtimeFrom(path: string): string {
+  const runtime = relative(dirname(path), 'test/sim/coroutines/turn.js');
+  return runtime.startsWith('.') ? runtime : `./${runtime}`;
 }

@@ -3,21 +3,21 @@ import { giveTurn } from '../coroutines/turn.js';
 import { attachSimulated, type SimulatedNode } from '../node.js';
 import type { World } from '../world.js';
 import type { Journal } from './journal.js';
-import { Dice, Program } from './program.js';
-import type { ActorStepper } from './scheduler.js';
+import { Dice, keyName, Program } from './program.js';
+import type { ActorStepper, Plan } from './scheduler.js';
 
 export interface ActorOptions {
   readonly world: World;
   readonly journal: Journal;
   readonly stepper: ActorStepper;
-  readonly seed: number;
+  readonly plan: Plan;
 }
 
 /** The file's membership lock, which the kernel frees at a death. */
 function join(options: ActorOptions): SimulatedNode {
-  const { world, stepper, seed } = options;
+  const { world, stepper, plan } = options;
   const { control } = world;
-  const dice = new Dice(seed * 16 + stepper.actor);
+  const dice = new Dice(plan.seed * 16 + stepper.actor);
   while (!control.lockMembership(stepper.actor)) giveTurn();
   const nearEntries = [64, 64, 2, 0][dice.below(4)] as number;
   const name = `actor ${stepper.actor}`;
@@ -26,9 +26,20 @@ function join(options: ActorOptions): SimulatedNode {
   return node;
 }
 
-export function act(options: ActorOptions): void {
-  const { world, journal, stepper, seed } = options;
+function joinAndLook(options: ActorOptions): SimulatedNode {
   const node = join(options);
-  const program = new Program({ node, control: world.control, journal, actor: stepper.actor, seed });
-  program.run();
+  node.cache.has(keyName(0));
+  node.machine.endRun();
+  return node;
+}
+
+export function act(options: ActorOptions): void {
+  const { world, journal, stepper, plan } = options;
+  const { actor } = stepper;
+  const { control } = world;
+  // Not by its coroutine: in a small case only the acts are interleaved, by nodes that know the page.
+  const node = plan.programs === undefined ? join(options) : (Reflect.apply(joinAndLook, undefined, [options]) as SimulatedNode);
+  const isOfOneKey = plan.programs !== undefined;
+  const program = new Program({ node, control, journal, actor, seed: plan.seed, isOfOneKey });
+  program.run(plan.programs?.[actor]);
 }

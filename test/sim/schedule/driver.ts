@@ -11,12 +11,15 @@ import { World } from '../world.js';
 import { coroutineOf } from '../coroutines/turn.js';
 import { act } from './actor.js';
 import { Journal } from './journal.js';
+import { type Case, planOfCase } from './cases.js';
 import { judge } from './judge.js';
-import { Dice, keyName, workloadOf } from './program.js';
+import { Dice, keyName, Program, workloadOf } from './program.js';
 import { type Plan, Scheduler } from './scheduler.js';
-import { WORKLOADS } from './workloads.js';
+import { type Act, WORKLOADS } from './workloads.js';
 
+/** More steps than any act takes. */
 /** Most faults want few changes of turn at the right places; some want many. Changes cost more than steps. */
+const WHOLE = 100_000;
 const RUN_LENGTHS = [2, 6, 15, 30, 30, 60, 60, 60, 120, 120, 120, 250, 250, 500];
 
 /** The schedule of a seed. The seed also says which workload it is. */
@@ -48,6 +51,7 @@ export class Driver {
   /** One a workload. */
   private readonly worlds: readonly World[];
   schedules = 0;
+  private longest = 0;
   steps = 0;
 
   constructor() {
@@ -64,16 +68,30 @@ export class Driver {
     const scheduler = new Scheduler(world.control, world.metadataWords());
     scheduler.onStep = onStep;
     try {
+      if (plan.before !== undefined) this.doBefore(world, plan, plan.before);
       scheduler.run(plan, (stepper) =>
-        coroutineOf(act as Parameters<typeof coroutineOf>[0])({ world, journal: this.journal, stepper, seed: plan.seed }),
+        coroutineOf(act as Parameters<typeof coroutineOf>[0])({ world, journal: this.journal, stepper, plan }),
       );
       return await this.settle(world, plan);
     } catch (error) {
       return error instanceof Error ? (error.stack ?? error.message) : String(error);
     } finally {
+      this.longest = Math.max(scheduler.stepsOf(1), scheduler.stepsOf(2));
       this.schedules++;
       this.steps += world.control.steps;
     }
+  }
+
+  /** Steps of the longer of a case's two actors, when each runs in one go. */
+  async lengthOf(of: Case): Promise<number> {
+    await this.run(planOfCase(of, WHOLE, WHOLE));
+    return this.longest;
+  }
+
+  private doBefore(world: World, plan: Plan, acts: readonly Act[]): void {
+    const node = attachSimulated(world, { name: 'before', stepper: new CrashStepper(world.control) });
+    const { control } = world;
+    new Program({ node, control, journal: this.journal, actor: 5, seed: plan.seed, isOfOneKey: true }).run(acts);
   }
 
   /** After the last actor has ended: what died is cleaned up, what is there is read, and everything is given back. */

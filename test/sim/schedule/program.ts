@@ -47,6 +47,15 @@ interface Held {
   readonly page: Page | undefined;
 }
 
+export interface ProgramOptions {
+  readonly node: SimulatedNode;
+  readonly control: ControlBlock;
+  readonly journal: Journal;
+  readonly actor: number;
+  readonly seed: number;
+  readonly isOfOneKey: boolean;
+}
+
 export class Program {
   private readonly node: SimulatedNode;
   private readonly control: ControlBlock;
@@ -56,28 +65,31 @@ export class Program {
   private readonly workload: Workload;
   private held: Held[] = [];
   private made = 0;
+  private readonly isOfOneKey: boolean;
 
-  constructor(options: { node: SimulatedNode; control: ControlBlock; journal: Journal; actor: number; seed: number }) {
+  constructor(options: ProgramOptions) {
     this.node = options.node;
     this.control = options.control;
     this.journal = options.journal;
     this.actor = options.actor;
     this.dice = new Dice(options.seed * 8 + options.actor);
     this.workload = workloadOf(options.seed);
+    this.isOfOneKey = options.isOfOneKey;
   }
 
-  run(): void {
+  /** `acts`: in this order, instead of by chance. */
+  run(acts?: readonly Act[]): void {
     const { workload, dice, node } = this;
-    const count = 1 + dice.below(workload.actsMax);
+    const count = acts?.length ?? 1 + dice.below(workload.actsMax);
     for (let act = 0; act < count; act++) {
-      this.perform(workload.acts[dice.below(workload.acts.length)] as Act);
+      this.perform(acts?.[act] ?? (workload.acts[dice.below(workload.acts.length)] as Act));
       this.checkHeld();
       if (dice.below(2) === 0) this.endRun();
     }
     this.endRun();
     for (const { page } of this.held.splice(0)) page?.release();
     // What a stopped node kept it from taking back is others' to clean up.
-    if (dice.below(2) === 0 || node.session.writer.leftovers.count > 0) node.session.close();
+    if ((acts === undefined && dice.below(2) === 0) || node.session.writer.leftovers.count > 0) node.session.close();
   }
 
   private endRun(): void {
@@ -95,7 +107,7 @@ export class Program {
   }
 
   private perform(act: Act): void {
-    const key = this.dice.below(this.workload.keys);
+    const key = this.isOfOneKey ? 0 : this.dice.below(this.workload.keys);
     const value = this.actor * 100 + ++this.made;
     try {
       this[act](key, value);

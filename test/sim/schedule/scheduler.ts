@@ -10,6 +10,7 @@ import { ACTORS_MAX, type ControlBlock } from '../control.js';
 import { turn } from '../coroutines/turn.js';
 import type { Waiting } from '../machine.js';
 import { KILLED, type Stepper, StoreBuffer } from '../stepper.js';
+import type { Act } from './workloads.js';
 
 /** No schedule of ours takes so many steps: somebody goes round in a circle. */
 const STEPS_MAX = 300_000;
@@ -29,6 +30,10 @@ export interface Plan {
   readonly stopAt: Readonly<Record<number, number>>;
   /** Turns in order, as (actor, steps), after which all run on one by one; empty: by chance. */
   readonly list: readonly (readonly [actor: number, steps: number])[];
+  /** What each actor does, instead of what its seed says. */
+  readonly programs?: Readonly<Record<number, readonly Act[]>>;
+  /** What is done beforehand, in one go, by an actor that stays. */
+  readonly before?: readonly Act[];
 }
 
 export class ActorStepper implements Stepper, Waiting {
@@ -112,6 +117,11 @@ export class Scheduler {
   constructor(control: ControlBlock, memory: Int32Array) {
     this.control = control;
     this.memory = memory;
+  }
+
+  /** Steps that the actor has made. */
+  stepsOf(actor: number): number {
+    return this.running.find(({ stepper }) => stepper.actor === actor)?.stepper.steps ?? 0;
   }
 
   /** Runs a schedule to its end. Throws what an actor threw. */
