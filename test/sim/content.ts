@@ -25,7 +25,7 @@ export function contentOf(key: number, value: number, size = sizeOf(value)): Uin
 }
 
 /** The value that the bytes claim to be. */
-export function valueOf(bytes: Uint8Array): number {
+export function valueIn(bytes: Uint8Array): number {
   let value = 0;
   for (let index = 0; index < 4; index++) value |= (bytes[index] ?? 0) << (index * 8);
   return value;
@@ -33,7 +33,7 @@ export function valueOf(bytes: Uint8Array): number {
 
 /** What is wrong with the bytes as the key's page of the value they claim, or undefined. `size` 0: as the value says. */
 export function faultOf(bytes: Uint8Array, key: number, size = 0): string | undefined {
-  const value = valueOf(bytes);
+  const value = valueIn(bytes);
   const expected = size === 0 ? sizeOf(value >>> 0) : size;
   if (bytes.length !== expected) return `${bytes.length} bytes instead of ${expected} (value ${value})`;
   const right = contentOf(key, value, expected);

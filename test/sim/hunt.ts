@@ -3,10 +3,10 @@
  * it found. `node hunt.js {"from":1,"count":1000}`.
  */
 import { readFileSync } from 'node:fs';
+import { defineFallbacks } from './coroutines/turn.js';
 import { CORNERS } from './crash/corners.js';
 import { SCENARIOS } from './crash/scenarios.js';
 import { type Sweep, sweepOperation, sweepRepair } from './crash/sweep.js';
-import { defineFallbacks } from './coroutines/turn.js';
 import { CASES, planOfCase } from './schedule/cases.js';
 import { Driver, planOf } from './schedule/driver.js';
 import type { Plan } from './schedule/scheduler.js';
@@ -53,7 +53,8 @@ class Hunter {
     const { crash, caseStride = 0, from = 1, count = 0 } = this.hunt;
     if (crash === true) await this.sweep();
     if (caseStride > 0) await this.runCases(caseStride);
-    for (let seed = from; seed < from + count && !this.isOver; seed++) await this.schedule(planOf(seed), `--seed ${seed}`);
+    for (let seed = from; seed < from + count && !this.isOver; seed++)
+      await this.schedule(planOf(seed), `--seed ${seed}`);
     const { schedules, steps } = this.driver;
     return { schedules, steps, crashes: this.crashes, faults: this.faults };
   }

@@ -1,7 +1,7 @@
 /** The machine and the kernel as simulated nodes see them. */
 import type { Liveness, Machine, Ticker } from '../../lib/machine.js';
-import { giveTurn } from './coroutines/turn.js';
 import type { ControlBlock } from './control.js';
+import { giveTurn } from './coroutines/turn.js';
 
 /** Whoever calls this has died, or lets others go on while it waits. */
 export interface Waiting {

@@ -29,8 +29,12 @@ function huntsOf(values: Record<string, string | boolean | undefined>): Hunt[] {
   const seeds = Number(values['seeds'] ?? (isPlain ? 4000 : 0));
   const from = Number(values['from'] ?? 1);
   const share = Math.ceil(seeds / jobs);
-  const hunts: Hunt[] = Array.from({ length: seeds > 0 ? jobs : 0 }, (_, job) => ({ from: from + job * share, count: share }));
-  if (isPlain || values['crash'] !== undefined) hunts.push({ crash: true, repairStride: Number(values['crash'] ?? 101) });
+  const hunts: Hunt[] = Array.from({ length: seeds > 0 ? jobs : 0 }, (_, job) => ({
+    from: from + job * share,
+    count: share,
+  }));
+  if (isPlain || values['crash'] !== undefined)
+    hunts.push({ crash: true, repairStride: Number(values['crash'] ?? 101) });
   if (isPlain || values['cases'] !== undefined) hunts.push({ caseStride: Number(values['cases'] ?? 997) });
   return hunts;
 }

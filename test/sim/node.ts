@@ -7,7 +7,7 @@ import { AttachedPool } from '../../src/pool/pool.js';
 import type { PoolInfo } from '../../src/pool/types.js';
 import { Upkeep } from '../../src/pool/upkeep.js';
 import { SimulatedLiveness, SimulatedMachine, type Waiting } from './machine.js';
-import { type Stepper, SteppedWords, type StoreBuffer } from './stepper.js';
+import { SteppedWords, type Stepper, type StoreBuffer } from './stepper.js';
 import type { SimulatedSegment, World } from './world.js';
 
 /** Of the key hash. */

@@ -3,12 +3,12 @@
  * chunks of a kilobyte. The code that runs over it is the product's own.
  */
 import { Counters } from '../../lib/counters.js';
+import { Words } from '../../lib/words.js';
 import { fillRegions } from '../../src/pool/formatter.js';
 import { alignUp, type Counts, type Geometry, layOut } from '../../src/pool/geometry.js';
 import { ghostLinesFor } from '../../src/pool/policy/index.js';
 import { type MappedRange, Segment } from '../../src/pool/segment.js';
 import type { Eviction } from '../../src/pool/types.js';
-import { Words } from '../../lib/words.js';
 import { ControlBlock } from './control.js';
 
 export interface Shape {
@@ -83,7 +83,12 @@ export class SimulatedSegment extends Segment {
   private readonly views: { extent: number; bytes: Uint8Array }[] = [];
   private readonly beforeWrite: () => void;
 
-  constructor(geometry: Geometry, words: Words, world: { metadata: SharedArrayBuffer; data: SharedArrayBuffer }, beforeWrite: () => void) {
+  constructor(
+    geometry: Geometry,
+    words: Words,
+    world: { metadata: SharedArrayBuffer; data: SharedArrayBuffer },
+    beforeWrite: () => void,
+  ) {
     const data = rangeOf(world.data, 0, geometry.dataBytes);
     const metadata = rangeOf(world.metadata, 0, geometry.dataOffset);
     const counters = new Counters(metadata.buffer);
@@ -124,7 +129,10 @@ export class World {
     const { dataOffset, dataBytes } = this.geometry;
     this.memory = { metadata: new SharedArrayBuffer(dataOffset), data: new SharedArrayBuffer(dataBytes) };
     this.control = new ControlBlock(new SharedArrayBuffer(ControlBlock.bytes));
-    fillRegions(this.segment(this.plainWords(), () => {}), this.geometry);
+    fillRegions(
+      this.segment(this.plainWords(), () => {}),
+      this.geometry,
+    );
     prepare(this);
     this.image = {
       metadata: new Uint8Array(this.memory.metadata).slice(),

@@ -133,9 +133,7 @@ export function faultIn(history: readonly Operation[], evicts = false): string |
 /** Operations that were cut off may have been undone later: each such put is given a second, equally possible end. */
 function undoingsOf(history: readonly Operation[]): Step[] {
   return history.flatMap(({ kind, end }, id): Step[] =>
-    kind === 'put' && end === undefined
-      ? [(state) => (state.draft === id ? { ...state, draft: -1 } : undefined)]
-      : [],
+    kind === 'put' && end === undefined ? [(state) => (state.draft === id ? { ...state, draft: -1 } : undefined)] : [],
   );
 }
 

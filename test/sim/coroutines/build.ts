@@ -7,7 +7,13 @@ import { parse, steppingNames, transform } from './transform.js';
 const compiled = fileURLToPath(new URL('../../../', import.meta.url));
 const COPIED = ['lib', 'src', 'test/sim', 'test/support'];
 const TRANSFORMED = ['src/pool', 'src/pool/policy', 'src/cache'];
-const TRANSFORMED_FILES = ['test/sim/machine.js', 'test/sim/node.js', 'test/sim/world.js', 'test/sim/schedule/program.js', 'test/sim/schedule/actor.js'];
+const TRANSFORMED_FILES = [
+  'test/sim/machine.js',
+  'test/sim/node.js',
+  'test/sim/world.js',
+  'test/sim/schedule/program.js',
+  'test/sim/schedule/actor.js',
+];
 
 /** Names of the functions that step, for whoever makes more. */
 const NAMES = 'stepping.json';

@@ -12,14 +12,26 @@
 import ts from 'typescript';
 
 const WORD_CALLS = new Set([
-  'load', 'loadAfterStore', 'loadInOrder', 'store', 'exchange', 'add', 'compareExchange', 'read', 'write', 'fill',
+  'load',
+  'loadAfterStore',
+  'loadInOrder',
+  'store',
+  'exchange',
+  'add',
+  'compareExchange',
+  'read',
+  'write',
+  'fill',
 ]);
 
 type FunctionNode = ts.MethodDeclaration | ts.FunctionDeclaration | ts.ArrowFunction | ts.FunctionExpression;
 
 function isFunction(node: ts.Node): node is FunctionNode {
   return (
-    ts.isMethodDeclaration(node) || ts.isFunctionDeclaration(node) || ts.isArrowFunction(node) || ts.isFunctionExpression(node)
+    ts.isMethodDeclaration(node) ||
+    ts.isFunctionDeclaration(node) ||
+    ts.isArrowFunction(node) ||
+    ts.isFunctionExpression(node)
   );
 }
 
@@ -33,7 +45,9 @@ function isWordCall(node: ts.CallExpression): boolean {
   const { expression } = node;
   if (!ts.isPropertyAccessExpression(expression) || !WORD_CALLS.has(expression.name.text)) return false;
   const receiver = expression.expression;
-  return ts.isIdentifier(receiver) ? receiver.text === 'words' : ts.isPropertyAccessExpression(receiver) && receiver.name.text === 'words';
+  return ts.isIdentifier(receiver)
+    ? receiver.text === 'words'
+    : ts.isPropertyAccessExpression(receiver) && receiver.name.text === 'words';
 }
 
 function calleeName(node: ts.CallExpression): string | undefined {
@@ -116,11 +130,15 @@ class Rewriter {
     const visited = ts.visitEachChild(node, this.coroutine, this.context);
     if (isWordCall(node)) {
       const due = factory.createCallExpression(factory.createIdentifier('$due'), undefined, []);
-      const first = factory.createLogicalAnd(due, factory.createParenthesizedExpression(factory.createYieldExpression(undefined, undefined)));
+      const first = factory.createLogicalAnd(
+        due,
+        factory.createParenthesizedExpression(factory.createYieldExpression(undefined, undefined)),
+      );
       return factory.createParenthesizedExpression(factory.createComma(first, visited));
     }
     const name = calleeName(node);
-    if (name === 'giveTurn') return factory.createParenthesizedExpression(factory.createYieldExpression(undefined, undefined));
+    if (name === 'giveTurn')
+      return factory.createParenthesizedExpression(factory.createYieldExpression(undefined, undefined));
     const callee = visited.expression;
     if (node.questionDotToken !== undefined) return visited;
     if (ts.isIdentifier(callee) && ts.isIdentifier(node.expression)) return this.callOfFunction(node, visited, callee);
@@ -140,7 +158,9 @@ class Rewriter {
     const isGlobal = /^[A-Z]|^(?:structuredClone|queueMicrotask|setTimeout|clearTimeout)$/.test(callee.text);
     if (isGlobal || (this.declared.has(callee.text) && !this.stepping.has(callee.text))) return visited;
     const found = this.invoke('$of', [callee]);
-    return this.delegate(this.factory.createCallExpression(found, undefined, node === visited ? node.arguments : visited.arguments));
+    return this.delegate(
+      this.factory.createCallExpression(found, undefined, node === visited ? node.arguments : visited.arguments),
+    );
   }
 
   private invoke(name: string, args: readonly ts.Expression[]): ts.CallExpression {
@@ -161,14 +181,25 @@ class Rewriter {
 
   private generatorOf(node: FunctionNode): ts.FunctionExpression {
     const star = this.factory.createToken(ts.SyntaxKind.AsteriskToken);
-    return this.factory.createFunctionExpression(undefined, star, undefined, undefined, node.parameters, undefined, this.bodyOf(node));
+    return this.factory.createFunctionExpression(
+      undefined,
+      star,
+      undefined,
+      undefined,
+      node.parameters,
+      undefined,
+      this.bodyOf(node),
+    );
   }
 
   private expression(node: ts.ArrowFunction | ts.FunctionExpression): ts.Node {
     const plain = ts.visitEachChild(node, this.plain, this.context);
     let generator: ts.Expression = this.generatorOf(node);
     if (ts.isArrowFunction(node)) {
-      const bind = this.factory.createPropertyAccessExpression(this.factory.createParenthesizedExpression(generator), 'bind');
+      const bind = this.factory.createPropertyAccessExpression(
+        this.factory.createParenthesizedExpression(generator),
+        'bind',
+      );
       generator = this.factory.createCallExpression(bind, undefined, [this.factory.createThis()]);
     }
     return this.invoke('$dual', [plain, generator]);
@@ -190,12 +221,22 @@ class Rewriter {
       const { modifiers, name, parameters } = member;
       const label = this.factory.createIdentifier(`${name.text}$G`);
       const body = this.bodyOf(member);
-      return [plain, this.factory.createMethodDeclaration(modifiers, star, label, undefined, undefined, parameters, undefined, body)];
+      return [
+        plain,
+        this.factory.createMethodDeclaration(modifiers, star, label, undefined, undefined, parameters, undefined, body),
+      ];
     });
     const { factory } = this;
     return ts.isClassDeclaration(node)
       ? factory.updateClassDeclaration(node, node.modifiers, node.name, undefined, node.heritageClauses, members)
-      : factory.updateClassExpression(node as ts.ClassExpression, node.modifiers, node.name, undefined, node.heritageClauses, members);
+      : factory.updateClassExpression(
+          node as ts.ClassExpression,
+          node.modifiers,
+          node.name,
+          undefined,
+          node.heritageClauses,
+          members,
+        );
   }
 }
 

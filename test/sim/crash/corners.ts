@@ -41,7 +41,13 @@ export const CORNERS: readonly Scenario[] = [
     },
     allows: { 0: [0, 1] },
   },
-  { name: 'joining an empty pool', isAlone: true, joins: true, act: ({ join }) => put(join(), 1, 2), allows: { 1: [0, 2] } },
+  {
+    name: 'joining an empty pool',
+    isAlone: true,
+    joins: true,
+    act: ({ join }) => put(join(), 1, 2),
+    allows: { 1: [0, 2] },
+  },
   {
     name: 'joining a row whose node died holding locks, all rows being taken',
     holds: [1],

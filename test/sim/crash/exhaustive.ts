@@ -4,7 +4,7 @@
  * own and one that the scenario allows; the census finds nothing; and when all is deleted, all space is free again.
  */
 import { takeCensus } from '../../../src/pool/census.js';
-import { faultOf, valueOf } from '../content.js';
+import { faultOf, valueIn } from '../content.js';
 import { attachSimulated, SEED, type SimulatedNode } from '../node.js';
 import { KILLED } from '../stepper.js';
 import { World } from '../world.js';
@@ -61,13 +61,13 @@ class Stage {
     this.scenario.holds?.forEach((value, index) => {
       if (value !== 0) put(this.survivor, index, value);
     });
-    const letGo = this.scenario.prepare?.(this.actors()) ?? (() => {});
+    const prepared = this.scenario.prepare?.(this.actors());
     // What they remember must be forgotten in time.
     for (const node of [this.survivor, this.third]) {
       this.valuesOf(node);
       node.machine.endRun();
     }
-    return letGo;
+    return typeof prepared === 'function' ? () => prepared() : () => {};
   }
 
   attachOthers(): void {
@@ -126,7 +126,7 @@ class Stage {
     return KEYS.map((_, index) => {
       const page = node.pool.get(keyOf(index));
       if (page === undefined) return 0;
-      const value = valueOf(page.bytes);
+      const value = valueIn(page.bytes);
       const fault = faultOf(page.bytes, index, value === LARGE_VALUE ? LARGE_BYTES : 0);
       page.release();
       if (fault !== undefined) throw new CrashFault(`key ${KEYS[index]}: ${fault}`);
@@ -153,7 +153,10 @@ class Stage {
   /** Everything is deleted, and everything has to be free. */
   async checkSpace(node: SimulatedNode): Promise<void> {
     if (!this.survivorStepper.isDead) this.letGo();
-    const idle = [this.doomedStepper.isDead ? undefined : this.doomed, this.survivorStepper.isDead ? undefined : this.survivor];
+    const idle = [
+      this.doomedStepper.isDead ? undefined : this.doomed,
+      this.survivorStepper.isDead ? undefined : this.survivor,
+    ];
     for (const other of [...idle, this.third, node]) if (other?.session.isOpen) other.machine.endRun();
     for (const page of node.pool.list()) node.pool.delete(page.keyBytes);
     node.upkeep.tick();

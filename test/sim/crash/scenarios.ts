@@ -24,7 +24,7 @@ export interface Scenario {
   /** Values that KEYS hold at first, by index; the others hold nothing. */
   readonly holds?: readonly number[];
   /** May return what lets go of what it holds. */
-  readonly prepare?: (actors: Actors) => (() => void) | void;
+  readonly prepare?: (actors: Actors) => unknown;
   readonly act: (actors: Actors) => void;
   /** Values that a key may have afterwards, where it may have changed. */
   readonly allows?: Readonly<Record<number, readonly number[]>>;

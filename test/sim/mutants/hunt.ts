@@ -41,7 +41,9 @@ export async function huntMutants(root: string, only = ''): Promise<boolean> {
     if (!mutant.name.includes(only)) continue;
     const { by, fault } = await huntMutant(root, mutant);
     if (by === undefined) escaped++;
-    console.log(`| ${mutant.name} | ${mutant.file.slice(9, -3)} | ${by ?? '**not caught**'} | ${fault.slice(0, 110)} |`);
+    console.log(
+      `| ${mutant.name} | ${mutant.file.slice(9, -3)} | ${by ?? '**not caught**'} | ${fault.slice(0, 110)} |`,
+    );
   }
   console.log(`${MUTANTS.length} mutants, ${escaped} not caught`);
   return escaped === 0;

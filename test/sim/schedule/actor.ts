@@ -38,7 +38,8 @@ export function act(options: ActorOptions): void {
   const { actor } = stepper;
   const { control } = world;
   // Not by its coroutine: in a small case only the acts are interleaved, by nodes that know the page.
-  const node = plan.programs === undefined ? join(options) : (Reflect.apply(joinAndLook, undefined, [options]) as SimulatedNode);
+  const node =
+    plan.programs === undefined ? join(options) : (Reflect.apply(joinAndLook, undefined, [options]) as SimulatedNode);
   const isOfOneKey = plan.programs !== undefined;
   const program = new Program({ node, control, journal, actor, seed: plan.seed, isOfOneKey });
   program.run(plan.programs?.[actor]);

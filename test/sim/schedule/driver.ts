@@ -3,15 +3,15 @@
  * census, and by whether all space is free again after everything was deleted.
  */
 import { takeCensus } from '../../../src/pool/census.js';
-import { faultOf, valueOf } from '../content.js';
+import { faultOf, valueIn } from '../content.js';
 import { ACTORS_MAX } from '../control.js';
+import { coroutineOf } from '../coroutines/turn.js';
 import { CrashStepper } from '../crash/stepper.js';
 import { attachSimulated, SEED, type SimulatedNode } from '../node.js';
 import { World } from '../world.js';
-import { coroutineOf } from '../coroutines/turn.js';
 import { act } from './actor.js';
-import { Journal } from './journal.js';
 import { type Case, planOfCase } from './cases.js';
+import { Journal } from './journal.js';
 import { judge } from './judge.js';
 import { Dice, keyName, Program, workloadOf } from './program.js';
 import { type Plan, Scheduler } from './scheduler.js';
@@ -104,7 +104,8 @@ export class Driver {
     const fault = judge(this.journal.entries(), workload);
     if (fault !== undefined) return fault;
     const problems = await takeCensus(node.session.parts, SEED);
-    if (problems.length > 0) return problems.map(({ code, where, message }) => `${code} at ${where}: ${message}`).join('\n');
+    if (problems.length > 0)
+      return problems.map(({ code, where, message }) => `${code} at ${where}: ${message}`).join('\n');
     return this.giveBack(node);
   }
 
@@ -112,9 +113,9 @@ export class Driver {
     const { sizeOf } = workloadOf(this.seedOf(world));
     const index = this.journal.begin(0, 'get', key, 0, world.control.nextStep());
     const bytes = node.cache.borrow(keyName(key));
-    const fault = bytes === undefined ? undefined : faultOf(bytes, key, sizeOf(valueOf(bytes)));
+    const fault = bytes === undefined ? undefined : faultOf(bytes, key, sizeOf(valueIn(bytes)));
     if (fault !== undefined) throw new Error(`at the end ${keyName(key)} holds ${fault}`);
-    this.journal.end(index, bytes === undefined ? 0 : valueOf(bytes), 1, world.control.nextStep());
+    this.journal.end(index, bytes === undefined ? 0 : valueIn(bytes), 1, world.control.nextStep());
     node.machine.endRun();
   }
 

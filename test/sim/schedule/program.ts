@@ -4,11 +4,11 @@
  */
 import { PoolError } from '../../../lib/errors.js';
 import type { Page } from '../../../src/pool/types.js';
+import { contentOf, faultOf, valueIn } from '../content.js';
 import type { ControlBlock } from '../control.js';
-import { contentOf, faultOf, valueOf } from '../content.js';
 import type { SimulatedNode } from '../node.js';
 import type { EntryKind, Journal } from './journal.js';
-import { type Act, type Workload, WORKLOADS } from './workloads.js';
+import { type Act, WORKLOADS, type Workload } from './workloads.js';
 
 export class PageFault extends Error {}
 
@@ -80,9 +80,10 @@ export class Program {
   /** `acts`: in this order, instead of by chance. */
   run(acts?: readonly Act[]): void {
     const { workload, dice, node } = this;
+    const choice = (this.actor === 1 ? workload.firstActs : undefined) ?? workload.acts;
     const count = acts?.length ?? 1 + dice.below(workload.actsMax);
     for (let act = 0; act < count; act++) {
-      this.perform(acts?.[act] ?? (workload.acts[dice.below(workload.acts.length)] as Act));
+      this.perform(acts?.[act] ?? (choice[dice.below(choice.length)] as Act));
       this.checkHeld();
       if (dice.below(2) === 0) this.endRun();
     }
@@ -101,8 +102,9 @@ export class Program {
   /** What is protected is still what it was. */
   private checkHeld(): void {
     for (const { bytes, key, value, size } of this.held) {
-      const fault = faultOf(bytes, key, size) ?? (valueOf(bytes) === value ? undefined : 'another value');
-      if (fault !== undefined) throw new PageFault(`a page held by actor ${this.actor} under ${keyName(key)}: ${fault}`);
+      const fault = faultOf(bytes, key, size) ?? (valueIn(bytes) === value ? undefined : 'another value');
+      if (fault !== undefined)
+        throw new PageFault(`a page held by actor ${this.actor} under ${keyName(key)}: ${fault}`);
     }
   }
 
@@ -204,15 +206,15 @@ export class Program {
       const size = this.node.cache.read(keyName(key), target);
       if (size < 0) return [0, 1];
       const bytes = target.subarray(0, size);
-      const fault = faultOf(bytes, key, this.workload.sizeOf(valueOf(bytes)));
+      const fault = faultOf(bytes, key, this.workload.sizeOf(valueIn(bytes)));
       if (fault !== undefined) throw new PageFault(`a copy read under ${keyName(key)}: ${fault}`);
-      return [valueOf(bytes), 1];
+      return [valueIn(bytes), 1];
     });
   }
 
   /** A page just found: whole, the key's own, and held from now on. */
   private see(key: number, bytes: Uint8Array, page: Page | undefined): number {
-    const value = valueOf(bytes);
+    const value = valueIn(bytes);
     const size = this.workload.sizeOf(value);
     const fault = faultOf(bytes, key, size);
     if (fault !== undefined) throw new PageFault(`a page found by actor ${this.actor} under ${keyName(key)}: ${fault}`);

@@ -37,6 +37,8 @@ export interface Workload {
   readonly keys: number;
   readonly actsMax: number;
   readonly acts: readonly Act[];
+  /** What the first actor does, where it is not what the others do. */
+  readonly firstActs?: readonly Act[];
   readonly question: Question;
   /** Size of a page of the value. */
   readonly sizeOf: (value: number) => number;
@@ -52,6 +54,16 @@ export const WORKLOADS: readonly Workload[] = [
     keys: 2,
     actsMax: 6,
     acts: ['set', 'set', 'get', 'borrow', 'borrow', 'delete', 'put', 'read', 'release', 'tick'],
+    question: 'linearizable',
+    sizeOf,
+  },
+  {
+    name: 'one writer, many readers',
+    shape: { ...ROOMY, objectsPerShard: 4, spareSlots: 2 },
+    keys: 1,
+    actsMax: 12,
+    acts: ['borrow', 'borrow', 'borrow', 'borrow', 'get', 'read', 'release'],
+    firstActs: ['set', 'set', 'set', 'delete'],
     question: 'linearizable',
     sizeOf,
   },
