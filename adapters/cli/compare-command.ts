@@ -183,7 +183,7 @@ export function addCompare(program: Command, context: Context, words: readonly s
     .option('--nodes <count>', 'nodes that share the work', integerBetween('--nodes', 1, NODES_MAX), NODES_DEFAULT)
     .option(
       '--memory <size>',
-      "in total, for each arm: bytes, '64MiB', or a share of all pages such as '10%' (default 10% of a trace, 30% of the sqlite database)",
+      "in total, for each arm: bytes, '64MiB', indexes included, or as many pages as a share such as '10%' (default 10% of a trace, 30% of the sqlite database)",
       (text) => parseMemory(text, '--memory'),
     )
     .option('--eviction <policy>', policies.join(', '), oneOf('--eviction', policies), 's3-fifo')
