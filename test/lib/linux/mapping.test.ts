@@ -26,17 +26,25 @@ function kernelMakesHugePages(): boolean {
 
 describe('a mapping of a file', () => {
   const folder = mkdtempSync(join(existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir(), 'sealpool-mapping-'));
-  const descriptor = openSync(join(folder, 'file'), 'w+');
   const contents = new Uint8Array(5 * HUGE).map((_, index) => index >>> 12);
-  writeSync(descriptor, contents);
+  const descriptors: number[] = [];
   const mappings: Mapping[] = [];
   after(() => {
     for (const mapping of mappings) mapping.unmap();
-    closeSync(descriptor);
+    for (const descriptor of descriptors) closeSync(descriptor);
     rmSync(folder, { recursive: true });
   });
 
-  function map(offset: number, byteLength: number, writable = false): Mapping {
+  function fileNamed(name: string): number {
+    const descriptor = openSync(join(folder, name), 'w+');
+    descriptors.push(descriptor);
+    writeSync(descriptor, contents);
+    return descriptor;
+  }
+
+  const common = fileNamed('common');
+
+  function map(offset: number, byteLength: number, writable = false, descriptor = common): Mapping {
     const mapping = new Mapping(descriptor, offset, byteLength, writable);
     mappings.push(mapping);
     return mapping;
@@ -77,7 +85,7 @@ describe('a mapping of a file', () => {
   });
 
   it('is refused with a code, and what was reserved for it given back', () => {
-    const readOnly = openSync(join(folder, 'file'), 'r');
+    const readOnly = openSync(join(folder, 'common'), 'r');
     try {
       const before = reservedBytes();
       expect(() => new Mapping(readOnly, 0, 3 * HUGE, true)).to.throw(/ACCESS_DENIED.*EACCES/);
@@ -90,10 +98,12 @@ describe('a mapping of a file', () => {
   if (kernelMakesHugePages()) {
     for (const how of ['populate', 'populateInBackground'] as const) {
       it(`is made of huge pages by ${how}, for other mappings too, with the same bytes`, async () => {
-        const mapping = map(0, 5 * HUGE);
+        const file = fileNamed(how);
+        const mapping = map(0, 5 * HUGE, false, file);
+        const earlier = map(0, 5 * HUGE, true, file);
+        expectContents(earlier, 0);
         await mapping[how]();
-        const other = map(0, 5 * HUGE, true);
-        for (const one of [mapping, other]) {
+        for (const one of [mapping, earlier, map(0, 5 * HUGE, false, file)]) {
           expectContents(one, 0);
           const { text } = memoryMap('smaps').find(({ from }) => from === one.address)!;
           expect(Number(/^ShmemPmdMapped: +(\d+) kB$/m.exec(text)?.[1]), text).to.be.above(0);
