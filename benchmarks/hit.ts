@@ -7,11 +7,21 @@
  * The arms 'atomics over Map' and 'atomics over lru-cache' are models of the hit path: an index lookup and its three
  * atomics, nothing else. Their difference is what the choice of the index costs.
  */
-import { LRUCache } from 'lru-cache';
 import type { Benchmark } from './frame.js';
-import { dependentArms, numberArms, RUN_LENGTH, shortRunArms } from './hit.numbers.js';
-import { freshArms, stringArms } from './hit.strings.js';
-import { keyOf, Tally, type World, worldOf } from './hit.world.js';
+import {
+  bareArm,
+  dependentNumbers,
+  findArms,
+  freshStrings,
+  heldStrings,
+  keepArms,
+  pageNumbers,
+  presenceArms,
+  RUN_LENGTH,
+  shortRunArms,
+} from './hit.arms.js';
+import { modelArms } from './hit.models.js';
+import { Tally, type World, worldOf } from './hit.world.js';
 import { type Arm, addFigures, interleave, type Pace } from './interleave.js';
 
 const GOAL = '<= 1.5';
@@ -32,18 +42,18 @@ const SHORT_RUNS = `page numbers, runs of ${RUN_LENGTH}`;
 const KINDS = [NUMBERS, DEPENDENT, STRINGS, FRESH, SHORT_RUNS];
 
 function armsOf(kind: string, world: World, tally: Tally): Arm[] {
-  const { pages } = world;
-  const byNumber = new LRUCache<number, Uint8Array>({ max: pages.length });
-  const byString = new LRUCache<string, Uint8Array>({ max: pages.length });
-  pages.forEach((page, pageNo) => {
-    if (kind.startsWith(NUMBERS)) byNumber.set(pageNo, page);
-    else byString.set(keyOf(pageNo), page);
-  });
-  if (kind === NUMBERS) return numberArms(world, tally, byNumber);
-  if (kind === DEPENDENT) return dependentArms(world, tally, byNumber);
-  if (kind === STRINGS) return stringArms(world, tally, byString);
-  if (kind === FRESH) return freshArms(world, tally, byString);
-  return shortRunArms(world, tally, byNumber);
+  if (kind === NUMBERS) {
+    const keys = pageNumbers(world);
+    const arms = [...findArms(world, tally, keys), ...keepArms(world, tally, keys)];
+    return [bareArm(world, tally), ...arms, ...modelArms(world, tally)];
+  }
+  if (kind === DEPENDENT) return findArms(world, tally, dependentNumbers(world));
+  if (kind === STRINGS) {
+    const keys = heldStrings(world);
+    return [...findArms(world, tally, keys), ...keepArms(world, tally, keys), ...presenceArms(world, keys)];
+  }
+  if (kind === FRESH) return findArms(world, tally, freshStrings(world));
+  return shortRunArms(world, tally, pageNumbers(world));
 }
 
 export const benchmark: Benchmark = {

@@ -8,7 +8,7 @@
 import { constants, existsSync } from 'node:fs';
 import { access, open, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, release, type } from 'node:os';
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import {
   type CompareResult,
@@ -120,17 +120,18 @@ function machineText(): string {
   return `${type()} ${release()}, ${availableParallelism()} x ${model}, Node ${process.version}`;
 }
 
-/** As a reader could type it again; words that a shell would take apart are quoted. */
+/** As a reader could type it again, in a checkout as well; words that a shell would take apart are quoted. */
 export function commandText(words: readonly string[]): string {
   const quoted = words.map((word) => (/^[\w./:=%@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
-  return ['sealpool', ...quoted].join(' ');
+  return ['npx sealpool', ...quoted].join(' ');
 }
 
-function nextLine(plan: Plan, flags: CompareFlags): string {
+/** The command again, with a report. Right after the name, where no `--` and no list of values swallows the option. */
+function nextLine([name = '', ...rest]: readonly string[], plan: Plan, flags: CompareFlags): string {
   if (flags.report !== undefined) return `Next: open ${flags.report} in a browser.`;
-  const again = plan.kind === 'sqlite' ? '' : ` ${plan.files.map((file) => basename(file)).join(' ')}`;
-  const trace = plan.kind === 'sqlite' ? ', or compare on page ids of your own: sealpool compare TRACE' : '';
-  return `Next: see it drawn with sealpool compare${again.length > 60 ? ' TRACE…' : again} --report ${REPORT_DEFAULT}${trace}`;
+  const again = commandText([name, '--report', REPORT_DEFAULT, ...rest]);
+  const trace = plan.kind === 'sqlite' ? '\n      or compare on page ids of your own: npx sealpool compare TRACE' : '';
+  return `Next: see it drawn with ${visible(again)}${trace}`;
 }
 
 async function writeOutputs(
@@ -152,7 +153,7 @@ async function writeOutputs(
   }
   const color = stdout.isTTY === true && (stdout.hasColors?.() ?? false);
   const columns = stdout.isTTY === true && stdout.columns !== undefined ? { columns: stdout.columns } : {};
-  stdout.write(renderTable(results, { color, ...columns, next: nextLine(plan, flags) }));
+  stdout.write(renderTable(results, { color, ...columns, next: nextLine(words, plan, flags) }));
 }
 
 async function compare(traces: readonly string[], flags: CompareFlags, words: readonly string[], context: Context) {
@@ -182,7 +183,7 @@ export function addCompare(program: Command, context: Context, words: readonly s
     .option('--nodes <count>', 'nodes that share the work', integerBetween('--nodes', 1, NODES_MAX), NODES_DEFAULT)
     .option(
       '--memory <size>',
-      "in total, for each arm: bytes, '64MiB', or a share of all pages such as '10%' (default 10% of a trace, 30% of the sqlite database)",
+      "in total, for each arm: bytes, '64MiB', indexes included, or as many pages as a share such as '10%' (default 10% of a trace, 30% of the sqlite database)",
       (text) => parseMemory(text, '--memory'),
     )
     .option('--eviction <policy>', policies.join(', '), oneOf('--eviction', policies), 's3-fifo')

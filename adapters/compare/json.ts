@@ -14,6 +14,8 @@ function armJson(arm: ArmResult): object {
     storageReads: arm.storageReads,
     bytesPrivate: arm.bytesPrivate,
     bytesShared: arm.bytesShared,
+    ...(arm.objects === undefined ? {} : { objects: arm.objects }),
+    ...(arm.atSharedBytes === undefined ? {} : { atSharedBytes: arm.atSharedBytes }),
     p50Us: arm.p50Us,
     p99Us: arm.p99Us,
     elapsedMs: arm.elapsedMs,
@@ -25,6 +27,7 @@ function runJson(result: CompareResult): object {
   return {
     nodes: result.nodes,
     memory: result.memory,
+    ...(result.equalIn === undefined ? {} : { equalIn: result.equalIn }),
     workload: result.workload,
     seed: result.seed,
     arms: result.arms.map(armJson),

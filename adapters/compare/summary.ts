@@ -30,6 +30,13 @@ function requestsText(result: CompareResult): string {
   return counts.length === 1 ? `the same ${countText(counts[0] ?? 0)} page requests` : 'the same work';
 }
 
+function memoryText({ memory, equalIn }: CompareResult): string {
+  const bytes = bytesText(memory);
+  return equalIn === 'pages'
+    ? `${bytes} of pages in memory in total, and what finds them on top`
+    : `${bytes} of memory in total`;
+}
+
 /** Two or three sentences for a reader who has never seen this comparison. */
 export function whatWasCompared(result: CompareResult): string {
   const nodes = result.nodes === 1 ? 'One node' : `${result.nodes} nodes`;
@@ -42,7 +49,7 @@ export function whatWasCompared(result: CompareResult): string {
       : []),
   ].join('; ');
   return [
-    `${nodes} did ${requestsText(result)} of ${result.workload} once per arm, each time with ${bytesText(result.memory)} of memory in total.`,
+    `${nodes} did ${requestsText(result)} of ${result.workload} once per arm, each time with ${memoryText(result)}.`,
     ...(arms === '' ? [] : [`The arms differ in how that memory is spent: ${arms}.`]),
     'A hit is a page found in memory; every other request had to be read from storage.',
   ].join(' ');

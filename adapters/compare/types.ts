@@ -17,6 +17,13 @@ export interface ArmResult {
   readonly bytesPrivate: number;
   /** Bytes of the pool that all nodes share, counted once. */
   readonly bytesShared: number;
+  /** Pages that the arm may hold in all; of a pool that bytes limit, those it held at the end. */
+  readonly objects?: number;
+  /**
+   * Of a private arm that was given as many pages as the shared arm and took fewer bytes: what the bytes that the shared
+   * arm took would buy it, by exact simulation.
+   */
+  readonly atSharedBytes?: { readonly objects: number; readonly hits: number; readonly hitRatio: number };
   readonly p50Us: number;
   readonly p99Us: number;
   /** Wall time of the arm, milliseconds. */
@@ -29,6 +36,8 @@ export interface CompareResult {
   readonly nodes: number;
   /** Total bytes given to each arm. */
   readonly memory: number;
+  /** What `memory` counts: all bytes that an arm takes (default), or those of its pages alone. */
+  readonly equalIn?: 'bytes' | 'pages';
   readonly workload: string;
   readonly seed: number;
   readonly arms: readonly ArmResult[];

@@ -9,15 +9,20 @@ import { assert } from '../assert.js';
 import { PoolError } from '../errors.js';
 import { type Address, lastErrorName, libc, viewOf } from './libc.js';
 
+const PROT_NONE = 0;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
+const MAP_FIXED = 0x10;
+const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
 const MS_SYNC = 4;
 const MADV_POPULATE_READ = 22;
 const MADV_POPULATE_WRITE = 23;
+const MADV_COLLAPSE = 25;
 /** Node 20 aborts on a larger view. */
 export const WINDOW_BYTES_MAX = 4 * 1024 ** 3;
 export const OS_PAGE_BYTES = 4096;
+const HUGE_PAGE_BYTES = 2 * 1024 ** 2;
 
 type Detachable = ArrayBuffer & { transfer?: (length?: number) => ArrayBuffer };
 
@@ -33,6 +38,35 @@ export function detach(buffer: ArrayBuffer): boolean {
   return true;
 }
 
+/** Throws NO_SPACE or ACCESS_DENIED. `address` is 0 where the kernel is to choose, else it is reserved. */
+function map(address: Address, byteLength: number, protection: number, flags: number, file: [number, number]): Address {
+  const mapped: number | bigint = libc().mmap(address, byteLength, protection, flags, ...file);
+  // MAP_FAILED arrives as 2^64-1, a bigint.
+  if (typeof mapped === 'number' && mapped > 0) return mapped;
+  const reason = lastErrorName();
+  if (address !== 0) libc().munmap(address, byteLength);
+  const code = reason === 'EACCES' || reason === 'EPERM' ? 'ACCESS_DENIED' : 'NO_SPACE';
+  throw new PoolError(code, `Mapping ${byteLength} bytes failed with ${reason}.`, { reason, byteLength });
+}
+
+/**
+ * A range of addresses that lies in huge pages as the file's bytes from `offset` on do: only there does the kernel map
+ * huge pages of the file as such. What is reserved beyond the range is given back.
+ */
+function reserveAligned(offset: number, byteLength: number): Address {
+  const length = alignedUp(byteLength, OS_PAGE_BYTES) + HUGE_PAGE_BYTES;
+  const first = map(0, length, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, [-1, 0]);
+  const start = alignedUp(first - (offset % HUGE_PAGE_BYTES), HUGE_PAGE_BYTES) + (offset % HUGE_PAGE_BYTES);
+  const end = alignedUp(start + byteLength, OS_PAGE_BYTES);
+  if (start > first) libc().munmap(first, start - first);
+  if (end < first + length) libc().munmap(end, first + length - end);
+  return start;
+}
+
+function alignedUp(value: number, alignment: number): number {
+  return Math.ceil(value / alignment) * alignment;
+}
+
 export class Mapping {
   readonly buffer: ArrayBuffer;
   readonly byteLength: number;
@@ -44,13 +78,9 @@ export class Mapping {
     assert(byteLength > 0 && byteLength <= WINDOW_BYTES_MAX, `a mapping of ${byteLength} bytes is not a window`);
     assert(offset % OS_PAGE_BYTES === 0, `mapping offset ${offset} is not page aligned`);
     const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    const address: number | bigint = libc().mmap(0, byteLength, protection, MAP_SHARED, fileDescriptor, offset);
-    // MAP_FAILED arrives as 2^64-1, a bigint.
-    if (typeof address === 'bigint' || address <= 0) {
-      const reason = lastErrorName();
-      const code = reason === 'EACCES' || reason === 'EPERM' ? 'ACCESS_DENIED' : 'NO_SPACE';
-      throw new PoolError(code, `Mapping ${byteLength} bytes failed with ${reason}.`, { reason, byteLength });
-    }
+    const reserved = byteLength >= HUGE_PAGE_BYTES ? reserveAligned(offset, byteLength) : 0;
+    const flags = reserved === 0 ? MAP_SHARED : MAP_SHARED | MAP_FIXED;
+    const address = map(reserved, byteLength, protection, flags, [fileDescriptor, offset]);
     this.address = address;
     this.byteLength = byteLength;
     this.writable = writable;
@@ -79,16 +109,25 @@ export class Mapping {
     });
   }
 
-  /** Touches every page of the mapping beforehand. A kernel older than 5.14 does not know how; then nothing happens. */
+  /**
+   * Touches every page of the mapping beforehand, after making them huge where the kernel can: from 6.1 on, of a file in
+   * memory, and for every process that maps it. Before 5.14 it cannot touch them either. Then nothing happens.
+   */
   populate(): void {
-    libc().madvise(this.address, this.byteLength, this.writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+    for (const advice of this.advices()) libc().madvise(this.address, this.byteLength, advice);
   }
 
-  populateInBackground(): Promise<void> {
-    const advice = this.writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
-    return new Promise((resolve) => {
-      libc().madvise.async(this.address, this.byteLength, advice, () => resolve());
-    });
+  async populateInBackground(): Promise<void> {
+    for (const advice of this.advices()) {
+      if (!this.live) return;
+      await new Promise<void>((resolve) => {
+        libc().madvise.async(this.address, this.byteLength, advice, () => resolve());
+      });
+    }
+  }
+
+  private advices(): readonly number[] {
+    return [MADV_COLLAPSE, this.writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ];
   }
 
   unmap(): void {

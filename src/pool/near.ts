@@ -23,8 +23,6 @@ export class NearEntry {
   readonly slot: number;
   readonly shard: number;
   readonly bytes: Uint8Array;
-  /** False once the index has forgotten it: a shortcut may still lead here. */
-  isLive = true;
   /** Milliseconds since the epoch, 0 for never. */
   readonly expiry: number;
   /** Whether it is open-ended: the newest version. */
@@ -76,7 +74,8 @@ export interface NearFields {
  * The keys of one name space: strings for keys, numbers for pages. Public for the hot path only.
  *
  * `shortcuts` leads from a page number's low bits to the entry that was found there last, past the map: a third of its
- * cost. What it names is believed only while it is alive and its key is the one asked for.
+ * cost. It names entries that the index knows and that are open-ended, no others: one that is forgotten leaves it, which
+ * also gives its view back to the collector.
  */
 export class NearMap {
   readonly entries = new Map<NearKey, NearEntry>();
@@ -89,14 +88,21 @@ export class NearMap {
     this.mask = shortcuts - 1;
   }
 
-  /** The page's entry by the shortcut, alive and open-ended; not yet known to be fresh. */
+  /** The page's open-ended entry by the shortcut; not yet known to be fresh. */
   atShortcut(pageNo: number): NearEntry | undefined {
     const entry = this.shortcuts[pageNo & this.mask];
-    return entry !== undefined && entry.key === pageNo && entry.isLive && entry.isOpen ? entry : undefined;
+    return entry !== undefined && entry.key === pageNo ? entry : undefined;
   }
 
+  /** The entry is one that the index knows. */
   shorten(pageNo: number, entry: NearEntry): void {
-    if (entry.isOpen && entry.isLive) this.shortcuts[pageNo & this.mask] = entry;
+    if (entry.isOpen) this.shortcuts[pageNo & this.mask] = entry;
+  }
+
+  /** The entry is forgotten. */
+  lengthen(entry: NearEntry): void {
+    const at = (entry.key as number) & this.mask;
+    if (this.shortcuts[at] === entry) this.shortcuts[at] = undefined;
   }
 }
 
@@ -158,7 +164,6 @@ export class NearIndex implements Forgetful {
 
   /** Takes one entry out of its map and of its slot's chain. */
   forget(entry: NearEntry): void {
-    entry.isLive = false;
     this.unlinkVersion(entry);
     const first = this.bySlot.get(entry.slot);
     if (first === entry) {
@@ -174,6 +179,7 @@ export class NearIndex implements Forgetful {
 
   private unlinkVersion(entry: NearEntry): void {
     const { entries } = entry.owner;
+    entry.owner.lengthen(entry);
     const first = entries.get(entry.key);
     if (first === entry) {
       if (entry.nextVersion === undefined) entries.delete(entry.key);
@@ -190,7 +196,6 @@ export class NearIndex implements Forgetful {
     if (entry === undefined) return;
     this.bySlot.delete(slot);
     for (; entry !== undefined; entry = entry.nextOfSlot) {
-      entry.isLive = false;
       this.unlinkVersion(entry);
       this.count--;
     }

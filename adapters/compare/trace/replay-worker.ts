@@ -40,10 +40,10 @@ function endWithParent(): void {
 }
 
 async function openCache(): Promise<ReplayCache> {
-  const { arm, pageSize, capacity, policy, unique, pool } = config;
-  if (arm === 'shared') return await openSharedCache({ path: pool!, pageSize, source });
+  const { arm, pageSize, capacity, policy, pool, nearEntries } = config;
+  if (arm === 'shared') return await openSharedCache({ path: pool!, pageSize, source, nearEntries });
   if (arm === 'private-lru') return new PrivateLruCache({ capacity, pageSize, source });
-  return new PrivatePolicyCache({ policy: createPolicy(policy, capacity, unique), pageSize, source });
+  return new PrivatePolicyCache({ policy: createPolicy(policy, capacity), pageSize, source });
 }
 
 async function configure(received: NodeConfig): Promise<void> {
@@ -88,7 +88,7 @@ async function untilCollected(dropped: WeakRef<ReplayCache>): Promise<void> {
 }
 
 async function measure(): Promise<void> {
-  const bytesShared = holder.cache!.bytesShared();
+  const shared = holder.cache!.shared();
   const dropped = new WeakRef(holder.cache!);
   // Compilations that the replay left running end first, or their memory would be taken for the cache's.
   await delay(SETTLE_MS);
@@ -98,7 +98,7 @@ async function measure(): Promise<void> {
   await untilCollected(dropped);
   const bytesPrivate = Math.max(0, withCache - retainedBytes());
   source.close();
-  const report: NodeReport = { ...tally, bytesPrivate, bytesShared };
+  const report: NodeReport = { ...tally, bytesPrivate, shared };
   await send({ type: 'report', report });
   process.disconnect();
 }

@@ -63,13 +63,11 @@ export function capacityOfNode(objects: number, nodes: number, node: number): nu
 /** Hits per node of private caches under a routing, from cold. */
 export function simulatePrivate(
   name: PolicyName,
-  trace: { ids: Uint32Array; unique: number },
+  trace: { ids: Uint32Array },
   routing: { objects: number; nodes: number; nodeOf: Uint8Array },
 ): number[] {
   const { objects, nodes, nodeOf } = routing;
-  const policies = Array.from({ length: nodes }, (_, node) =>
-    createPolicy(name, capacityOfNode(objects, nodes, node), trace.unique),
-  );
+  const policies = Array.from({ length: nodes }, (_, node) => createPolicy(name, capacityOfNode(objects, nodes, node)));
   const hits = new Array<number>(nodes).fill(0);
   for (let index = 0; index < trace.ids.length; index += 1) {
     const node = nodeOf[index]!;

@@ -6,19 +6,17 @@
 import type { PageSpace } from '../../../src/cache/index.js';
 import type { Eviction, Pool } from '../../../src/pool/index.js';
 import type { PageSource } from './pages.js';
-import type { ReplayCache } from './replay-cache.js';
+import type { ReplayCache, Shared } from './replay-cache.js';
 
 /** What a node takes from the package. */
 export interface PoolModule {
-  connect(path: string): Promise<Pool>;
+  connect(path: string, options: { nearEntries?: number }): Promise<Pool>;
   readonly SharedCache: new (pool: Pool) => { pages(space: string, options: { pageSize: number }): PageSpace };
 }
 
 export interface SharedPoolOptions {
-  readonly path: string;
   readonly pageSize: number;
-  /** Capacity in objects. */
-  readonly objects: number;
+  readonly maxObjects: number;
   readonly nodes: number;
   readonly eviction: Eviction;
 }
@@ -28,29 +26,27 @@ const SPACE = 'trace';
 const NODES_SPARE = 2;
 
 /** Bytes of the file of a pool whose capacity in objects is what limits it. */
-export async function sharedPoolSize(options: Omit<SharedPoolOptions, 'path'>): Promise<number> {
+export async function sharedPoolSize({ nodes, ...options }: SharedPoolOptions): Promise<number> {
   const { poolSizeFor } = await import('../../../src/index.js');
-  const { objects, pageSize, nodes, eviction } = options;
-  return poolSizeFor({ maxObjects: objects, pageSize, maxNodes: nodes + NODES_SPARE, eviction });
+  return poolSizeFor({ ...options, maxNodes: nodes + NODES_SPARE });
 }
 
-export async function formatSharedPool(options: SharedPoolOptions): Promise<void> {
+export async function formatSharedPool(
+  path: string,
+  size: number,
+  { nodes, ...options }: SharedPoolOptions,
+): Promise<void> {
   const { format } = await import('../../../src/index.js');
-  await format(options.path, {
-    size: await sharedPoolSize(options),
-    pageSize: options.pageSize,
-    maxObjects: options.objects,
-    maxNodes: options.nodes + NODES_SPARE,
-    eviction: options.eviction,
-  });
+  await format(path, { ...options, size, maxNodes: nodes + NODES_SPARE });
 }
 
 export async function openSharedCache(
-  config: { path: string; pageSize: number; source: PageSource },
+  config: { path: string; pageSize: number; source: PageSource; nearEntries?: number | undefined },
   module?: PoolModule,
 ): Promise<ReplayCache> {
   const { connect, SharedCache } = module ?? (await import('../../../src/index.js'));
-  const pool = await connect(config.path);
+  const { nearEntries } = config;
+  const pool = await connect(config.path, nearEntries === undefined ? {} : { nearEntries });
   const space = new SharedCache(pool).pages(SPACE, { pageSize: config.pageSize });
   return new SharedReplayCache(pool, space, config.source);
 }
@@ -72,9 +68,9 @@ class SharedReplayCache implements ReplayCache {
     return this.space.readThrough(id, this.page, this.load);
   }
 
-  bytesShared(): number {
-    const { bytesUsed, bytesMetadata } = this.pool.stats();
-    return bytesUsed + bytesMetadata;
+  /** The whole file, with what is free in it: nobody else can use that. */
+  shared(): Shared {
+    return { bytes: this.pool.info.size, objects: this.pool.stats().objects };
   }
 
   close(): Promise<void> {

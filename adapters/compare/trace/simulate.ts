@@ -14,8 +14,6 @@ export type PolicyName = Exclude<Eviction, 'none'>;
 
 export interface CachePolicy {
   readonly capacity: number;
-  /** Bytes of the index that finds a page and chooses the victim, ghosts included, pages not. */
-  readonly indexBytes: number;
   /** True on a hit. On a miss the id takes a slot, evicting when there is no free one. */
   access(id: number): boolean;
   /** The slot of a resident id, else NONE. */
@@ -24,15 +22,15 @@ export interface CachePolicy {
 
 /** Which slot an id has, which id a slot has, and the slots not yet used or free again. */
 class SlotTable {
-  readonly slots: Int32Array;
   readonly ids: Int32Array;
   readonly capacity: number;
+  /** Of the size of the cache, not of the trace: a private arm's bytes are those of a cache. */
+  private readonly slots = new Map<number, number>();
   private readonly free: Int32Array;
   private freeCount: number;
 
-  constructor(capacity: number, unique: number) {
+  constructor(capacity: number) {
     this.capacity = capacity;
-    this.slots = new Int32Array(unique).fill(NONE);
     this.ids = new Int32Array(capacity).fill(NONE);
     this.free = Int32Array.from({ length: capacity }, (_, index) => capacity - 1 - index);
     this.freeCount = capacity;
@@ -42,15 +40,16 @@ class SlotTable {
     return this.freeCount === 0;
   }
 
-  get byteLength(): number {
-    return this.slots.byteLength + this.ids.byteLength + this.free.byteLength;
+  /** NONE for an id that has none. */
+  slotOf(id: number): number {
+    return this.slots.get(id) ?? NONE;
   }
 
   /** There must be a free slot. */
   take(id: number): number {
     this.freeCount -= 1;
     const slot = this.free[this.freeCount]!;
-    this.slots[id] = slot;
+    this.slots.set(id, slot);
     this.ids[slot] = id;
     return slot;
   }
@@ -58,7 +57,7 @@ class SlotTable {
   /** Returns the id that was in the slot. */
   release(slot: number): number {
     const id = this.ids[slot]!;
-    this.slots[id] = NONE;
+    this.slots.delete(id);
     this.ids[slot] = NONE;
     this.free[this.freeCount] = slot;
     this.freeCount += 1;
@@ -72,23 +71,19 @@ export class LruPolicy implements CachePolicy {
   private readonly links: SlotLinks;
   private readonly queue: SlotList;
 
-  constructor(capacity: number, unique: number) {
+  constructor(capacity: number) {
     this.capacity = capacity;
-    this.table = new SlotTable(capacity, unique);
+    this.table = new SlotTable(capacity);
     this.links = new SlotLinks(capacity);
     this.queue = new SlotList(this.links);
   }
 
-  get indexBytes(): number {
-    return this.table.byteLength + this.links.byteLength;
-  }
-
   slotOf(id: number): number {
-    return this.table.slots[id]!;
+    return this.table.slotOf(id);
   }
 
   access(id: number): boolean {
-    const slot = this.table.slots[id]!;
+    const slot = this.table.slotOf(id);
     if (slot !== NONE) {
       this.queue.moveToHead(slot);
       return true;
@@ -113,24 +108,20 @@ export class SievePolicy implements CachePolicy {
   /** The next candidate, or NONE to begin at the tail. */
   private hand = NONE;
 
-  constructor(capacity: number, unique: number) {
+  constructor(capacity: number) {
     this.capacity = capacity;
-    this.table = new SlotTable(capacity, unique);
+    this.table = new SlotTable(capacity);
     this.links = new SlotLinks(capacity);
     this.queue = new SlotList(this.links);
     this.visited = new Uint8Array(capacity);
   }
 
-  get indexBytes(): number {
-    return this.table.byteLength + this.links.byteLength + this.visited.byteLength;
-  }
-
   slotOf(id: number): number {
-    return this.table.slots[id]!;
+    return this.table.slotOf(id);
   }
 
   access(id: number): boolean {
-    const slot = this.table.slots[id]!;
+    const slot = this.table.slotOf(id);
     if (slot !== NONE) {
       this.visited[slot] = 1;
       return true;
@@ -180,32 +171,27 @@ export class S3FifoPolicy implements CachePolicy {
   private readonly ghostLinks: SlotLinks;
   private readonly ghost: SlotList;
 
-  constructor(capacity: number, unique: number) {
+  constructor(capacity: number) {
     this.capacity = capacity;
     this.smallCapacity = Math.max(1, Math.floor(capacity * S3_SMALL_SHARE));
     this.mainCapacity = capacity - this.smallCapacity;
-    this.table = new SlotTable(capacity, unique);
+    this.table = new SlotTable(capacity);
     this.links = new SlotLinks(capacity);
     this.small = new SlotList(this.links);
     this.main = new SlotList(this.links);
     this.count = new Uint8Array(capacity);
     const ghostCapacity = Math.floor(capacity * S3_GHOST_SHARE);
-    this.ghostTable = new SlotTable(ghostCapacity, unique);
+    this.ghostTable = new SlotTable(ghostCapacity);
     this.ghostLinks = new SlotLinks(ghostCapacity);
     this.ghost = new SlotList(this.ghostLinks);
   }
 
-  get indexBytes(): number {
-    const resident = this.table.byteLength + this.links.byteLength + this.count.byteLength;
-    return resident + this.ghostTable.byteLength + this.ghostLinks.byteLength;
-  }
-
   slotOf(id: number): number {
-    return this.table.slots[id]!;
+    return this.table.slotOf(id);
   }
 
   access(id: number): boolean {
-    const slot = this.table.slots[id]!;
+    const slot = this.table.slotOf(id);
     if (slot !== NONE) {
       if (this.count[slot]! < S3_COUNT_MAX) this.count[slot]! += 1;
       return true;
@@ -259,7 +245,7 @@ export class S3FifoPolicy implements CachePolicy {
 
   /** True when the ghost held the id, which it no longer does. */
   private forget(id: number): boolean {
-    const slot = this.ghostTable.slots[id]!;
+    const slot = this.ghostTable.slotOf(id);
     if (slot === NONE) return false;
     this.ghost.remove(slot);
     this.ghostTable.release(slot);
@@ -277,20 +263,16 @@ export class S3FifoPolicy implements CachePolicy {
   }
 }
 
-/** `capacity` >= 1; ids are 0..unique-1. */
-export function createPolicy(name: PolicyName, capacity: number, unique: number): CachePolicy {
-  if (name === 'lru') return new LruPolicy(capacity, unique);
-  if (name === 'sieve') return new SievePolicy(capacity, unique);
-  return new S3FifoPolicy(capacity, unique);
+/** `capacity` >= 1. */
+export function createPolicy(name: PolicyName, capacity: number): CachePolicy {
+  if (name === 'lru') return new LruPolicy(capacity);
+  if (name === 'sieve') return new SievePolicy(capacity);
+  return new S3FifoPolicy(capacity);
 }
 
 /** Hits of one cache of `capacity` objects over the whole trace, from cold. */
-export function simulateShared(
-  name: PolicyName,
-  capacity: number,
-  trace: { ids: Uint32Array; unique: number },
-): number {
-  const policy = createPolicy(name, capacity, trace.unique);
+export function simulateShared(name: PolicyName, capacity: number, trace: { ids: Uint32Array }): number {
+  const policy = createPolicy(name, capacity);
   let hits = 0;
   for (const id of trace.ids) if (policy.access(id)) hits += 1;
   return hits;

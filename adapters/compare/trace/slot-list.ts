@@ -17,10 +17,6 @@ export class SlotLinks {
     this.newer = new Int32Array(capacity).fill(NONE);
     this.older = new Int32Array(capacity).fill(NONE);
   }
-
-  get byteLength(): number {
-    return this.newer.byteLength + this.older.byteLength;
-  }
 }
 
 export class SlotList {

@@ -80,6 +80,20 @@ describe('compare', () => {
       .and.to.match(/^PASS /m);
   });
 
+  it('ends with a command that draws what was just printed, as a shell in a checkout takes it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sealpool-next-'));
+    try {
+      const { stdout } = await run(fakeMain, ['compare', '--seed', '7', '--', good]);
+      const command = /^Next: see it drawn with npx sealpool (.*)$/m.exec(stdout)?.[1];
+      expect(command).to.be.a('string');
+      const shell = spawnSync('sh', ['-c', `"$0" "$1" ${command}`, process.execPath, fakeMain], { cwd: folder });
+      expect(shell.status, shell.stderr.toString()).to.equal(0);
+      expect(readFileSync(join(folder, 'sealpool-report.html'), 'utf8')).to.contain('Seed&nbsp;7.');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('exits 1 when a check failed, and still prints everything', async () => {
     const { exitCode, stdout, stderr } = await run(fakeMain, ['compare', traces.path('failing')]);
     expect(exitCode).to.equal(1);

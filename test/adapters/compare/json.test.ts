@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { renderJson } from '../../../adapters/compare/json.js';
-import { sampleResult } from './sample.js';
+import { sampleArm, sampleResult } from './sample.js';
 
 describe('the JSON of a comparison', () => {
   it('has the promised fields for the run and for every arm, with the values of the result', () => {
@@ -19,6 +19,15 @@ describe('the JSON of a comparison', () => {
       p50Us: 0.88,
       p99Us: 1204,
     });
+  });
+
+  it('says what the memory counts, how many pages an arm may hold, and what the shared bytes would have bought it', () => {
+    const atSharedBytes = { objects: 900, hits: 600_000, hitRatio: 0.6 };
+    const arms = [sampleArm('private-lru', 512_345, { objects: 745, atSharedBytes }), sampleArm('shared', 812_003)];
+    const value = JSON.parse(renderJson([sampleResult({ equalIn: 'pages', arms })]));
+    expect(value.equalIn).to.equal('pages');
+    expect(value.arms[0]).to.deep.include({ objects: 745, atSharedBytes });
+    expect(value.arms[1]).to.not.have.any.keys('objects', 'atSharedBytes');
   });
 
   it('carries checks, notes and series', () => {

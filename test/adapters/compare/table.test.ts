@@ -11,6 +11,13 @@ function figureLines(text: string): string[] {
 }
 
 describe('the table of a comparison', () => {
+  it('says of equally many pages that what finds them is not in their bytes', () => {
+    const text = (equalIn?: 'pages' | 'bytes') =>
+      renderTable([sampleResult(equalIn === undefined ? {} : { equalIn })], { color: false }).replaceAll('\n', ' ');
+    expect(text('pages')).to.contain('64 MiB of pages in memory in total, and what finds them on top.');
+    expect(text('bytes')).to.equal(text()).and.to.contain('with 64 MiB of memory in total.');
+  });
+
   it('gives all lines of the figures one width, whatever the figures', () => {
     const figure = fc.double({ min: 0, max: 1e12, noNaN: true });
     fc.assert(

@@ -4,12 +4,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import {
-  type CompareTraceOptions,
-  compareTrace,
-  objectsOf,
-  ReplayError,
-} from '../../../../adapters/compare/trace/index.js';
+import { ATTACHED_BYTES, budgetOf, ENTRY_BYTES, parseTraceMemory } from '../../../../adapters/compare/trace/budget.js';
+import { type CompareTraceOptions, compareTrace, ReplayError } from '../../../../adapters/compare/trace/index.js';
+import { routeRequests, simulatePrivate } from '../../../../adapters/compare/trace/routing.js';
 import { simulateShared } from '../../../../adapters/compare/trace/simulate.js';
 import { root } from '../../../tidy/sources.js';
 import { madeUpIds, naive, realTraces, TemporaryFolder } from './traces.js';
@@ -87,7 +84,7 @@ describe('the comparison on a trace', () => {
     for (const eviction of ['s3-fifo', 'lru'] as const) {
       const options = { ...base, eviction, memory: '25%', arms: ['private-lru', 'shared'] as const };
       const [local, shared] = (await compareTrace(wide, options)).arms;
-      const exact = simulateShared(eviction, 1000, { ids: madeUpIds(20_000, 4000), unique: 4000 });
+      const exact = simulateShared(eviction, 1000, { ids: madeUpIds(20_000, 4000) });
       expect(100 * shared!.hitRatio, eviction).to.be.closeTo((100 * exact) / 20_000, 0.5);
       expect(shared).to.include({ name: 'shared', requests: 20_000 });
       expect(shared!.storageReads).to.be.at.least(20_000 - shared!.hits);
@@ -113,20 +110,76 @@ describe('the comparison on a trace', () => {
     expect(read.checks.every((check) => check.ok)).to.equal(true);
   });
 
-  it('counts memory in objects: a rounded share of the distinct pages, or whole pages of the bytes', () => {
-    expect(objectsOf('10%', 4096, 7454)).to.equal(745);
-    expect(objectsOf('0.5 %', 4096, 300)).to.equal(2);
-    expect(objectsOf(8191, 4096, 7454)).to.equal(1);
-    expect(objectsOf('8192', 4096, 7454)).to.equal(2);
-    expect(objectsOf('1MiB', 4096, 7454)).to.equal(256);
+  it('takes memory as a rounded share of the distinct pages, or as bytes', () => {
+    expect(parseTraceMemory('10%', 7454)).to.deep.equal({ equalIn: 'pages', amount: 745 });
+    expect(parseTraceMemory('0.5 %', 300)).to.deep.equal({ equalIn: 'pages', amount: 2 });
+    expect(parseTraceMemory(8191, 7454)).to.deep.equal({ equalIn: 'bytes', amount: 8191 });
+    expect(parseTraceMemory('1.5MiB', 7454)).to.deep.equal({ equalIn: 'bytes', amount: 1_572_864 });
     for (const bad of ['', '-1', 'ten', '5%%', Number.NaN])
-      expect(() => objectsOf(bad, 4096, 1)).to.throw(/OPTION_INV/);
+      expect(() => parseTraceMemory(bad, 1)).to.throw(/OPTION_INVALID/);
+  });
+
+  it('divides a share into equally many pages, and bytes so that pages and indexes fit in every arm', () => {
+    const names = ['private-lru', 'private-s3-fifo', 'shared'] as const;
+    for (const arm of names) {
+      expect(budgetOf(arm, { equalIn: 'pages', amount: 745 }, 4096, 4)).to.deep.equal({ objects: 745, notes: [] });
+    }
+    for (const amount of [2 ** 21, 2 ** 26 + 1, 2 ** 30]) {
+      const [lru, policy, shared] = names.map((arm) => budgetOf(arm, { equalIn: 'bytes', amount }, 4096, 4));
+      const taken = [
+        lru!.objects * (4096 + ENTRY_BYTES['private-lru']),
+        policy!.objects * (4096 + ENTRY_BYTES['private-policy']),
+        shared!.poolSize! + 4 * (ATTACHED_BYTES + shared!.nearEntries! * ENTRY_BYTES.near),
+      ];
+      for (const bytes of taken)
+        expect(bytes)
+          .to.be.at.most(amount)
+          .and.above(amount - 2 * 4096);
+      expect(shared!.objects * 4096).to.be.at.most(shared!.poolSize!);
+    }
+  });
+
+  it('given bytes, gives every arm these bytes as measured, and still meets the exact simulations', async () => {
+    const memory = 24 * 2 ** 20;
+    const options = { ...base, memory, pageSize: 4096, arms: ['private-lru', 'private-s3-fifo', 'shared'] as const };
+    const wide = folder.write('wide.u32', new Uint8Array(madeUpIds(150_000, 12_000).buffer));
+    const result = await compareTrace(wide, options);
+    expect(result).to.include({ memory, equalIn: 'bytes' });
+    expect(result.checks).to.have.length(9);
+    expect(result.checks.filter((check) => !check.ok)).to.deep.equal([]);
+    for (const arm of result.arms) {
+      expect(arm.bytesPrivate + arm.bytesShared, arm.name)
+        .to.be.greaterThan(0.93 * memory)
+        .and.lessThan(1.05 * memory);
+      expect(arm.objects! * 4096, arm.name)
+        .to.be.greaterThan(0.8 * memory)
+        .and.lessThan(memory);
+      expect(arm).to.not.have.property('atSharedBytes');
+    }
+  });
+
+  it('given a share, tells what the bytes of the shared arm would have bought each private arm', async () => {
+    const result = await compareTrace(file, { ...base, memory: '40%', arms: ['private-lru', 'shared'] });
+    const [local, shared] = result.arms;
+    expect([result.equalIn, local!.objects, shared!.objects]).to.deep.equal(['pages', 400, 400]);
+    const { objects, hits, hitRatio } = local!.atSharedBytes!;
+    const bytesOfPage = local!.bytesPrivate / 400;
+    expect(objects * bytesOfPage)
+      .to.be.at.most(shared!.bytesPrivate + shared!.bytesShared)
+      .and.above(shared!.bytesPrivate + shared!.bytesShared - bytesOfPage);
+    const nodeOf = routeRequests({ requests: ids.length, nodes: 3, seed: base.seed });
+    const exact = simulatePrivate('lru', { ids }, { objects, nodes: 3, nodeOf }).reduce((sum, count) => sum + count, 0);
+    expect([hits, hitRatio]).to.deep.equal([exact, exact / ids.length]);
+    expect(hits).to.be.greaterThan(local!.hits);
+    expect(shared).to.not.have.property('atSharedBytes');
   });
 
   it('refuses more nodes than pages, and options out of range, by name', async () => {
-    expect((await failureOf(compareTrace(file, { ...base, memory: 2 * PAGE_SIZE }))).message).to.match(
-      /OPTION.*memory/,
-    );
+    for (const memory of ['0.2%', 2 * PAGE_SIZE, 3 * (PAGE_SIZE + 320) - 1]) {
+      expect((await failureOf(compareTrace(file, { ...base, memory }))).message).to.match(
+        /OPTION.*memory.*private-lru/,
+      );
+    }
     expect((await failureOf(compareTrace(file, { ...base, nodes: 0 }))).message).to.match(/OPTION.*nodes is 0/);
     expect((await failureOf(compareTrace(file, { ...base, pageSize: 1 }))).message).to.match(/OPTION.*pageSize is 1/);
     expect((await failureOf(compareTrace(file, { ...base, seed: 0.5 }))).message).to.match(/OPTION.*seed is 0.5/);

@@ -72,7 +72,7 @@ describe('a node of a replay', () => {
   it('counts the hits of the policy and one storage read for each miss, with real pages in its cache', () => {
     for (const name of ['lru', 'sieve', 's3-fifo'] as const) {
       const source = new CountedSource(new PatternPages());
-      const cache = new PrivatePolicyCache({ policy: createPolicy(name, 40, 300), pageSize: PAGE_SIZE, source });
+      const cache = new PrivatePolicyCache({ policy: createPolicy(name, 40), pageSize: PAGE_SIZE, source });
       const tally = replayAlone(ids, source, cache);
       expect(tally.hits).to.equal(naive[name]([...ids], 40).filter(Boolean).length);
       expect(tally).to.include({ requests: 4000, storageReads: 4000 - tally.hits, wrongPages: 0 });
@@ -92,10 +92,15 @@ describe('a node of a replay', () => {
     const source = new CountedSource(new PatternPages());
     const page = new Uint8Array(PAGE_SIZE);
     source.fill(5, page);
-    const liar: ReplayCache = { page, access: () => true, bytesShared: () => 0, close: async () => {} };
+    const liar: ReplayCache = {
+      page,
+      access: () => true,
+      shared: () => ({ bytes: 0, objects: 0 }),
+      close: async () => {},
+    };
     const tally = replayAlone(Uint32Array.of(5, 6, 5, 7), source, liar);
     expect(tally).to.include({ hits: 4, wrongPages: 2, firstWrongId: 6 });
-    const report = { ...tally, bytesPrivate: 0, bytesShared: 0 };
+    const report = { ...tally, bytesPrivate: 0, shared: { bytes: 0, objects: 0 } };
     expect(() => refuseWrongPages('shared', [{ ...report, wrongPages: 0 }, report])).to.throw(
       ReplayError,
       'shared: node 1 was served 2 wrong pages, the first for page id 6',
@@ -122,7 +127,7 @@ describe('a node of a replay', () => {
       published[1]! += 100;
     };
     const turns = { board, node: 0, yieldProcessor, watch: () => {} };
-    const cache: ReplayCache = { page, access, bytesShared: () => 0, close: async () => {} };
+    const cache: ReplayCache = { page, access, shared: () => ({ bytes: 0, objects: 0 }), close: async () => {} };
     replay({ ids, positions }, turns, cache, new CountedSource(new PatternPages()));
     expect(leads).to.have.length(ids.length);
     expect(Math.max(...leads)).to.equal(WINDOW_ACCESSES);
@@ -151,7 +156,8 @@ describe('the shared arm', () => {
   function poolOf(calls: string[]): PoolModule {
     const pages = new Map<number, Uint8Array>();
     const pool = {
-      stats: () => ({ bytesUsed: 1000, bytesMetadata: 24 }),
+      info: { size: 4096 },
+      stats: () => ({ objects: pages.size }),
       disconnect: async () => calls.push('disconnect'),
     };
     class SharedCache {
@@ -180,7 +186,7 @@ describe('the shared arm', () => {
     const cache = await openSharedCache({ path: '/pool', pageSize: PAGE_SIZE, source }, poolOf(calls));
     const tally = replayAlone(Uint32Array.of(1, 2, 1, 3, 2), source, cache);
     expect(tally).to.include({ requests: 5, hits: 2, storageReads: 3, wrongPages: 0 });
-    expect(cache.bytesShared()).to.equal(1024);
+    expect(cache.shared()).to.deep.equal({ bytes: 4096, objects: 3 });
     await cache.close();
     expect(calls).to.deep.equal(['connect /pool', `pages trace ${PAGE_SIZE}`, 'disconnect']);
   });

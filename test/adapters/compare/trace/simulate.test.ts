@@ -25,7 +25,7 @@ describe('the exact policies', () => {
           fc.array(fc.nat({ max: 24 }), { maxLength: 400 }),
           fc.integer({ min: 1, max: 22 }),
           (ids, capacity) => {
-            const policy = createPolicy(name, capacity, 25);
+            const policy = createPolicy(name, capacity);
             expect(ids.map((id) => policy.access(id))).to.deep.equal(naive[name](ids, capacity));
           },
         ),
@@ -36,7 +36,7 @@ describe('the exact policies', () => {
     it(`${name} keeps at most its capacity of pages, each in a slot of its own, the last one always`, () => {
       fc.assert(
         fc.property(fc.array(fc.nat({ max: 24 })), fc.integer({ min: 1, max: 22 }), (ids, capacity) => {
-          const policy = createPolicy(name, capacity, 25);
+          const policy = createPolicy(name, capacity);
           for (const id of ids) {
             policy.access(id);
             const slots = Array.from({ length: 25 }, (_, page) => policy.slotOf(page)).filter((slot) => slot >= 0);
@@ -72,7 +72,7 @@ describe('private caches', () => {
   it('see only the accesses routed to them', () => {
     const ids = madeUpIds(5000, 300);
     const nodeOf = routeRequests({ requests: ids.length, nodes: 3, seed: 5 });
-    const hits = simulatePrivate('lru', { ids, unique: 300 }, { objects: 100, nodes: 3, nodeOf });
+    const hits = simulatePrivate('lru', { ids }, { objects: 100, nodes: 3, nodeOf });
     const expected = [34, 33, 33].map(
       (capacity, node) =>
         naive
