@@ -7,7 +7,7 @@ import { defineFallbacks } from './coroutines/turn.js';
 import { CORNERS } from './crash/corners.js';
 import { SCENARIOS } from './crash/scenarios.js';
 import { type Sweep, sweepOperation, sweepRepair } from './crash/sweep.js';
-import { CASES, planOfCase } from './schedule/cases.js';
+import { CASES, planOfCase, WHOLE } from './schedule/cases.js';
 import { Driver, planOf } from './schedule/driver.js';
 import type { Plan } from './schedule/scheduler.js';
 
@@ -18,7 +18,7 @@ export interface Hunt {
   /** Crash sweeps; every so many stores the repairer dies too, 0 for never. */
   readonly crash?: boolean;
   readonly repairStride?: number;
-  /** Small cases with every place for up to two changes of turn; 1: every one, n: every n-th. */
+  /** Small cases with every place for one change of turn, and for two: 1: every one, n: every n-th. */
   readonly caseStride?: number;
   /** Ends at the first fault. */
   readonly stops?: boolean;
@@ -69,10 +69,12 @@ class Hunter {
 
   private async runCases(stride: number): Promise<void> {
     for (const one of CASES) {
-      const length = await this.driver.lengthOf(one);
+      const [firstLength, secondLength] = await this.driver.lengthsOf(one);
       let index = 0;
-      for (let first = 0; first <= length; first++) {
-        for (let second = 1; second <= length; second++) {
+      for (let first = 0; first <= firstLength; first++) {
+        if (this.isOver) return;
+        await this.schedule(planOfCase(one, first, WHOLE), `case ${one.name}, a turn after ${first}`);
+        for (let second = 1; second <= secondLength; second++) {
           if (index++ % stride !== 0) continue;
           if (this.isOver) return;
           await this.schedule(planOfCase(one, first, second), `case ${one.name}, turns after ${first} and ${second}`);

@@ -1,37 +1,52 @@
 /**
- * Small cases, run with every place for two changes of turn: one actor goes so many steps, then the other so many, then
- * the first to its end, then the other. What two operations can do to each other with two changes of turn is all there.
+ * Small cases, run with every place for a change of turn: one actor goes so many steps, then the other to its end, then
+ * the first; and with places for two: the other goes so many steps, then the first to its end, then the other.
  */
 import type { Plan } from './scheduler.js';
 import { type Act, WORKLOADS } from './workloads.js';
 
 export interface Case {
   readonly name: string;
-  /** What each actor does, in order; the first prepares nothing, the second neither: `before` is done by both together. */
+  /** Index of the workload that it belongs to. */
+  readonly workload: number;
+  /** Done before the case begins, by a node that stays; both actors then know the page. */
+  readonly before: readonly Act[];
   readonly first: readonly Act[];
   readonly second: readonly Act[];
-  /** Done by the second actor before the case begins. */
-  readonly before: readonly Act[];
 }
 
-/** A case of each pair of these, on one key that is there. */
-const ACTS: readonly Act[] = ['get', 'borrow', 'set', 'delete', 'put', 'create'];
+/** Of each family every pair of acts, the second twice, so that what was freed is used again. */
+const FAMILIES: readonly { readonly workload: string; readonly before: readonly Act[]; readonly acts: readonly Act[] }[] = [
+  {
+    workload: 'one or two keys, much superseded',
+    before: ['set'],
+    acts: ['get', 'borrow', 'read', 'set', 'delete', 'put', 'create'],
+  },
+  { workload: 'spaces that are cleared', before: ['set'], acts: ['borrow', 'set', 'clear'] },
+  { workload: 'fills under leases', before: ['write'], acts: ['fill', 'write', 'borrow'] },
+  { workload: 'pages loaded once', before: ['fetchPage'], acts: ['fetchPage', 'writePage', 'borrowPage'] },
+  { workload: 'versions of a page', before: ['putVersion'], acts: ['putVersion', 'getVersion', 'endVersions'] },
+];
 
-export const CASES: readonly Case[] = ACTS.flatMap((one) =>
-  ACTS.map((other) => ({
-    name: `${one} beside ${other}`,
-    before: ['set', 'get'] as const,
-    first: [one],
-    second: [other, 'get'] as const,
-  })),
+export const CASES: readonly Case[] = FAMILIES.flatMap(({ workload, before, acts }) =>
+  acts.flatMap((one) =>
+    acts.map((other) => ({
+      name: `${one} beside ${other}`,
+      workload: WORKLOADS.findIndex(({ name }) => name === workload),
+      before,
+      first: [one],
+      second: [other, other, acts[0] as Act],
+    })),
+  ),
 );
 
-/** Seeds of the first workload, of which cases use one key. */
+/** More steps than any act takes. */
+export const WHOLE = 100_000;
 const CASE_SEED = 1_000_000 * WORKLOADS.length;
 
 export function planOfCase(of: Case, first: number, second: number): Plan {
   return {
-    seed: CASE_SEED + CASES.indexOf(of) * WORKLOADS.length,
+    seed: CASE_SEED + CASES.indexOf(of) * WORKLOADS.length + of.workload,
     actors: 2,
     runLength: 0,
     killAt: {},

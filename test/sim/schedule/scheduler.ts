@@ -16,6 +16,8 @@ import type { Act } from './workloads.js';
 const STEPS_MAX = 300_000;
 const MARK_CHANCE = 0.3;
 const DRAIN_CHANCE = 0.3;
+const SHORT_CHANCE = 0.5;
+const SHORT_LENGTH = 4;
 /** Time passes faster while somebody is stopped, so that others come to the end of their patience. */
 const STOPPED_PASSES_MS = 250;
 
@@ -168,7 +170,9 @@ export class Scheduler {
     if (candidates.length === 0) return this.wakeStopped();
     const { list, runLength } = this.plan as Plan;
     if (list.length > 0) return this.chooseListed(candidates);
-    turn.budget = Math.floor(-Math.log(1 - control.chance()) * runLength);
+    // Short turns and long ones: a window is one step wide, and what has to happen in it takes hundreds.
+    const mean = control.chance() < SHORT_CHANCE ? SHORT_LENGTH : 2 * runLength;
+    turn.budget = Math.floor(-Math.log(1 - control.chance()) * mean);
     return candidates[control.below(candidates.length)];
   }
 
