@@ -19,6 +19,8 @@ export class Segment {
   readonly counters: Counters;
   readonly metadata: Mapping;
   readonly writable: boolean;
+  /** Whether the file outlives the machine's memory: then every sealed page has a checksum. */
+  readonly survivesRestart: boolean;
   private readonly sealed: Mapping[] = [];
   private readonly drafts: Mapping[] = [];
   private readonly sealedRoots: Uint8Array[] = [];
@@ -30,6 +32,7 @@ export class Segment {
     this.file = file;
     this.geometry = geometry;
     this.writable = writable;
+    this.survivesRestart = !file.isVolatile();
     this.windowBytes = geometry.chunksPerWindow * geometry.chunkBytes;
     this.metadata = file.withMappable((descriptor) => this.map(descriptor));
     this.words = new Words(this.metadata.buffer);
@@ -88,6 +91,14 @@ export class Segment {
     (this.draftRoots[window] as Uint8Array).set(bytes, start - window * this.windowBytes);
   }
 
+  /** The bytes of a draft of this node, as the checksum takes them. The extent has been checked. */
+  draftBytes(extent: number, length: number): Uint8Array {
+    if (length === 0) return NOTHING;
+    const start = extent * this.geometry.granuleBytes;
+    const window = Math.floor(start / this.windowBytes);
+    return new Uint8Array((this.drafts[window] as Mapping).buffer, start - window * this.windowBytes, length);
+  }
+
   /** A writable view of its own, which can be taken away alone. */
   draftView(extent: number, length: number): ArrayBuffer {
     const start = extent * this.geometry.granuleBytes;
@@ -105,7 +116,10 @@ export class Segment {
     return true;
   }
 
-  /** Data first, then metadata, so that what survives a restart names only pages that survived too. */
+  /**
+   * Data first, then metadata: a page sealed before this began is on the disk, bytes and slot, when it returns. Whoever
+   * wrote it: the kernel writes back what any process has stored.
+   */
   async sync(): Promise<void> {
     for (const window of this.drafts) await window.sync(0, window.byteLength);
     await this.metadata.sync(0, this.metadata.byteLength);

@@ -125,6 +125,10 @@ export interface PoolStats {
   hits: number;
   misses: number;
   evictions: number;
+  /** Times the pool was restored after a restart of the machine. What was retired since the last sync may be back then. */
+  restores: number;
+  /** Slots dropped by those, because their page was not whole. */
+  damaged: number;
 }
 
 export interface PoolProblem {
