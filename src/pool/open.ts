@@ -218,7 +218,7 @@ async function join(file: PoolFile, options: CheckedConnect): Promise<NodeSessio
     const nodes = new Nodes(segment.words, geometry, machine, liveness);
     // With a node alive the kernel has every store: what looks like a copy is the file by another way.
     const isSound = isWhole(segment, machine) || nodes.list(true).some(({ state }) => state === 'alive');
-    const attached = isSound ? attachNode() : await restore({ segment, machine, nodes }, identity, options, attachNode);
+    const attached = isSound ? attachNode() : await restore({ segment, machine, nodes }, options, attachNode);
     return new NodeSession(file.path, identity.seed, attached);
   } catch (error) {
     segment.unmap();
@@ -229,7 +229,6 @@ async function join(file: PoolFile, options: CheckedConnect): Promise<NodeSessio
 /** Makes the pool sound after a restart of the machine, and attaches to it. The caller holds the membership lock. */
 async function restore(
   found: { segment: Segment; machine: LinuxMachine; nodes: Nodes },
-  identity: Identity,
   options: CheckedConnect,
   attachNode: () => Attached,
 ): Promise<Attached> {
@@ -243,7 +242,6 @@ async function restore(
   };
   await new Restore(
     partsFor(segment, machine, nodes, () => {}),
-    identity.seed,
     breathe,
   ).run();
   const attached = attachNode();

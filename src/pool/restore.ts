@@ -7,8 +7,8 @@
  *
  * (W1) a page sealed before a sync began and not retired since is the same in all those moments: its slot, its bytes,
  *      its bucket entry, its chunk's entry, its space. Nothing here takes any of them away.
- * (W2) of the rest a page counts only when its check word, its key's hash, its space's generation and the checksum over
- *      its bytes (O7) agree. Every other slot is freed. What was retired since the sync may be back, whole.
+ * (W2) of the rest a page counts only when its check word, its space's generation and the checksum over its bytes and key
+ *      (O7) agree. Every other slot is freed. What was retired since the sync may be back, whole.
  * (W3) the chunk table is made anew from the pages that count; where two want one chunk, the one whose entry says so gets
  *      it, because that is how it is with the pages of (W1).
  * (W4) spaces end before the first that is unused or damaged, and a page that is not of its space's generation is freed:
@@ -21,7 +21,6 @@
  * last of all (`markWhole`): a crash at any moment before that, of the process or of the machine, and the next opener
  * starts over.
  */
-import { KeyHash } from '../../lib/hash.js';
 import type { Machine } from '../../lib/machine.js';
 import {
   CHUNK_FREE,
@@ -81,15 +80,13 @@ function canBe(now: Place | undefined, place: Place): boolean {
 
 export class Restore {
   private readonly parts: Parts;
-  private readonly hash: KeyHash;
   private readonly slotsPerShard: number;
   /** Lets others have the thread from time to time, and throws when the caller has given up. */
   private readonly breathe: () => Promise<void>;
   private damaged = 0;
 
-  constructor(parts: Parts, seed: number, breathe: () => Promise<void>) {
+  constructor(parts: Parts, breathe: () => Promise<void>) {
     this.parts = parts;
-    this.hash = new KeyHash(seed);
     this.slotsPerShard = parts.geometry.slotsPerShard;
     this.breathe = breathe;
   }
@@ -154,18 +151,10 @@ export class Restore {
     sealed.sort((a, b) => slots.extent(a) - slots.extent(b));
     for (const slot of sealed) {
       await this.breathe();
-      const isSound = slots.isIntact(slot) && this.isAtHome(shard, slot) && slots.isWhole(slot);
+      const isSound = slots.isIntact(slot) && slots.isWhole(slot);
       if (!isSound) this.damaged++;
       if (!isSound || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) slots.setFree(slot);
     }
-  }
-
-  private isAtHome(shard: number, slot: number): boolean {
-    const { slots, shards } = this.parts;
-    const key = slots.keyBytes(slot);
-    this.hash.of(key, key.length);
-    const { low, high } = this.hash;
-    return low === slots.hashLow(slot) && high === slots.hashHigh(slot) && shards.ofHash(low) === shard;
   }
 
   /** (W5) What was sealed later goes first: at the time of the sync there were no more than the capacity. */

@@ -6,15 +6,20 @@ import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { SharedCache } from '../../src/cache/index.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
+import type { FormatOptions } from '../../src/pool/types.js';
 import { expectCleanCensus } from '../support/census.js';
 import { Chance } from '../support/chance.js';
 import { checkContent, contentOf } from '../support/content.js';
 import { diskFolder, RecordedDisk, type Sealing, sealedPages, useDisk } from '../support/disk.js';
 import { KIB, LONG, MIB, settle, usePools } from '../support/pools.js';
 
-const SHAPE = { size: 3 * MIB, pageSize: 2 * KIB, maxNodes: 4, maxObjects: 500 } as const;
+/** One shard that is always full, and several that take chunks from one another. */
+const SHAPES = [
+  { size: 3 * MIB, pageSize: 2 * KIB, maxNodes: 4, maxObjects: 150 },
+  { size: 3 * MIB, pageSize: 512, maxNodes: 4, maxObjects: 4096, eviction: 'lru' },
+] as const;
 const IMAGES = LONG ? 3000 : 60;
-const RECORDINGS = LONG ? 20 : 3;
+const RECORDINGS = LONG ? 20 : 4;
 
 /** Keys of every length, some that do not fit a slot. */
 function keyOf(number: number): string {
@@ -69,7 +74,8 @@ class Workload {
 
   private version(cache: SharedCache): void {
     const { chance } = this;
-    const pages = cache.pages(`t${chance.below(4)}`, { pageSize: KIB });
+    // There are ever more spaces.
+    const pages = cache.pages(`t${chance.below(4 + this.round / 64)}`, { pageSize: KIB });
     const pageNo = chance.below(12);
     if (chance.below(6) === 0) pages.invalidate(pageNo, this.round);
     else pages.put(pageNo, contentOf(`page ${pageNo}`, this.round, KIB), { from: this.round });
@@ -145,7 +151,7 @@ if (folder === undefined) {
       let wanted = 0;
       let damaged = 0;
       for (let recording = 1; recording <= RECORDINGS; recording++) {
-        const source = await pools.connect(path(), { create: SHAPE });
+        const source = await pools.connect(path(), { create: SHAPES[recording % SHAPES.length] as FormatOptions });
         const { disk, syncedAt } = await record(source, recording);
         const endOfSync = disk.now;
         await source.disconnect();
