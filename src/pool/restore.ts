@@ -9,8 +9,8 @@
  *      its bucket entry, its chunk's entry, its space. Nothing here takes any of them away.
  * (W2) of the rest a page counts only when its check word, its space's generation and the checksum over its bytes and key
  *      (O7) agree. Every other slot is freed. What was retired since the sync may be back, whole.
- * (W3) the chunk table is made anew from the pages that count; where two want one chunk, the one whose entry says so gets
- *      it, because that is how it is with the pages of (W1).
+ * (W3) the chunk table is made anew from the pages that count. Where two want one chunk, one is dropped: never one of (W1),
+ *      in whose chunk no other shard had a page since.
  * (W4) spaces end before the first that is unused or damaged, and a page that is not of its space's generation is freed:
  *      no space entered later, and no later drop, brings it back.
  * (W5) bounds are fitted to the pages that are left: until, the highest version of a stripe, the publish sequence. A
@@ -104,7 +104,6 @@ export class Restore {
     }
     this.rebuildChunks();
     const at = geometry.regions.control.word;
-    words.write(at + control.spacePending, 0);
     words.write(at + control.restores, words.read(at + control.restores) + 1);
     words.write(at + control.damaged, words.read(at + control.damaged) + this.damaged);
   }
@@ -211,17 +210,11 @@ export class Restore {
   private rebuildChunks(): void {
     const { chunks, geometry } = this.parts;
     const table: Place[] = Array.from({ length: geometry.chunks }, () => NO_PLACE);
-    for (const onlyAgreeing of [true, false]) {
-      for (let shard = 0; shard < geometry.shards; shard++) {
-        for (const slot of this.sealed(shard)) {
-          const places = this.placesOf(slot, shard);
-          const agrees = places.every(({ kind }, i) => {
-            const chunk = this.firstChunk(slot) + i;
-            return chunks.kind(chunk) === kind && chunks.shard(chunk) === shard;
-          });
-          const fits = places.every((place, i) => canBe(table[this.firstChunk(slot) + i], place));
-          if (fits && (agrees || !onlyAgreeing)) table.splice(this.firstChunk(slot), places.length, ...places);
-        }
+    for (let shard = 0; shard < geometry.shards; shard++) {
+      for (const slot of this.sealed(shard)) {
+        const first = this.firstChunk(slot);
+        const places = this.placesOf(slot, shard);
+        if (places.every((place, i) => canBe(table[first + i], place))) table.splice(first, places.length, ...places);
       }
     }
     table.forEach((place, chunk) => {

@@ -13,7 +13,7 @@ import { expectCleanCensus } from '../support/census.js';
 import { Chance } from '../support/chance.js';
 import { checkContent, contentOf } from '../support/content.js';
 import { diskFolder, useDisk } from '../support/disk.js';
-import { codeOf, KIB, LONG, MIB, pause, usePools } from '../support/pools.js';
+import { codeOf, KIB, LONG, MIB, pause, settle, usePools } from '../support/pools.js';
 
 const SHAPE = { size: 8 * MIB, pageSize: 512, maxNodes: 4, maxObjects: 4096 } as const;
 const PAGES = 120;
@@ -169,6 +169,50 @@ if (folder !== undefined) {
         expectAll(restored, (other) => other === i);
         await restored.disconnect();
       }
+    });
+
+    it('a slot of two moments is no page, though each half agrees with itself', async () => {
+      const pool = await pools.connect(path(), { create: { ...SHAPE, maxObjects: 64 } });
+      const { slots } = pool.session.parts;
+      const slotOf = () => {
+        for (let slot = 0; slot < slots.total; slot++)
+          if (Buffer.from(slots.keyBytes(slot)).toString() === 'k') return slot;
+        throw new Error('the page is not there');
+      };
+      pool.put('k', contentOf('k', 1, 1000));
+      const slot = slotOf();
+      const older = readFileSync(pool.path);
+      pool.delete('k');
+      await settle(pool);
+      while (!pool.has('k') || slotOf() !== slot) {
+        pool.delete('k');
+        await settle(pool);
+        pool.put('k', contentOf('k', 2, 1000));
+      }
+      const mixed = readFileSync(pool.path);
+      // The second line and the bytes of the first page, the first line of the second.
+      const line = slots.wordOf(slot) * 4 + 64;
+      older.copy(mixed, line, line, line + 64);
+      const { dataOffset } = pool.session.parts.geometry;
+      older.copy(mixed, dataOffset, dataOffset);
+      const copy = path();
+      writeFileSync(copy, mixed, { mode: 0o600 });
+      const restored = await pools.connect(copy);
+      expect([restored.has('k'), restored.stats().damaged]).to.deep.equal([false, 1]);
+    });
+
+    it('drafts and what was retired take no room afterwards, whoever held it', async () => {
+      const pool = await pools.connect(path(), { create: SHAPE });
+      pool.put('gone', new Uint8Array(5000));
+      pool.put('stays', new Uint8Array(1000));
+      const page = pool.get('gone');
+      pool.create('draft', 3000);
+      pool.delete('gone');
+      expect([page?.size, pool.stats().limbo, pool.stats().drafts]).to.deep.equal([5000, 1, 1]);
+      const copy = path();
+      copyFileSync(pool.path, copy);
+      const { objects, drafts, limbo, bytesUsed, pins } = (await pools.connect(copy)).stats();
+      expect([objects, drafts, limbo, bytesUsed, pins]).to.deep.equal([1, 0, 0, 1024, 0]);
     });
 
     it('a dropped space stays dropped, and a space whose name was lost gives its pages to no other', async () => {
