@@ -210,9 +210,9 @@ export class Slots {
     return extent === NO_EXTENT ? bytes === 0 : this.segment.isInside(extent, bytes);
   }
 
-  /** The checksum of the bytes of a draft of this node, which are all there; 0 where none is kept. */
+  /** The checksum of the bytes of a draft of this node, which are all there. */
   sumOfDraft(slot: number): number {
-    if (!this.segment.survivesRestart || !this.isInRange(slot)) return 0;
+    if (!this.isInRange(slot)) return 0;
     return checksumOfBytes(this.segment.draftBytes(this.extent(slot), this.extentBytes(slot)), 0);
   }
 

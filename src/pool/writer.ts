@@ -218,7 +218,8 @@ export class Writer {
   /** Seals a filled draft. Throws BUSY, POOL_CORRUPT. */
   seal(place: DraftPlace): SealOutcome {
     // Before the lock: it reads every byte. A draft that is still ours under the lock was ours all the time.
-    this.sum = this.isOurs(place) ? this.parts.slots.sumOfDraft(place.slot) : 0;
+    const { segment, slots: all } = this.parts;
+    this.sum = segment.survivesRestart && this.isOurs(place) ? all.sumOfDraft(place.slot) : 0;
     return this.guarded(place.shard, () => {
       if (!this.isOurs(place)) return 'lost';
       const { slots, stripes, spaces } = this.parts;
