@@ -130,6 +130,26 @@ describe('conformance: who repairs', () => {
     }
   });
 
+  it('a node that leaves while a stopped one holds the locks waits for one of them, and others undo its drafts', async () => {
+    const pool = await pools.create(SMALL);
+    const leaving = await pools.connect(pool.path);
+    for (let i = 0; i < 6; i++) leaving.create(`draft-${i}`, 100);
+    const [stopped] = await processes.connect(pool.path, 1);
+    for (let lock = 0; lock < pool.session.parts.geometry.shards; lock++) await stopped?.call('acquire', lock);
+    stopped?.signal('SIGSTOP');
+    const { writer } = leaving.session;
+    const abort = writer.abort.bind(writer);
+    let tried = 0;
+    writer.abort = (place) => {
+      tried++;
+      return abort(place);
+    };
+    await leaving.disconnect();
+    expect([tried, pool.stats().drafts]).to.deep.equal([1, 6]);
+    await stopped?.kill();
+    await expectSound(pool, 1);
+  });
+
   it('a process killed while it waits for a page leaves nothing', async () => {
     const pool = await pools.create(SMALL);
     const nodes = await processes.connect(pool.path, 3);

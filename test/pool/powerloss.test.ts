@@ -2,8 +2,9 @@
  * What a sync promises, on images of a pool as a machine that lost its memory may leave them: each page of the file of a
  * moment of its own since it was last synced. One seed makes one image; SEALPOOL_SEED=n replays it alone.
  */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/cache/index.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { FormatOptions } from '../../src/pool/types.js';
@@ -18,7 +19,7 @@ const SHAPES = [
   { size: 3 * MIB, pageSize: 2 * KIB, maxNodes: 4, maxObjects: 150 },
   { size: 3 * MIB, pageSize: 512, maxNodes: 4, maxObjects: 4096, eviction: 'lru' },
 ] as const;
-const IMAGES = LONG ? 3000 : 60;
+const IMAGES = LONG ? 3000 : 36;
 const RECORDINGS = LONG ? 20 : 4;
 
 /** Keys of every length, some that do not fit a slot. */
@@ -82,8 +83,15 @@ class Workload {
   }
 }
 
+interface Recording {
+  readonly disk: RecordedDisk;
+  /** When the sync that counts was asked for. */
+  readonly syncedAt: number;
+  readonly end: number;
+}
+
 /** A pool at work on a recorded disk. Two syncs, the second with work going on meanwhile; then more work. */
-async function record(pool: AttachedPool, seed: number): Promise<{ disk: RecordedDisk; syncedAt: number }> {
+async function record(pool: AttachedPool, seed: number): Promise<Recording> {
   const disk = new RecordedDisk(pool);
   const work = new Workload(pool, new Chance(seed));
   work.steps(300);
@@ -97,7 +105,7 @@ async function record(pool: AttachedPool, seed: number): Promise<{ disk: Recorde
   }
   await syncing;
   work.steps(400);
-  return { disk, syncedAt };
+  return { disk, syncedAt, end: disk.now };
 }
 
 /** Everything sealed before the sync and not retired since is there; everything there was there since, whole. */
@@ -135,6 +143,30 @@ async function use(pool: AttachedPool): Promise<void> {
   expect({ objects, limbo, bytesUsed }).to.deep.equal({ objects: 0, limbo: 0, bytesUsed: 0 });
 }
 
+/** The stores to the pool's words while `work` goes on: word and value, in order. */
+async function storesOf(work: () => Promise<unknown>): Promise<[word: number, value: number][]> {
+  const stores: [number, number][] = [];
+  const originals = { ...wordsMethods };
+  for (const [name, original] of Object.entries(originals)) {
+    const noted = function (this: Words, word: number, ...rest: number[]): number {
+      const result = (original as (...all: number[]) => number).call(this, word, ...rest);
+      for (let i = 0; i < (name === 'fill' ? (rest[0] as number) : 1); i++)
+        stores.push([word + i, this.read(word + i)]);
+      return result;
+    };
+    Object.assign(Words.prototype, { [name]: noted });
+  }
+  try {
+    await work();
+  } finally {
+    Object.assign(Words.prototype, originals);
+  }
+  return stores;
+}
+
+const { write, store, exchange, add, compareExchange, fill } = Words.prototype;
+const wordsMethods = { write, store, exchange, add, compareExchange, fill };
+
 const folder = diskFolder();
 if (folder === undefined) {
   describe('a pool where no disk is', () => {
@@ -146,38 +178,83 @@ if (folder === undefined) {
     const path = useDisk(folder);
     const only = process.env['SEALPOOL_SEED'];
 
-    it('every page sealed before sync is there afterwards, and the others are whole or absent', async function () {
-      this.timeout(LONG ? 3_600_000 : 240_000);
-      let wanted = 0;
-      let damaged = 0;
+    /** Opens the image as a pool, and compares it with what was sealed. Returns how many pages had to be there. */
+    async function check(
+      image: Buffer,
+      from: Recording,
+      stoppedAt: number,
+    ): Promise<{ wanted: number; damaged: number }> {
+      const copy = path();
+      writeFileSync(copy, image, { mode: 0o600 });
+      const pool = await pools.connect(copy);
+      const wanted = compare(pool, from.disk.sealings, from.syncedAt, stoppedAt);
+      const { drafts, damaged } = pool.stats();
+      expect([drafts, pool.nodes().length]).to.deep.equal([0, 1]);
+      await expectCleanCensus(copy);
+      await use(pool);
+      await pool.disconnect();
+      rmSync(copy);
+      return { wanted, damaged };
+    }
+
+    /** Does `work` for each seed of each recording, or for the one seed that was asked for. */
+    async function forEachSeed(
+      images: number,
+      work: (from: Recording, chance: Chance, i: number) => Promise<unknown>,
+    ): Promise<void> {
       for (let recording = 1; recording <= RECORDINGS; recording++) {
         const source = await pools.connect(path(), { create: SHAPES[recording % SHAPES.length] as FormatOptions });
-        const { disk, syncedAt } = await record(source, recording);
-        const endOfSync = disk.now;
+        const from = await record(source, recording);
         await source.disconnect();
-        for (let i = 0; i < IMAGES / RECORDINGS; i++) {
+        for (let i = 0; i < images / RECORDINGS; i++) {
           const seed = recording * 1_000_000 + i;
           if (only !== undefined && Number(only) !== seed) continue;
-          const chance = new Chance(seed);
-          const stoppedAt = i === 0 ? disk.now : disk.afterSync + chance.below(endOfSync - disk.afterSync);
-          const copy = path();
-          writeFileSync(copy, disk.image(stoppedAt, chance, i % 3 === 2), { mode: 0o600 });
           try {
-            const pool = await pools.connect(copy);
-            wanted += compare(pool, disk.sealings, syncedAt, stoppedAt);
-            expect([pool.stats().drafts, pool.stats().restores, pool.nodes().length]).to.deep.equal([0, 1, 1]);
-            damaged += pool.stats().damaged;
-            await expectCleanCensus(copy);
-            await use(pool);
-            await pool.disconnect();
+            await work(from, new Chance(seed), i);
           } catch (error) {
             throw new Error(`SEALPOOL_SEED=${seed}: ${(error as Error).stack}`);
           }
         }
       }
+    }
+
+    it('every page sealed before sync is there afterwards, and the others are whole or absent', async function () {
+      this.timeout(LONG ? 3_600_000 : 240_000);
+      let wanted = 0;
+      let damaged = 0;
+      await forEachSeed(IMAGES, async (from, chance, i) => {
+        const { disk, end } = from;
+        const stoppedAt = i === 0 ? end : disk.afterSync + chance.below(end - disk.afterSync);
+        const found = await check(disk.image(stoppedAt, chance, i % 3 === 2), from, stoppedAt);
+        wanted += found.wanted;
+        damaged += found.damaged;
+      });
       // Otherwise nothing was put to the test.
       expect(wanted).to.be.above(10);
       expect(only !== undefined || damaged > 0).to.equal(true);
+    });
+
+    it('and so they are when the machine stops once more, while the pool is restored', async function () {
+      this.timeout(LONG ? 3_600_000 : 240_000);
+      await forEachSeed(IMAGES / 3, async (from, chance) => {
+        const stoppedAt = from.disk.afterSync + chance.below(from.end - from.disk.afterSync);
+        const first = from.disk.image(stoppedAt, chance, false);
+        const copy = path();
+        writeFileSync(copy, first, { mode: 0o600 });
+        const stores = await storesOf(() => pools.connect(copy));
+        await pools.disconnect();
+        const done = stores.slice(0, chance.below(stores.length + 1));
+        const moments = new Map<number, number>();
+        const momentOf = (page: number) => {
+          const known = moments.get(page) ?? chance.pick([0, done.length, chance.below(done.length + 1)]);
+          moments.set(page, known);
+          return known;
+        };
+        done.forEach(([word, value], at) => {
+          if (at < momentOf(word >>> 10)) first.writeInt32LE(value, word * 4);
+        });
+        await check(first, from, stoppedAt);
+      });
     });
   });
 }
