@@ -15,7 +15,7 @@ import { checkContent, contentOf } from '../support/content.js';
 import { diskFolder, useDisk } from '../support/disk.js';
 import { codeOf, KIB, LONG, MIB, pause, settle, usePools } from '../support/pools.js';
 
-const SHAPE = { size: 8 * MIB, pageSize: 512, maxNodes: 4, maxObjects: 4096 } as const;
+const SHAPE = { size: 4 * MIB, pageSize: 512, maxNodes: 4, maxObjects: 2048 } as const;
 const PAGES = 120;
 
 function keyOf(i: number): string {
