@@ -86,6 +86,10 @@ if (folder !== undefined) {
       for (let slot = 0; slot < slots.total; slot++) if (slots.isIntact(slot) && slots.isWhole(slot)) withChecksum++;
       expect(withChecksum).to.equal(isInMemory ? 0 : PAGES);
       expect((await pools.connect(copy)).stats().restores).to.equal(isInMemory ? 0 : 1);
+      // Copied to a disk, it has nothing to show that its pages are whole.
+      const onDisk = path();
+      copyFileSync(pool.path, onDisk);
+      expect((await pools.connect(onDisk)).stats().objects).to.equal(isInMemory ? 0 : PAGES);
     });
 
     const NOT_DERIVED: readonly RegionName[] = ['superblock', 'slots'];
