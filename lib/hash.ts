@@ -2,6 +2,7 @@
  * Key hashes and line checks: MurmurHash3's mixing (Appleby, public domain description), two 32-bit lanes, seeded per
  * pool so that keys made to collide in one pool do not in another. A hash is never trusted: whole keys are compared.
  */
+import { crc32 } from 'node:zlib';
 import type { Words } from './words.js';
 
 function finalize(hash: number): number {
@@ -59,4 +60,9 @@ export function checkOfWords(words: Words, start: number, count: number, seed: n
   let hash = seed | 0;
   for (let i = 0; i < count; i++) hash = step(hash ^ Math.imul(words.read(start + i), 0xcc9e2d51));
   return finalize(hash ^ count);
+}
+
+/** CRC-32 of the bytes, going on from that of what came before (0 for nothing), as a signed integer. */
+export function checksumOfBytes(bytes: Uint8Array, before: number): number {
+  return crc32(bytes, before >>> 0) | 0;
 }

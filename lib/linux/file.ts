@@ -12,6 +12,7 @@ import {
   constants,
   fchmodSync,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   openSync,
   readSync,
@@ -22,6 +23,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
 import { PoolError } from '../errors.js';
 import { errorNameOf, libc } from './libc.js';
 
@@ -29,7 +31,8 @@ const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
-const TMPFS_MAGIC = 0x01021994;
+/** tmpfs, ramfs, hugetlbfs. */
+const MEMORY_FILE_SYSTEMS = new Set([0x01021994, 0x858458f6, 0x958458f6]);
 /** Byte locks lie far beyond any data. */
 const LOCK_BASE = 2 ** 48;
 
@@ -136,9 +139,25 @@ export class PoolFile {
     }
   }
 
-  /** Whether the file lives in memory only and is gone after a restart. */
+  /** Whether the file lives in memory only and is gone after a restart of the machine. A device may outlive it. */
   isVolatile(): boolean {
-    return statfsSync(this.path).type === TMPFS_MAGIC;
+    return this.stats().isFile() && MEMORY_FILE_SYSTEMS.has(statfsSync(`/proc/self/fd/${this.descriptor}`).type);
+  }
+
+  /** A word that tells this file from a copy of it; zero for a device. */
+  identity(): number {
+    const { ino, dev } = this.stats();
+    return this.stats().isFile() ? Math.imul(ino % 2 ** 32, 0x9e3779b1) ^ Math.imul(dev % 2 ** 32, 0x85ebca6b) : 0;
+  }
+
+  /** Makes the name of a new file survive a restart of the machine. */
+  syncFolder(): void {
+    const folder = openSync(dirname(this.path), constants.O_RDONLY);
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
   }
 
   /** The first bytes of the file; shorter where the file is. */

@@ -226,6 +226,14 @@ export class Chunks {
     });
   }
 
+  /** Writes an entry as it must be, unclaimed. For an opener that is alone with the pool. */
+  rewrite(chunk: number, kind: number, shard: number, size: number): void {
+    this.words.write(this.entry(chunk) + CLAIM, 0);
+    this.words.write(this.entry(chunk) + SHARD, shard);
+    this.words.write(this.entry(chunk) + SIZE, size);
+    this.words.store(this.entry(chunk) + KIND, kind);
+  }
+
   /** After the chunk lock was taken from a dead owner: every entry is one of its kinds, and the free ones are counted. */
   repair(): void {
     let free = 0;

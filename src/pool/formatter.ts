@@ -3,10 +3,11 @@
  *
  * A crash leaves magic without ready (or an empty file): seen as an interrupted format and redone by whoever may create.
  */
-import { LinuxMachine, type PoolFile } from '../../lib/linux/index.js';
+import { LinuxMachine, OS_PAGE_BYTES, type PoolFile } from '../../lib/linux/index.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { CHUNK_FREE, ChunkEntry, Control, Slot, SPACE_UNUSED, Space, STATE_FREE, Superblock } from './layout.js';
 import type { CheckedFormat } from './options.js';
+import { markWhole } from './restore.js';
 import { mapSegment, type Segment } from './segment.js';
 import { makePolicies } from './shardpolicy.js';
 import { Shards } from './shards.js';
@@ -59,8 +60,14 @@ export async function formatFile(file: PoolFile, options: CheckedFormat): Promis
   const poolId = [0, 1, 2, 3].map(() => machine.randomWord());
   const identity = { plan: options.plan, seed: machine.randomWord(), poolId, createdAtMs: machine.nowMs() };
   file.writeStart(superblockOf(identity));
+  markWhole(segment, machine);
+  // (K1) holds on the disk too: everything is there before the word that says so.
+  if (isFile && segment.survivesRestart) await segment.metadata.sync(0, segment.metadata.byteLength);
   makeReady(words);
-  if (isFile && !file.isVolatile()) await segment.metadata.sync(0, segment.metadata.byteLength);
+  if (isFile && segment.survivesRestart) {
+    await segment.metadata.sync(0, OS_PAGE_BYTES);
+    file.syncFolder();
+  }
   segment.unmap();
 }
 

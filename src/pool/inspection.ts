@@ -8,10 +8,23 @@ import { partsFor } from './attach.js';
 import { takeCensus } from './census.js';
 import { statsOf } from './listing.js';
 import { isBeingFormatted, openForReading, viewOnly } from './open.js';
+import { isWhole } from './restore.js';
 import { infoOf, readIdentity, stateOf } from './superblock.js';
-import type { PoolReport } from './types.js';
+import type { PoolProblem, PoolReport } from './types.js';
 
 const FORMAT_WAIT_MS = 10_000;
+
+/** The machine restarted since the pool was last open: its words are of many moments, until the next opener restores it. */
+const NOT_RESTORED: PoolProblem = {
+  code: 'NOT_RESTORED',
+  where: 'pool',
+  message: 'the machine restarted since, and the next node to connect will restore what is whole (W1)',
+  repairable: true,
+};
+
+function asRepairable(problem: PoolProblem): PoolProblem {
+  return { ...problem, repairable: true };
+}
 
 /**
  * Checks every numbered invariant of the pool's layout. Throws, as connect does, POOL_NOT_FOUND, ACCESS_DENIED,
@@ -42,7 +55,8 @@ async function reportOn(path: string, file: ReturnType<typeof openForReading>): 
   const { segment, nodes, machine } = viewOnly(file, identity);
   try {
     const parts = partsFor(segment, machine, nodes, () => {});
-    const problems = await takeCensus(parts, identity.seed);
+    const found = await takeCensus(parts, identity.seed);
+    const problems = isWhole(segment, machine) ? found : [NOT_RESTORED, ...found.map(asRepairable)];
     return {
       info: infoOf(path, identity),
       ok: problems.every((problem) => problem.repairable),

@@ -104,6 +104,11 @@ export const Control = struct('Control', [
     /** fences: how readers publish their hazards, FENCES_OWN or FENCES_SHARED; for as long as a node is attached. */
     fields: { rowsHigh: 'sync32', fences: 'sync32', reserved3: ['u32', 14] },
   },
+  {
+    writer: 'the formatter or a joining node, under the file lock',
+    /** boot, file: under which boot id and as which file the pool was last known to be whole. See restore.ts. */
+    fields: { boot: ['u32', 4], file: 'u32', restores: 'u32', damaged: 'u32', reserved4: ['u32', 9] },
+  },
 ]);
 
 /** word: owner row + 1 (10 bits), waiters (1), dirty (1), term (20). */

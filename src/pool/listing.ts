@@ -1,6 +1,6 @@
 /** What is in the pool, read without locks: a listing is a look while others work, each line true of some moment of it. */
 import { displayKey, startsWith } from './keys.js';
-import { FLAG_RETAINED, STATE_DRAFT, STATE_MASK, STATE_SEALED } from './layout.js';
+import { Control, FLAG_RETAINED, STATE_DRAFT, STATE_MASK, STATE_SEALED } from './layout.js';
 import { type CounterName, counterIndex, type Parts } from './parts.js';
 import type { ObjectInfo, PoolStats } from './types.js';
 
@@ -56,6 +56,7 @@ export function totalOf(parts: Parts, name: CounterName): number {
 
 export function statsOf(parts: Parts): PoolStats {
   const { geometry, shards, nodes } = parts;
+  const control = geometry.regions.control.word;
   let granules = 0;
   let live = 0;
   let drafts = 0;
@@ -79,5 +80,7 @@ export function statsOf(parts: Parts): PoolStats {
     hits: totalOf(parts, 'nearHits') + totalOf(parts, 'tableHits'),
     misses: totalOf(parts, 'misses'),
     evictions: totalOf(parts, 'evictions'),
+    restores: parts.words.read(control + Control.word.restores) >>> 0,
+    damaged: parts.words.read(control + Control.word.damaged) >>> 0,
   };
 }

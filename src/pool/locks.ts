@@ -81,6 +81,12 @@ export class Locks {
     this.releaseWith(this.base + lock * LockLine.words, DIRTY);
   }
 
+  /** What the lock guards is to be repaired by whoever takes it next. For an opener that is alone with the pool. */
+  leaveDirty(lock: number): void {
+    const word = this.base + lock * LockLine.words;
+    this.words.store(word, (this.words.load(word) & ~(OWNER_MASK | WAITERS)) | DIRTY);
+  }
+
   /** Row of the owner, or -1. */
   ownerOf(lock: number): number {
     return (this.words.load(this.base + lock * LockLine.words) & OWNER_MASK) - 1;

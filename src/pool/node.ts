@@ -146,6 +146,13 @@ export class NodeSession {
     this.drafts.delete(place);
   }
 
+  private isLockFree(lock: number): boolean {
+    const { locks } = this.parts;
+    const isFree = locks.tryAcquire(lock);
+    if (isFree) locks.release(lock);
+    return isFree;
+  }
+
   /** Gives everything back. What other nodes pin or read is theirs and stays. */
   close(): void {
     if (!this.open) return;
@@ -155,7 +162,9 @@ export class NodeSession {
     try {
       for (const place of [...this.drafts.keys()]) {
         this.untrack(place);
-        leftovers.abandon(place);
+        // One lock that cannot be had is waited for, not one for each draft.
+        if (leftovers.count > 0 && !this.isLockFree(place.shard)) leftovers.add(place);
+        else leftovers.abandon(place);
       }
       this.reader.near.clear();
       this.reader.hazards.close();

@@ -4,13 +4,14 @@
  */
 import { PoolError } from '../../lib/errors.js';
 import { Deadline, LinuxMachine, libc, PoolFile, RobustLiveness, wantsCopies } from '../../lib/linux/index.js';
-import { attach } from './attach.js';
+import { type Attached, attach, partsFor } from './attach.js';
 import { checkPlan, formatFile } from './formatter.js';
 import { NodeSession } from './node.js';
 import { Nodes } from './nodes.js';
 import { type CheckedConnect, type CheckedFormat, checkConnect, checkFormat } from './options.js';
 import { AttachedPool } from './pool.js';
 import { ReadOnlyPool } from './readonly.js';
+import { isWhole, markWhole, Restore } from './restore.js';
 import { mapSegment, type Segment } from './segment.js';
 import { geometryOfIdentity, type Identity, infoOf, readIdentity, stateOf } from './superblock.js';
 import type { ConnectOptions, FormatOptions, Pool, PoolInfo } from './types.js';
@@ -20,6 +21,8 @@ const MEMBERSHIP_BYTE = 4096;
 const TIMEOUT_MS = 10_000;
 const NEAR_ENTRIES_MAX = 1_048_576;
 const NAME_CHARACTERS_MAX = 47;
+/** A restore lets the event loop turn so often. */
+const RESTORE_TURN_MS = 20;
 
 /** The file with its membership lock held, and still the one the path leads to. */
 async function openLocked(
@@ -186,7 +189,7 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   const file = await openPool(path, checked, deadline);
   let session: NodeSession | undefined;
   try {
-    session = join(file, checked);
+    session = await join(file, checked);
     file.unlock(MEMBERSHIP_BYTE);
     await prefault(session.parts.segment, checked);
     return new AttachedPool(session, infoOf(path, readIdentity(file)));
@@ -200,7 +203,7 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   }
 }
 
-function join(file: PoolFile, options: CheckedConnect): NodeSession {
+async function join(file: PoolFile, options: CheckedConnect): Promise<NodeSession> {
   const identity = readIdentity(file);
   const geometry = geometryOfIdentity(file, identity);
   const segment = mapSegment(file, geometry, true);
@@ -210,13 +213,49 @@ function join(file: PoolFile, options: CheckedConnect): NodeSession {
   const copies = wantsCopies();
   // A remembered copy would be handed out again, with whatever its last holder wrote into it.
   const nearEntries = copies ? 0 : (options.nearEntries ?? Math.min(geometry.maxObjects, NEAR_ENTRIES_MAX));
+  const attachNode = () => attach(segment, machine, liveness, { name: nameOf(options, machine), nearEntries, copies });
   try {
-    const attached = attach(segment, machine, liveness, { name: nameOf(options, machine), nearEntries, copies });
+    const nodes = new Nodes(segment.words, geometry, machine, liveness);
+    // With a node alive the kernel has every store: what looks like a copy is the file by another way.
+    const isSound = isWhole(segment, machine) || nodes.list(true).some(({ state }) => state === 'alive');
+    const attached = isSound ? attachNode() : await restore({ segment, machine, nodes }, options, attachNode);
     return new NodeSession(file.path, identity.seed, attached);
   } catch (error) {
     segment.unmap();
     throw error;
   }
+}
+
+/** Makes the pool sound after a restart of the machine, and attaches to it. The caller holds the membership lock. */
+async function restore(
+  found: { segment: Segment; machine: LinuxMachine; nodes: Nodes },
+  options: CheckedConnect,
+  attachNode: () => Attached,
+): Promise<Attached> {
+  const { segment, machine, nodes } = found;
+  let pausedMs = machine.elapsedMs();
+  const breathe = async () => {
+    if (machine.elapsedMs() - pausedMs < RESTORE_TURN_MS) return;
+    await machine.sleep(0);
+    pausedMs = machine.elapsedMs();
+    if (options.signal?.aborted === true) throw new PoolError('ABORTED', `Restoring ${segment.file.path} was aborted.`);
+  };
+  await new Restore(
+    partsFor(segment, machine, nodes, () => {}),
+    breathe,
+  ).run();
+  const attached = attachNode();
+  try {
+    for (let lock = 0; lock < segment.geometry.shards + 3; lock++) {
+      attached.parts.locks.recover(lock);
+      await breathe();
+    }
+  } catch (error) {
+    attached.parts.nodes.letGo();
+    throw error;
+  }
+  markWhole(segment, machine);
+  return attached;
 }
 
 async function prefault(segment: Segment, options: CheckedConnect): Promise<void> {

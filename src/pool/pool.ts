@@ -182,7 +182,8 @@ export class AttachedPool implements Pool {
   async sync(): Promise<void> {
     this.session.check();
     const { segment } = this.session.parts;
-    if (!segment.file.isVolatile()) await segment.sync();
+    // A device has nothing to write back to.
+    if (segment.survivesRestart && segment.file.stats().isFile()) await segment.sync();
   }
 
   stats(): PoolStats {

@@ -17,6 +17,7 @@ import type { Nodes } from './nodes.js';
 import { checkWait } from './options.js';
 import { PrivatePage } from './page.js';
 import type { Parts } from './parts.js';
+import { isWhole } from './restore.js';
 import type { Segment } from './segment.js';
 import type { Draft, Key, NodeInfo, ObjectInfo, Page, Pool, PoolInfo, PoolStats, WaitOptions } from './types.js';
 
@@ -34,6 +35,7 @@ export class ReadOnlyPool implements Pool {
   private readonly keys: KeySpace;
   private readonly fence = new Words(new ArrayBuffer(64));
   private readonly name: string;
+  private readonly isRestored: boolean;
   private readonly connectedAt: Date;
   private open = true;
 
@@ -51,6 +53,7 @@ export class ReadOnlyPool implements Pool {
     this.nodeRows = options.nodes;
     this.machine = options.machine;
     this.name = options.name;
+    this.isRestored = isWhole(options.segment, options.machine);
     this.connectedAt = new Date(options.machine.nowMs());
     this.parts = partsFor(options.segment, options.machine, options.nodes, () => {});
     const near = new NearIndex(0, options.segment.geometry.slotsPerShard);
@@ -111,6 +114,8 @@ export class ReadOnlyPool implements Pool {
       const expiry = slots.expiry(slot);
       if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
       if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
+      // A read-only node restores nothing: until somebody has, each page is looked at by itself.
+      if (!this.isRestored && !slots.isWhole(slot)) return slots.stateWord(slot) === before ? undefined : 'changing';
       const page = this.copyIfInside(key, slot);
       this.fence.add(0, 1);
       return slots.stateWord(slot) === before && page !== undefined ? page : 'changing';

@@ -15,7 +15,7 @@ const NOTHING = new Uint8Array(0);
 /** A mapping as a segment uses it. */
 export type MappedRange = Pick<Mapping, keyof Mapping>;
 /** The file behind a segment, as those use it who have the segment. */
-export type BackingFile = Pick<PoolFile, 'path' | 'isVolatile' | 'unlock' | 'close'>;
+export type BackingFile = Pick<PoolFile, 'path' | 'stats' | 'identity' | 'isVolatile' | 'unlock' | 'close'>;
 
 /** What a segment stands on: metadata once, each window of data for reading, and for a node that writes, for drafts. */
 export interface Memory {
@@ -51,6 +51,8 @@ export class Segment {
   readonly words: Words;
   readonly counters: Counters;
   readonly metadata: MappedRange;
+  /** Whether the file outlives the machine's memory: then every sealed page has a checksum. */
+  readonly survivesRestart: boolean;
   private readonly sealed: readonly MappedRange[];
   private readonly drafts: readonly MappedRange[];
   private readonly sealedRoots: readonly Uint8Array[];
@@ -60,6 +62,7 @@ export class Segment {
   constructor(file: BackingFile, geometry: Geometry, memory: Memory) {
     this.file = file;
     this.geometry = geometry;
+    this.survivesRestart = !file.isVolatile();
     this.windowBytes = geometry.chunksPerWindow * geometry.chunkBytes;
     this.words = memory.words;
     this.counters = memory.counters;
@@ -103,6 +106,14 @@ export class Segment {
     (this.draftRoots[window] as Uint8Array).set(bytes, start - window * this.windowBytes);
   }
 
+  /** The bytes of a draft of this node, as the checksum takes them. The extent has been checked. */
+  draftBytes(extent: number, length: number): Uint8Array {
+    if (length === 0) return NOTHING;
+    const start = extent * this.geometry.granuleBytes;
+    const window = Math.floor(start / this.windowBytes);
+    return new Uint8Array((this.drafts[window] as Mapping).buffer, start - window * this.windowBytes, length);
+  }
+
   /** A writable view of its own, which can be taken away alone. */
   draftView(extent: number, length: number): ArrayBuffer {
     const start = extent * this.geometry.granuleBytes;
@@ -120,7 +131,10 @@ export class Segment {
     return true;
   }
 
-  /** Data first, then metadata, so that what survives a restart names only pages that survived too. */
+  /**
+   * Data first, then metadata: a page sealed before this began is on the disk, bytes and slot, when it returns. Whoever
+   * wrote it: the kernel writes back what any process has stored.
+   */
   async sync(): Promise<void> {
     for (const window of this.drafts) await window.sync(0, window.byteLength);
     await this.metadata.sync(0, this.metadata.byteLength);

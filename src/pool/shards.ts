@@ -69,6 +69,10 @@ export class Shards {
     this.words.store(word, (this.words.read(word) + 1) | 0);
   }
 
+  raisePublish(shard: number, sequence: number): void {
+    if (((sequence - this.publishSequence(shard)) | 0) > 0) this.words.store(this.head(shard) + PUBLISH, sequence);
+  }
+
   /** Sealed objects and drafts. */
   live(shard: number): number {
     return this.words.read(this.head(shard) + LIVE) >>> 0;

@@ -12,7 +12,7 @@ import { PoolError } from '../../lib/errors.js';
 import { KeyHash } from '../../lib/hash.js';
 import type { Words } from '../../lib/words.js';
 import type { Geometry } from './geometry.js';
-import { Control, SPACE_NAME_BYTES_MAX, SPACE_USED, Space } from './layout.js';
+import { Control, SPACE_NAME_BYTES_MAX, SPACE_UNUSED, SPACE_USED, Space } from './layout.js';
 import type { Locks } from './locks.js';
 
 const {
@@ -154,6 +154,30 @@ export class Spaces {
     const space = this.words.read(this.pending);
     if (space >= 1 && space <= this.count) this.finishDrop(space);
     this.words.write(this.pending, 0);
+  }
+
+  /**
+   * Forgets every space from the first on that is not whole: they were entered in this order, so none after it was there
+   * earlier. For an opener that is alone with the pool, who drops the pages of what is forgotten.
+   */
+  forgetBroken(): void {
+    let whole = true;
+    for (let space = 1; space <= this.count; space++) {
+      const at = this.entry(space);
+      whole &&= this.words.load(at + STATE) === SPACE_USED && this.isNamed(at);
+      if (whole) continue;
+      this.words.fill(at, Space.words, 0);
+      this.words.store(at + STATE, SPACE_UNUSED);
+    }
+  }
+
+  private isNamed(at: number): boolean {
+    const length = this.words.read(at + NAME_LENGTH);
+    if (length < 0 || length > SPACE_NAME_BYTES_MAX || this.words.read(at + GENERATION) === 0) return false;
+    const name = new Uint8Array(length);
+    for (let i = 0; i < length; i++) name[i] = this.words.read(at + NAME + (i >> 2)) >>> ((i & 3) * 8);
+    this.hash.of(name, length);
+    return this.hash.low === this.words.read(at + NAME_HASH);
   }
 
   /** Registered spaces, for the census. */

@@ -128,6 +128,10 @@ export interface PoolStats {
   hits: number;
   misses: number;
   evictions: number;
+  /** Times the pool was restored after a restart of the machine. What was retired since the last sync may be back then. */
+  restores: number;
+  /** Slots dropped by those, because their page was not whole. */
+  damaged: number;
 }
 
 export interface PoolProblem {
@@ -168,6 +172,10 @@ export interface Pool extends AsyncDisposable {
   delete(key: Key): boolean;
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo>;
   evict(bytes: number): number;
+  /**
+   * For a pool in a file on a disk: every page sealed before this, by any node, survives a restart of the machine, unless
+   * it is retired meanwhile. What is retired after it may be back then; see stats().restores. Elsewhere it does nothing.
+   */
   sync(): Promise<void>;
   stats(): PoolStats;
   nodes(): NodeInfo[];

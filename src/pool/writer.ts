@@ -55,6 +55,8 @@ export class Writer {
   private readonly parts: Parts;
   private readonly machine: Machine;
   private readonly slotsPerShard: number;
+  /** Of the bytes of the draft that is being sealed. */
+  private sum = 0;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -215,6 +217,9 @@ export class Writer {
 
   /** Seals a filled draft. Throws BUSY, POOL_CORRUPT. */
   seal(place: DraftPlace): SealOutcome {
+    // Before the lock: it reads every byte. A draft that is still ours under the lock was ours all the time.
+    const { segment, slots: all } = this.parts;
+    this.sum = segment.survivesRestart && this.isOurs(place) ? all.sumOfDraft(place.slot) : 0;
     return this.guarded(place.shard, () => {
       if (!this.isOurs(place)) return 'lost';
       const { slots, stripes, spaces } = this.parts;
@@ -252,9 +257,8 @@ export class Writer {
   private publish(shard: number, local: number): SealOutcome {
     const { slots, table } = this.parts;
     const slot = shard * this.slotsPerShard + local;
-    const isEntered = table.find(shard, slots.hashLow(slot), slots.hashHigh(slot), local) >= 0;
-    if (!isEntered || this.hasSealedTwin(shard, local)) {
-      // A set of the same key took the entry over meanwhile: sealed, and superseded at once.
+    if (table.find(shard, slots.hashLow(slot), slots.hashHigh(slot), local) < 0) {
+      // A set of the same key took the entry over, or was cut off before it did and repaired (D5): superseded at once.
       this.reclaimer.undoDraft(shard, local);
       return 'sealed';
     }
@@ -263,27 +267,14 @@ export class Writer {
     return 'sealed';
   }
 
-  /** Whether another sealed page has the key and from-version: left by a set that was cut off, and repaired since. */
-  private hasSealedTwin(shard: number, local: number): boolean {
-    const { slots, table } = this.parts;
-    const slot = shard * this.slotsPerShard + local;
-    table.begin(shard, slots.hashLow(slot), slots.hashHigh(slot));
-    for (let other = table.next(); other >= 0; other = table.next()) {
-      const otherSlot = shard * this.slotsPerShard + other;
-      if (other === local || (slots.stateWord(otherSlot) & STATE_MASK) !== STATE_SEALED) continue;
-      const key = slots.keyBytes(slot);
-      if (slots.from(otherSlot) === slots.from(slot) && slots.keyEquals(otherSlot, key, key.length)) return true;
-    }
-    return false;
-  }
-
   /** State SEALED with everything before it, and the page's place in its queue. */
   private makeSealed(shard: number, local: number): void {
-    const { slots, shards, policies } = this.parts;
+    const { slots, shards, policies, segment } = this.parts;
     const slot = shard * this.slotsPerShard + local;
     slots.setPublishSequence(slot, (shards.publishSequence(shard) + 1) | 0);
     slots.stampCheck(slot);
-    // ORDER seal-1: bytes, sequence and check before state; pairs with find and repair.
+    if (segment.survivesRestart) slots.stampChecksum(slot, this.sum);
+    // ORDER seal-1: bytes, sequence and checks before state; pairs with find and repair.
     slots.setState(slot, STATE_SEALED);
     shards.addDrafts(shard, -1);
     if ((slots.flags(slot) & FLAG_RETAINED) !== 0) shards.addRetained(shard, 1);

@@ -28,8 +28,12 @@ export class NodeProcess {
   /** How the process ended: the signal's name or the exit code. */
   readonly ended: Promise<string>;
 
-  constructor(environment: Readonly<Record<string, string>> = {}) {
+  /** `launcher`: a program and its arguments that runs the node, such as unshare. */
+  constructor(environment: Readonly<Record<string, string>> = {}, launcher: readonly string[] = []) {
+    const [execPath = process.execPath, ...execArgv] = [...launcher, process.execPath];
     this.process = fork(PROGRAM, [], {
+      execPath,
+      execArgv,
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...environment },
@@ -99,8 +103,8 @@ export class NodeProcess {
 export class NodeProcesses {
   private running: NodeProcess[] = [];
 
-  async start(environment?: Readonly<Record<string, string>>): Promise<NodeProcess> {
-    const node = new NodeProcess(environment);
+  async start(environment?: Readonly<Record<string, string>>, launcher?: readonly string[]): Promise<NodeProcess> {
+    const node = new NodeProcess(environment, launcher);
     this.running.push(node);
     await node.started();
     return node;

@@ -1,5 +1,6 @@
 /** The program of a node under test: a process that does what it is told over IPC. */
 import { readFileSync } from 'node:fs';
+import { Words } from '../../lib/words.js';
 import { connect, format, SharedCache } from '../../src/index.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { ConnectOptions, CreateOptions, Draft, FormatOptions, Page } from '../../src/pool/types.js';
@@ -123,6 +124,25 @@ const pages = {
 };
 
 const machinery = {
+  /** The process is killed by itself in place of that store, in whatever it does next. Answers by being gone. */
+  dieAtStore(store: number): void {
+    let left = store;
+    for (const name of ['write', 'store', 'compareExchange', 'fill'] as const) {
+      const original = Words.prototype[name] as (...all: number[]) => number;
+      const counted = function (this: Words, ...all: number[]): number {
+        if (left-- === 0) process.kill(process.pid, 'SIGKILL');
+        return original.apply(this, all);
+      };
+      Object.assign(Words.prototype, { [name]: counted });
+    }
+  },
+  /** Takes over and repairs every lock that a dead node held. Returns how many. */
+  recoverAll(): number {
+    const { locks, geometry } = pool.session.parts;
+    let count = 0;
+    for (let lock = 0; lock < geometry.shards + 3; lock++) if (locks.recover(lock)) count++;
+    return count;
+  },
   acquire: (lock: number) => pool.session.parts.locks.acquire(lock),
   releaseLock: (lock: number) => pool.session.parts.locks.release(lock),
   supersede: (options: LoopOptions) => supersede(pool, options),

@@ -76,7 +76,16 @@ function rangeOf(memory: SharedArrayBuffer, offset: number, byteLength: number):
   };
 }
 
-const BACKING = { path: 'simulated', isVolatile: () => true, unlock: () => {}, close: () => {} };
+const BACKING = {
+  path: 'simulated',
+  stats: () => {
+    throw new Error('memory has no file');
+  },
+  identity: () => 0,
+  isVolatile: () => true,
+  unlock: () => {},
+  close: () => {},
+};
 
 /** Data windows are memories of their own here, and the writable view of a draft is a copy that `flush` writes back. */
 export class SimulatedSegment extends Segment {

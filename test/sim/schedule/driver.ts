@@ -17,6 +17,7 @@ import { Dice, keyName, Program, workloadOf } from './program.js';
 import { type Plan, Scheduler } from './scheduler.js';
 import { type Act, WORKLOADS } from './workloads.js';
 
+/** Mean lengths of turns: most faults want few changes of turn at the right places, some want many. */
 const RUN_LENGTHS = [4, 15, 30, 60, 60, 120, 120, 250];
 
 /** The schedule of a seed. The seed also says which workload it is. */
