@@ -211,6 +211,12 @@ export class Reader {
       // ORDER supersede-1: a retired page in the table may have a successor a moment later; pairs with publishDetached.
       if (state === STATE_RETIRED) this.metRetired = true;
       if (state !== STATE_SEALED) continue;
+      // ORDER supersede-1: entry once more: a slot reused since it was read may hold a successor that is sealed but not
+      // yet announced, and the next get would answer with the page before it; pairs with publishDetached.
+      if (!table.stillNames(local)) {
+        this.metRetired = true;
+        continue;
+      }
       const found = this.answer(map, key, probe, slot, asOf);
       if (found !== undefined) return found;
     }

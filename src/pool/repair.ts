@@ -3,8 +3,8 @@
  * left half-done. Rebuilding, never guessing.
  *
  * (D1) before anything is freed every node is made to forget the shard: the retire sequence goes past the ring. A death
- *      between RETIRED and the sequence would otherwise leave near hits on memory that is reused. And once more after
- *      the repair itself has retired: a page may have been remembered between.
+ *      between RETIRED and the sequence would otherwise leave near hits on memory that is reused. And again after the
+ *      repair itself has retired, before anything tells of the page that stays: a page may have been remembered between.
  * (D2) every fill under way in the shard is refused: its lease may be from before a change that was cut off.
  * (D3) drafts of dead nodes are undone; of two sealed slots with one key and from-version the one published later stays;
  *      retired ones stay in limbo until a scan finds them free.
@@ -56,6 +56,8 @@ export class Repair {
     policies[shard]?.reset();
     for (let local = 0; local < this.slotsPerShard; local++) this.settleSlot(shard, local);
     this.retireOlderTwins(shard);
+    // ORDER retire-1: and before an entry names the newer twin: a reader may have remembered the older one; pairs with catchUp.
+    log.overrun(shard);
     this.rebuildTable(shard);
     // ORDER retire-1: once more for what was retired since: a reader may have remembered it meanwhile; pairs with catchUp.
     log.overrun(shard);
@@ -130,16 +132,31 @@ export class Repair {
     return (this.parts.slots.flags(this.slotOf(shard, local)) & FLAG_DETACHED) === 0;
   }
 
+  /**
+   * The slot that an entry naming this one is to name: itself, or the page that took its key, which has no other entry when
+   * its writer was cut off before that; -1 for none. By one store, as no reader may miss the key meanwhile.
+   */
+  private successorOf(shard: number, local: number): number {
+    if (this.isEntered(shard, local)) return local;
+    if (this.stateOf(shard, local) !== STATE_RETIRED) return -1;
+    for (let other = 0; other < this.slotsPerShard; other++) {
+      if (this.stateOf(shard, other) !== STATE_SEALED) continue;
+      if (this.isTwin(this.slotOf(shard, local), this.slotOf(shard, other))) return other;
+    }
+    return -1;
+  }
+
   private rebuildTable(shard: number): void {
     const { table, slots } = this.parts;
     const entered = new Set<number>();
     const hashOf = (local: number) => slots.hashLow(this.slotOf(shard, local));
     table.repair(shard, (local, tag, entryWord) => {
       const slot = this.slotOf(shard, local);
-      if (entered.has(local) || !this.isEntered(shard, local) || tag !== slots.hashHigh(slot)) return false;
-      if (!table.isReachable(shard, slots.hashLow(slot), entryWord)) return false;
-      entered.add(local);
-      return true;
+      const isInPlace = tag === slots.hashHigh(slot) && table.isReachable(shard, slots.hashLow(slot), entryWord);
+      const settled = isInPlace ? this.successorOf(shard, local) : -1;
+      if (settled < 0 || entered.has(settled)) return -1;
+      entered.add(settled);
+      return settled;
     });
     table.recount(shard, hashOf);
     for (let local = 0; local < this.slotsPerShard; local++) {

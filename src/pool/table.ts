@@ -73,6 +73,11 @@ export class Table {
     return -1;
   }
 
+  /** Whether the entry that `next` returned last names the slot still. */
+  stillNames(local: number): boolean {
+    return this.words.load(this.entryWord) === local + 1;
+  }
+
   /** Slot word of the entry that names the slot, or -1. */
   find(shard: number, hashLow: number, tag: number, local: number): number {
     this.begin(shard, hashLow, tag);
@@ -138,10 +143,10 @@ export class Table {
   }
 
   /**
-   * Makes the shard's entries agree with its slots without moving any: wrong ones are zeroed, then missing ones added
-   * by `missing`, then the overflow counts are what the entries say. `belongs` tells whether an entry is right.
+   * Makes the shard's entries agree with its slots without moving any. `settle` says which slot an entry is to name: the
+   * one it names, another of the same tag, or -1 for none.
    */
-  repair(shard: number, belongs: (local: number, tag: number, entryWord: number) => boolean): void {
+  repair(shard: number, settle: (local: number, tag: number, entryWord: number) => number): void {
     const { words } = this;
     const first = this.base + shard * this.stride;
     for (let bucket = 0; bucket <= this.mask; bucket++) {
@@ -150,8 +155,9 @@ export class Table {
         const word = start + i * 2 + 1;
         const local = words.read(word) - 1;
         if (local === -1) continue;
-        const right = local >= 0 && local < this.slotsPerShard && belongs(local, words.read(word - 1), word);
-        if (!right) words.store(word, 0);
+        const isSlot = local >= 0 && local < this.slotsPerShard;
+        const settled = isSlot ? settle(local, words.read(word - 1), word) : -1;
+        if (settled !== local) words.store(word, settled + 1);
       }
     }
   }
