@@ -26,7 +26,10 @@ export interface Lie {
   readonly word: number;
   readonly before: number;
   readonly after: number;
-  /** A superblock with a right check: from then on nodes disagree on what lies where, and no page can be trusted. */
+  /**
+   * A superblock with a right check: from then on nodes disagree on what lies where, and no page can be trusted. The
+   * attached ones do not look at it again.
+   */
   readonly forged?: true;
 }
 
@@ -140,4 +143,13 @@ export function describeLie(lie: Lie, geometry: Geometry): string {
   const index = Math.floor((lie.word - word) / stride);
   const hex = (value: number) => (value >>> 0).toString(16);
   return `${lie.region}[${index}]+${(lie.word - word) % stride} ${hex(lie.before)} -> ${hex(lie.after)}`;
+}
+
+/** The field of a struct that the lie is about; empty where the region has none. */
+export function fieldOf(lie: Lie, geometry: Geometry): string {
+  const struct = lie.region === 'superblock' ? Superblock : STRUCTS[lie.region];
+  if (struct === undefined) return '';
+  const at = (lie.word - geometry.regions[lie.region].word) % struct.words;
+  const before = Object.entries(struct.word).filter(([, word]) => word <= at);
+  return before.at(-1)?.[0] ?? '';
 }
