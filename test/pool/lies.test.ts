@@ -66,6 +66,24 @@ describe('a lie in the metadata', () => {
     await expectCleanCensus(path);
   });
 
+  it('in the slot of a page that is held does not give its memory to another, and is repaired when it is let go', async () => {
+    const page = pool.get('key-1');
+    const { bytes } = page as NonNullable<typeof page>;
+    at.set(at.slot(at.of('key-1'), Slot.word.size), (size) => size + 1);
+    for (let i = 0; i < 40; i++) {
+      at.set(at.word('locks', 0), (word) => word | DIRTY);
+      expect(() => pool.put(`new-${i}`, makePage(`new-${i}`, i, 500))).to.throw('POOL_CORRUPT');
+    }
+    expect(pageFault(bytes, 'key-1')).to.equal(undefined);
+    expect(pageFault(pool.get('key-2')?.bytes as Uint8Array, 'key-2')).to.equal(undefined);
+    page?.release();
+    // Borrows end with the run.
+    await Promise.resolve();
+    for (let i = 0; i < 40; i++) expect(pool.put(`new-${i}`, makePage(`new-${i}`, i, 500))).to.equal(true);
+    expect(pool.get('key-1')).to.equal(undefined);
+    await expectCleanCensus(path);
+  });
+
   it('that names this node itself as owner of a lock is no reason to wait', () => {
     at.set(at.word('locks', 0, LockLine.word.word), () => pool.node.id + 1);
     pool.put('new', new Uint8Array(1));
