@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { connect, inspect, SharedCache } from '../../src/index.js';
 import { ChunkUse, LockLine, Slot, STATE_DRAFT, STATE_MASK, STATE_SEALED } from '../../src/pool/layout.js';
@@ -11,6 +14,7 @@ import { Place } from './census/place.js';
 import { leave } from './hostile/acts.js';
 
 const DIRTY = 0x800;
+const MARKS = fileURLToPath(new URL('./marks.process.js', import.meta.url));
 
 /** One lie, or one death at a bad moment, and what must not come of it. */
 describe('a lie in the metadata', () => {
@@ -99,6 +103,18 @@ describe('a lie in the metadata', () => {
     await other.disconnect();
     await third.disconnect();
     expect((await inspect(path)).nodes.map((node) => node.id)).to.deep.equal([pool.node.id]);
+  });
+
+  it('in the list of robust futexes, told while nodes connect and disconnect, ends no process', async function () {
+    this.timeout(60_000);
+    const child = spawn(process.execPath, [MARKS, path, '2000'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.on('data', (data: Buffer) => {
+      said += data.toString();
+    });
+    const [code, signal] = await once(child, 'close');
+    expect([code, signal]).to.deep.equal([0, null]);
+    expect(said).to.match(/^connected [1-9]/);
   });
 
   it('or a repair does not enter a draft again over which a page was set', async () => {
