@@ -179,9 +179,10 @@ export class Board {
   private timesAt(seat: number, kind: TimeKind): number {
     return this.seat(seat) + KINDS_AT + KINDS.indexOf(kind) * HISTOGRAM_WORDS;
   }
-  times(kind: TimeKind): Times {
-    const seats = Array.from({ length: SEATS_MAX }, (_, seat) => this.timesAt(seat, kind));
-    return timesOf(this.words, seats);
+  /** Of the first so many seats. */
+  times(kind: TimeKind, seats = SEATS_MAX): Times {
+    const places = Array.from({ length: seats }, (_, seat) => this.timesAt(seat, kind));
+    return timesOf(this.words, places);
   }
 
   count(seat: number, name: CountName, by = 1): void {

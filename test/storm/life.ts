@@ -16,7 +16,7 @@ const TURN_MS = 4;
 const UPKEEP_MS = 1000;
 const JOIN_PAUSE_MS = 2;
 /** Joining is one at a time, and a machine with many more processes than processors takes its time. */
-const CONNECT_MS = 60_000;
+const CONNECT_MS = 600_000;
 
 /** Lets timers and messages in. */
 function breathe(): Promise<void> {

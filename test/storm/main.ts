@@ -19,6 +19,8 @@ interface Options {
   readonly life: number;
   readonly lull: number;
   readonly own: number;
+  readonly survivors: number;
+  readonly fused: number;
   readonly touch: number;
   readonly keep?: boolean;
   readonly json?: string;
@@ -63,8 +65,18 @@ async function main(options: Options): Promise<void> {
   say(`a pool of ${options.size} at ${path}, ${options.nodes} nodes, seed ${options.seed}, Node ${process.version}`);
   let storm: Storm | undefined;
   try {
-    const { nodes, seed, life: lifeMs, lull: lullEvery, own: ownProgramOneIn, touch: touchOneIn } = options;
-    storm = await Storm.prepare({ path, poolBytes, nodes, seed, lifeMs, lullEvery, ownProgramOneIn, touchOneIn });
+    storm = await Storm.prepare({
+      path,
+      poolBytes,
+      nodes: options.nodes,
+      seed: options.seed,
+      lifeMs: options.life,
+      lullEvery: options.lull,
+      ownProgramOneIn: options.own,
+      touchOneIn: options.touch,
+      survivors: options.survivors,
+      fusedPercent: options.fused,
+    });
     // Asked to stop, it still says what it found.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => storm?.stop());
     const control = options.control > 0 ? await run(storm, options.control, false) : undefined;
@@ -81,10 +93,9 @@ async function main(options: Options): Promise<void> {
     say('\nnothing was wrong');
   } catch (error) {
     say(`\nFAILED: ${error instanceof Error ? error.stack : String(error)}`);
-    const { kills, nodes, size, seed, life, lull, own, touch } = options;
-    say(
-      `replay (the same plans, not the same moments): npm run storm -- --kills ${kills} --control 0 --nodes ${nodes} --size ${size} --seed ${seed} --life ${life} --lull ${lull} --own ${own} --touch ${touch}`,
-    );
+    const same = ['kills', 'nodes', 'size', 'seed', 'life', 'lull', 'own', 'touch', 'survivors', 'fused'] as const;
+    const words = same.map((name) => `--${name} ${options[name]}`).join(' ');
+    say(`replay (the same plans, not the same moments): npm run storm -- --control 0 ${words}`);
     if (options.keep === true) say(`the pool is kept: ${path}`);
     await storm?.close(options.keep === true);
     process.exitCode = 1;
@@ -107,6 +118,13 @@ await new Command('storm')
     10,
   )
   .option('--touch <count>', 'one node in so many maps all of the pool first; 0: none', wholeFrom(0), 1)
+  .option(
+    '--survivors <count>',
+    'so many of the nodes are never killed; the waits shown are theirs',
+    wholeFrom(0, 7),
+    0,
+  )
+  .option('--fused <percent>', 'so many lives end at an exact store under a lock', wholeFrom(0, 90), 22)
   .option('--keep', 'keep the pool of a failed storm')
   .option('--json <file>', 'write the figures there')
   .action(main)

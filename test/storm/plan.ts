@@ -24,7 +24,7 @@ export interface LifePlan {
   readonly seat: number;
   readonly seats: number;
   readonly seed: number;
-  readonly fuse?: Fuse;
+  readonly fuse?: Fuse | undefined;
   /** The node lives on a worker thread of its process, which ends it by `terminate` again and again. */
   readonly onWorker?: boolean;
   /** Does nothing but fill the pool, and leaves. */

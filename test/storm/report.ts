@@ -14,7 +14,9 @@ export interface RunFigures {
 
 export function figuresOf(name: string, storm: Storm, seconds: number): RunFigures {
   const { board, ended, ends } = storm;
-  const times = Object.fromEntries(KINDS.map((kind) => [kind, board.times(kind)])) as Record<TimeKind, Times>;
+  // Where some survive all, it is they whose waits count.
+  const seats = storm.survivors > 0 ? storm.survivors : undefined;
+  const times = Object.fromEntries(KINDS.map((kind) => [kind, board.times(kind, seats)])) as Record<TimeKind, Times>;
   const counts = Object.fromEntries(COUNTS.map((count) => [count, board.total(count)])) as Record<CountName, number>;
   return { name, seconds, ended, times, counts, ends: Object.fromEntries(ends) };
 }

@@ -26,13 +26,21 @@ export interface StormOptions {
   readonly lifeMs: number;
   /** Nodes are forked from a warm process, all but the one in so many that begins as a program of its own. 1 for none. */
   readonly ownProgramOneIn: number;
+  /** So many of the nodes live from the beginning to the end; then there is no moment at which all are dead. */
+  readonly survivors: number;
+  /** So many of a hundred lives end at an exact store under a lock. */
+  readonly fusedPercent: number;
   /** After so many ends, all are ended at once and the pool is looked at. */
   readonly lullEvery: number;
 }
 
 const AIM_MS = 3;
-const HANG_MS = 30_000;
+const HANG_MS = 120_000;
 const WATCH_MS = 1000;
+const LOOK_MS = 20;
+/** Of a hundred lives: those that end in the middle of a repair, and those of workers that are terminated. */
+const REPAIR_PERCENT = 8;
+const WORKER_PERCENT = 4;
 
 export type End = 'at random' | 'at a lock' | 'by its own hand' | 'while connecting' | 'left';
 
@@ -93,6 +101,10 @@ export class Storm {
     return storm;
   }
 
+  get survivors(): number {
+    return this.options.survivors;
+  }
+
   /** So many nodes end and are replaced: killed, or asked to leave. Throws what went wrong first. */
   async blow(count: number, isKilling: boolean): Promise<void> {
     this.wanted = count;
@@ -149,11 +161,24 @@ export class Storm {
 
   /** One seat: a life, its end, the next one. */
   private async sit(seat: number): Promise<void> {
+    const { survivors, lullEvery } = this.options;
+    if (seat < survivors) await this.survive(seat);
     while (!this.isDone()) {
-      if (this.sinceLull >= this.options.lullEvery) await this.lull();
+      if (survivors === 0 && this.sinceLull >= lullEvery) await this.lull();
       else await this.life(seat);
     }
     this.wakeAll();
+  }
+
+  /** A life as long as the storm. It leaves in good order, or is the last to be killed. */
+  private async survive(seat: number): Promise<void> {
+    const process = await this.bear({ ...this.planFor(seat), seat, fuse: undefined, onWorker: false });
+    this.living.set(seat, process);
+    while (!this.isDone() && !process.isOver) await pause(LOOK_MS);
+    if (this.isKilling) process.kill();
+    else process.leave();
+    this.judge(await process.ended, `seat ${seat}, a survivor,`);
+    this.living.delete(seat);
   }
 
   /** Waits until nobody lives; the last one to arrive looks at the pool. */
@@ -188,13 +213,13 @@ export class Storm {
     const plan = { scene, seat, seats: options.nodes, seed: this.below(0x7fffffff), prefault };
     const way = this.isKilling ? this.below(100) : 100;
     const fuse: Fuse | undefined =
-      way < 22
+      way < options.fusedPercent
         ? { where: 'lock', stores: this.logarithmic(18) }
-        : way < 30
+        : way < options.fusedPercent + REPAIR_PERCENT
           ? { where: 'repair', stores: this.logarithmic(16) }
           : undefined;
     if (fuse !== undefined) return { ...plan, fuse };
-    return way < 34 ? { ...plan, onWorker: true } : plan;
+    return way >= 100 - WORKER_PERCENT && way < 100 ? { ...plan, onWorker: true } : plan;
   }
 
   /** Workers need a program of their own. */

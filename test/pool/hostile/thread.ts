@@ -12,7 +12,7 @@ export interface LiarData {
   readonly logPath: string;
 }
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 /** `logPath`: where the lies of the round under way are told, for when its process does not survive them. */
 export async function startLiar(scenes: readonly Scene[], logPath: string): Promise<LyingThread> {
