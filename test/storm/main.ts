@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { parseSize } from '../../src/pool/index.js';
 import { folderFor } from '../support/pools.js';
 import { COUNTS } from './board.js';
+import { CAN_FORK } from './fork.js';
 import { figuresOf, type RunFigures, table } from './report.js';
 import { Storm } from './storm.js';
 
@@ -115,7 +116,7 @@ await new Command('storm')
     '--own <count>',
     'one node in so many is a program of its own, the others are forked; 1: all',
     wholeFrom(1),
-    10,
+    CAN_FORK ? 10 : 1,
   )
   .option('--touch <count>', 'one node in so many maps all of the pool first; 0: none', wholeFrom(0), 1)
   .option(
