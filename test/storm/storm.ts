@@ -232,6 +232,8 @@ export class Storm {
     this.underWay++;
     const plan = this.planFor(seat);
     const fusesBefore = this.board.countOf(seat, 'fuses');
+    // What the last one was doing when it was killed is over.
+    this.board.leaveOperation(seat);
     const process = await this.bear(plan);
     this.living.set(seat, process);
     let aim = this.isKilling ? await this.strike(seat, process) : await this.dismiss(process);

@@ -31,6 +31,8 @@ export interface Lie {
    * attached ones do not look at it again.
    */
   readonly forged?: true;
+  /** The check that stood there before. */
+  readonly check?: number;
 }
 
 const MAGIC_LOW = 0x6c616573;
@@ -133,8 +135,9 @@ export class Liar {
     const word = 4 + chance.below(check - 4);
     const before = this.words.read(word);
     this.words.store(word, chance.pick([before + 1, before >> 1, before * 2, 0, -1, chance.word(), before ^ 64]));
+    const stood = this.words.read(check);
     this.words.store(check, checkOfWords(this.words, 0, check, MAGIC_LOW));
-    return { region: 'superblock', word, before, after: this.words.read(word), forged: true };
+    return { region: 'superblock', word, before, after: this.words.read(word), forged: true, check: stood };
   }
 }
 
