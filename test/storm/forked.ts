@@ -18,14 +18,17 @@ class ForkedNode implements StormNode {
   private readonly board: Board;
   private readonly seat: number;
   private isKilled = false;
+  private readonly isForkerGone: () => boolean;
 
-  constructor(board: Board, seat: number, outputOf: () => string) {
+  constructor(board: Board, seat: number, outputOf: () => string, isForkerGone: () => boolean) {
     this.board = board;
     this.seat = seat;
+    this.isForkerGone = isForkerGone;
     this.connected = this.wait(() => board.readDesk(seat, 'row') !== 0 || this.isOver);
     this.ended = this.wait(() => board.readDesk(seat, 'ended') !== 0).then(() => {
       this.isOver = true;
       const word = board.readDesk(seat, 'ended') - 1;
+      if (word < 0) return { code: null, signal: 'nobody knows what', output: outputOf() };
       const signal = word & ((1 << SIGNAL_BITS) - 1);
       const ending = signal === 0 ? null : (SIGNALS[signal] ?? `signal ${signal}`);
       return { code: signal === 0 ? word >> SIGNAL_BITS : null, signal: ending, output: outputOf() };
@@ -33,7 +36,8 @@ class ForkedNode implements StormNode {
   }
 
   private async wait(isSo: () => boolean): Promise<void> {
-    while (!isSo()) {
+    // Without its parent nobody tells how it ends.
+    while (!isSo() && !this.isForkerGone()) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       // Killed before its process was there.
       if (this.isKilled) this.kill();
@@ -65,8 +69,9 @@ export class Forker {
   private readonly board: Board;
   private readonly output: Buffer[] = [];
   private readonly warm: Promise<void>;
-  /** Rejects when the forker itself is gone. */
+  /** How the forker itself ended, which it never should. */
   readonly gone: Promise<string>;
+  private isGone = false;
 
   constructor(board: Board, scene: Scene, seats: number) {
     this.board = board;
@@ -78,6 +83,9 @@ export class Forker {
     this.gone = new Promise((resolve) => {
       this.process.on('close', (code, signal) => resolve(`${signal ?? `exit code ${code}`} ${this.text()}`));
     });
+    void this.gone.then(() => {
+      this.isGone = true;
+    });
     this.warm = new Promise((resolve) => this.process.stdout?.once('data', () => resolve()));
   }
 
@@ -86,8 +94,8 @@ export class Forker {
   }
 
   async bear(plan: LifePlan): Promise<StormNode> {
-    const how = await Promise.race([this.warm, this.gone]);
-    if (typeof how === 'string') throw new Error(`the process that forks ended: ${how}`);
+    await Promise.race([this.warm, this.gone]);
+    if (this.isGone) throw new Error(`the process that forks ended: ${await this.gone}`);
     const { board } = this;
     const { seat, fuse } = plan;
     for (const field of ['leave', 'pid', 'row', 'ended'] as const) board.writeDesk(seat, field, 0);
@@ -97,7 +105,12 @@ export class Forker {
     board.writeDesk(seat, 'fuse', fuse === undefined ? 0 : fuse.where === 'lock' ? 1 : 2);
     board.writeDesk(seat, 'stores', fuse?.stores ?? 0);
     board.writeDesk(seat, 'order', board.readDesk(seat, 'order') + 1);
-    return new ForkedNode(board, seat, () => this.text());
+    return new ForkedNode(
+      board,
+      seat,
+      () => this.text(),
+      () => this.isGone,
+    );
   }
 
   async close(): Promise<void> {
