@@ -85,9 +85,16 @@ export class Bitmap {
     return word === 0 ? 0 : index * 32 + 32 - Math.clz32(word);
   }
 
-  /** Whether all of the bits are free (`taken` false), or all are taken. */
+  /** Whether all of the bits are free (`taken` false), or all are taken. Looks at no others: repair asks for every slot. */
   isAll(first: number, count: number, taken: boolean): boolean {
-    return first >= 0 && first + count <= this.bits && this.next(first, taken ? -1 : 0) >= first + count;
+    if (first < 0 || first + count > this.bits) return false;
+    const flip = taken ? -1 : 0;
+    for (let bit = first; bit < first + count; ) {
+      const end = Math.min(first + count, (bit | 31) + 1);
+      if (((this.read(bit >>> 5) ^ flip) & maskOf(bit & 31, ((end - 1) & 31) + 1)) !== 0) return false;
+      bit = end;
+    }
+    return true;
   }
 
   set(first: number, count: number, taken: boolean): void {

@@ -10,9 +10,12 @@
  *      retired ones stay in limbo until a scan finds them free.
  * (D4) a damaged slot is dropped, not believed.
  * (D5) a draft over which a page was set has no entry, and gets none: its seal finds that and undoes it.
+ * (D6) a damaged slot that a node holds cannot be dropped: nobody knows what else lies where its page does. Then the repair
+ *      throws, and the shard takes no writes until the page is let go.
  *
  * Each step may be cut off anywhere and is done again from the start: the lock stays dirty until all of them are through.
  */
+import { PoolError } from '../../lib/errors.js';
 import {
   FLAG_DETACHED,
   FLAG_RETAINED,
@@ -87,7 +90,22 @@ export class Repair {
     const isIntact = isKnown && slots.isIntact(slot);
     const isOrphan = state === STATE_DRAFT && nodes.isGone(slots.ownerRow(slot), slots.ownerIncarnation(slot));
     const stays = isIntact && !isOrphan && extents.claimForRepair(shard, slots.extent(slot), slots.extentBytes(slot));
-    if (!stays) slots.setFree(slot);
+    if (stays) return;
+    if (state !== STATE_DRAFT) this.refuseIfHeld(shard, local);
+    slots.setFree(slot);
+  }
+
+  /** (D6) */
+  private refuseIfHeld(shard: number, local: number): void {
+    const { slots, scan } = this.parts;
+    const slot = this.slotOf(shard, local);
+    // ORDER hazard-1: no page any more before the scan; pairs with probe.
+    slots.setState(slot, STATE_RETIRED);
+    scan.scan(shard);
+    if (!scan.isHeld(local)) return;
+    throw new PoolError('POOL_CORRUPT', `The metadata of slot ${slot}, whose page a node holds, are damaged.`, {
+      slot,
+    });
   }
 
   private retireOlderTwins(shard: number): void {

@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { connect, inspect, SharedCache } from '../../src/index.js';
 import { ChunkUse, LockLine, Slot, STATE_DRAFT, STATE_MASK, STATE_SEALED } from '../../src/pool/layout.js';
@@ -11,6 +14,7 @@ import { Place } from './census/place.js';
 import { leave } from './hostile/acts.js';
 
 const DIRTY = 0x800;
+const MARKS = fileURLToPath(new URL('./marks.process.js', import.meta.url));
 
 /** One lie, or one death at a bad moment, and what must not come of it. */
 describe('a lie in the metadata', () => {
@@ -66,6 +70,24 @@ describe('a lie in the metadata', () => {
     await expectCleanCensus(path);
   });
 
+  it('in the slot of a page that is held does not give its memory to another, and is repaired when it is let go', async () => {
+    const page = pool.get('key-1');
+    const { bytes } = page as NonNullable<typeof page>;
+    at.set(at.slot(at.of('key-1'), Slot.word.size), (size) => size + 1);
+    for (let i = 0; i < 40; i++) {
+      at.set(at.word('locks', 0), (word) => word | DIRTY);
+      expect(() => pool.put(`new-${i}`, makePage(`new-${i}`, i, 500))).to.throw('POOL_CORRUPT');
+    }
+    expect(pageFault(bytes, 'key-1')).to.equal(undefined);
+    expect(pageFault(pool.get('key-2')?.bytes as Uint8Array, 'key-2')).to.equal(undefined);
+    page?.release();
+    // Borrows end with the run.
+    await Promise.resolve();
+    for (let i = 0; i < 40; i++) expect(pool.put(`new-${i}`, makePage(`new-${i}`, i, 500))).to.equal(true);
+    expect(pool.get('key-1')).to.equal(undefined);
+    await expectCleanCensus(path);
+  });
+
   it('that names this node itself as owner of a lock is no reason to wait', () => {
     at.set(at.word('locks', 0, LockLine.word.word), () => pool.node.id + 1);
     pool.put('new', new Uint8Array(1));
@@ -81,6 +103,18 @@ describe('a lie in the metadata', () => {
     await other.disconnect();
     await third.disconnect();
     expect((await inspect(path)).nodes.map((node) => node.id)).to.deep.equal([pool.node.id]);
+  });
+
+  it('in the list of robust futexes, told while nodes connect and disconnect, ends no process', async function () {
+    this.timeout(60_000);
+    const child = spawn(process.execPath, [MARKS, path, '2000'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.on('data', (data: Buffer) => {
+      said += data.toString();
+    });
+    const [code, signal] = await once(child, 'close');
+    expect([code, signal]).to.deep.equal([0, null]);
+    expect(said).to.match(/^connected [1-9]/);
   });
 
   it('or a repair does not enter a draft again over which a page was set', async () => {

@@ -26,8 +26,13 @@ export interface Lie {
   readonly word: number;
   readonly before: number;
   readonly after: number;
-  /** A superblock with a right check: from then on nodes disagree on what lies where, and no page can be trusted. */
+  /**
+   * A superblock with a right check: from then on nodes disagree on what lies where, and no page can be trusted. The
+   * attached ones do not look at it again.
+   */
   readonly forged?: true;
+  /** The check that stood there before. */
+  readonly check?: number;
 }
 
 const MAGIC_LOW = 0x6c616573;
@@ -130,8 +135,9 @@ export class Liar {
     const word = 4 + chance.below(check - 4);
     const before = this.words.read(word);
     this.words.store(word, chance.pick([before + 1, before >> 1, before * 2, 0, -1, chance.word(), before ^ 64]));
+    const stood = this.words.read(check);
     this.words.store(check, checkOfWords(this.words, 0, check, MAGIC_LOW));
-    return { region: 'superblock', word, before, after: this.words.read(word), forged: true };
+    return { region: 'superblock', word, before, after: this.words.read(word), forged: true, check: stood };
   }
 }
 
@@ -140,4 +146,13 @@ export function describeLie(lie: Lie, geometry: Geometry): string {
   const index = Math.floor((lie.word - word) / stride);
   const hex = (value: number) => (value >>> 0).toString(16);
   return `${lie.region}[${index}]+${(lie.word - word) % stride} ${hex(lie.before)} -> ${hex(lie.after)}`;
+}
+
+/** The field of a struct that the lie is about; empty where the region has none. */
+export function fieldOf(lie: Lie, geometry: Geometry): string {
+  const struct = lie.region === 'superblock' ? Superblock : STRUCTS[lie.region];
+  if (struct === undefined) return '';
+  const at = (lie.word - geometry.regions[lie.region].word) % struct.words;
+  const before = Object.entries(struct.word).filter(([, word]) => word <= at);
+  return before.at(-1)?.[0] ?? '';
 }

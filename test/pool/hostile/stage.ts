@@ -11,8 +11,16 @@ import { fillPage, makePage } from '../../support/pages.js';
 import { act, type Hand, keyOf, leave, PAGE_SIZE, WrongPage } from './acts.js';
 import { describeLie, Liar } from './lies.js';
 
+/** How a round is played: so many lies, so many acts after each; or the lies told by another thread at its own pace. */
+export interface RoundShape {
+  readonly lies: number;
+  readonly actsPerLie: number;
+}
+
 export const LIES_PER_ROUND = 8;
-const ACTS_PER_LIE = 10;
+const USUAL: RoundShape = { lies: LIES_PER_ROUND, actsPerLie: 10 };
+/** For many lies: each is met by fewer acts, and by those after the lies that follow it. */
+export const DENSE: RoundShape = { lies: 24, actsPerLie: 2 };
 
 const FORMATS: readonly FormatOptions[] = [
   { size: '2MiB', pageSize: 512, maxObjects: 2048, maxNodes: 4, eviction: 's3-fifo' },
@@ -20,7 +28,7 @@ const FORMATS: readonly FormatOptions[] = [
   { size: '768KiB', pageSize: 256, maxObjects: 200, maxNodes: 3, eviction: 'lru' },
 ];
 
-interface Scene {
+export interface Scene {
   readonly path: string;
   readonly bytes: Uint8Array;
   readonly words: Words;
@@ -76,16 +84,22 @@ export async function makeScenes(path: string): Promise<Scene[]> {
   }
 }
 
+function setUp(scenes: readonly Scene[], chance: Chance): Scene {
+  const scene = chance.pick(scenes);
+  scene.bytes.set(chance.pick(scene.images));
+  return scene;
+}
+
 /** One round: pristine bytes, a node, and lies among what it does. Everything in it follows from the seed. */
 export async function playRound(
   scenes: readonly Scene[],
   seed: number,
   tell: (line: string) => void,
+  shape: RoundShape = USUAL,
 ): Promise<RoundResult> {
   const chance = new Chance(seed);
-  const scene = chance.pick(scenes);
+  const scene = setUp(scenes, chance);
   const { geometry } = scene;
-  scene.bytes.set(chance.pick(scene.images));
   const liar = new Liar(scene.words, geometry);
   const codes = new Map<string, number>();
   let lies = 0;
@@ -98,19 +112,68 @@ export async function playRound(
   };
   if (chance.below(2) === 0) lie();
   let hand: Hand | undefined;
-  for (; lies < LIES_PER_ROUND; lie()) {
+  for (; lies < shape.lies; lie()) {
     hand ??= await enter(scene.path, chance, codes);
-    for (let i = 0; i < ACTS_PER_LIE && hand !== undefined; i++) {
-      const { name, code } = await act(hand).catch((error: unknown) => {
-        if (forged && error instanceof WrongPage) return { name: 'wrong page of a forged pool', code: undefined };
-        throw error;
-      });
-      tell(code === undefined ? name : `${name}: ${code}`);
-      if (code !== undefined) codes.set(code, (codes.get(code) ?? 0) + 1);
-    }
+    for (let i = 0; i < shape.actsPerLie && hand !== undefined; i++) await actOnce(hand, forged, codes, tell);
   }
   if (hand !== undefined) await leave(hand.pool);
   return { codes, lies };
+}
+
+async function actOnce(
+  hand: Hand,
+  forged: boolean,
+  codes: Map<string, number>,
+  tell: (line: string) => void,
+): Promise<void> {
+  const { name, code } = await act(hand).catch((error: unknown) => {
+    if (forged && error instanceof WrongPage) return { name: 'wrong page of a forged pool', code: undefined };
+    throw error;
+  });
+  tell(code === undefined ? name : `${name}: ${code}`);
+  if (code !== undefined) codes.set(code, (codes.get(code) ?? 0) + 1);
+}
+
+/** The thread that lies while this one acts. */
+export interface LyingThread {
+  begin(scene: number, seed: number, lies: number): void;
+  /** Whether it has told one from which on nodes disagree on what lies where. */
+  readonly hasForged: boolean;
+  /** Waits until it is through. How many it told. */
+  end(): number;
+}
+
+/** One round in which another thread lies at any moment, also in the middle of a call. Its seed does not repeat it. */
+export async function playAgainst(
+  scenes: readonly Scene[],
+  seed: number,
+  liar: LyingThread,
+  shape: RoundShape,
+): Promise<RoundResult> {
+  const chance = new Chance(seed);
+  const scene = setUp(scenes, chance);
+  const codes = new Map<string, number>();
+  const isEarly = chance.below(4) === 0;
+  if (isEarly) liar.begin(scenes.indexOf(scene), seed, shape.lies);
+  const hand = await enter(scene.path, chance, codes);
+  if (!isEarly) liar.begin(scenes.indexOf(scene), seed, shape.lies);
+  try {
+    for (let i = 0; i < shape.lies * shape.actsPerLie && hand !== undefined; i++) {
+      await act(hand).then(
+        ({ code }) => {
+          if (code !== undefined) codes.set(code, (codes.get(code) ?? 0) + 1);
+        },
+        (error: unknown) => {
+          if (!(liar.hasForged && error instanceof WrongPage)) throw error;
+        },
+      );
+    }
+  } finally {
+    // The next round's bytes, or a disconnect from these, want quiet.
+    liar.end();
+  }
+  if (hand !== undefined) await leave(hand.pool);
+  return { codes, lies: shape.lies };
 }
 
 async function enter(path: string, chance: Chance, codes: Map<string, number>): Promise<Hand | undefined> {

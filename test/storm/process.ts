@@ -1,0 +1,106 @@
+/** The processes of a storm as their supervisor holds them: started and warm beforehand, then told which life to lead. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { LifePlan, Notice, Order } from './plan.js';
+
+const PROGRAM = fileURLToPath(new URL('./node.main.js', import.meta.url));
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly output: string;
+}
+
+/** A process with a node in it, however it was started. */
+export interface StormNode {
+  readonly pid: number;
+  /** Row of the node once it is connected, else -1. */
+  readonly row: number;
+  readonly connected: Promise<unknown>;
+  readonly ended: Promise<Ending>;
+  readonly isOver: boolean;
+  leave(): void;
+  kill(): void;
+}
+
+export class StormProcess implements StormNode {
+  row = -1;
+  readonly ready: Promise<unknown>;
+  readonly connected: Promise<unknown>;
+  readonly ended: Promise<Ending>;
+  isOver = false;
+  private readonly child: ChildProcess;
+
+  constructor() {
+    this.child = fork(PROGRAM, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: ['--enable-source-maps'] });
+    const output: Buffer[] = [];
+    this.child.stdout?.on('data', (data: Buffer) => output.push(data));
+    this.child.stderr?.on('data', (data: Buffer) => output.push(data));
+    // A message that finds its process killed is no failure of the storm.
+    this.child.on('error', () => {});
+    this.ended = new Promise((resolve) => {
+      this.child.on('close', (code, signal) => {
+        this.isOver = true;
+        resolve({ code, signal, output: Buffer.concat(output).toString() });
+      });
+    });
+    const first = (fits: (notice: Notice) => boolean) =>
+      new Promise<void>((resolve) => {
+        this.child.on('message', (notice: Notice) => {
+          if ('row' in notice) this.row = notice.row;
+          if (fits(notice)) resolve();
+        });
+        void this.ended.then(() => resolve());
+      });
+    this.ready = first((notice) => 'ready' in notice);
+    this.connected = first((notice) => 'row' in notice);
+  }
+
+  get pid(): number {
+    return this.child.pid ?? -1;
+  }
+
+  private send(order: Order): void {
+    if (this.child.connected) this.child.send(order, () => {});
+  }
+  go(plan: LifePlan): void {
+    this.send({ go: plan });
+  }
+  leave(): void {
+    this.send({ leave: true });
+  }
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+}
+
+/** Processes that have loaded the program and wait. */
+export class Spares {
+  private readonly waiting: StormProcess[] = [];
+  private readonly most: number;
+  private closed = false;
+
+  constructor(most: number) {
+    this.most = most;
+    this.refill();
+  }
+
+  private refill(): void {
+    while (!this.closed && this.waiting.length < this.most) this.waiting.push(new StormProcess());
+  }
+
+  async bear(plan: LifePlan): Promise<StormNode> {
+    const spare = this.waiting.shift() ?? new StormProcess();
+    this.refill();
+    await spare.ready;
+    spare.go(plan);
+    return spare;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const left = this.waiting.splice(0);
+    for (const spare of left) spare.kill();
+    await Promise.all(left.map((spare) => spare.ended));
+  }
+}
