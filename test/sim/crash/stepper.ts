@@ -57,17 +57,19 @@ export class CrashStepper implements Stepper, Waiting {
   }
 }
 
-const FRAME = /(src\/(?:pool|cache)\/.+?)\.(?:js|ts):(\d+)/;
+const PRODUCT = /(?:^|\/)((?:src\/)(?:pool|cache)\/.+)\.js$/;
 
-/** The innermost frame that is product code. */
+/** The innermost frame that is product code, as file:line of the compiled code whether or not there are source maps. */
 function siteOfCaller(): string {
-  const limit = Error.stackTraceLimit;
+  const { prepareStackTrace, stackTraceLimit } = Error;
   Error.stackTraceLimit = 12;
-  const stack = new Error().stack ?? '';
-  Error.stackTraceLimit = limit;
-  for (const line of stack.split('\n')) {
-    const match = FRAME.exec(line);
-    if (match !== null && !line.includes('/test/')) return `${match[1]}:${match[2]}`;
+  Error.prepareStackTrace = (_, frames) => frames;
+  const frames = new Error().stack as unknown as NodeJS.CallSite[];
+  Error.prepareStackTrace = prepareStackTrace;
+  Error.stackTraceLimit = stackTraceLimit;
+  for (const frame of frames) {
+    const match = PRODUCT.exec(frame.getFileName() ?? '');
+    if (match !== null) return `${match[1]}:${frame.getLineNumber()}`;
   }
   return 'elsewhere';
 }
