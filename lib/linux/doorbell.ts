@@ -6,7 +6,7 @@
  * (F1) the sleeper opens it for writing too: else it would be at its end whenever no ringer has it open.
  * (F2) a ringer never blocks: a full FIFO has been rung already.
  * (F3) what lies at the path is input: it is followed through no symbolic link, and written to only if it is a FIFO.
- * (F4) its name carries row and incarnation, so that none is taken for another's. The reading end is opened through the C
+ * (F4) its name carries row and bell word, so that none is taken for another's, or for an earlier one of its node. The reading end is opened through the C
  *      library, because the event loop's handle owns it: two owners would close it twice in a worker that is terminated.
  *
  * A crash leaves the FIFO's name behind: whoever cleans up after the node, takes its row, or destroys the pool removes it.
@@ -93,7 +93,7 @@ export class FifoDoorbells implements Doorbells {
   private readonly stem: string;
   private readonly mode: number;
   private readonly group: number;
-  private readonly ringing = new Map<number, { incarnation: number; descriptor: number }>();
+  private readonly ringing = new Map<number, { bell: number; descriptor: number }>();
 
   /** `mode` and `group`: of the pool's file, because whoever may open that may ring. */
   constructor(poolPath: string, options: { mode: number; group: number }) {
@@ -102,12 +102,12 @@ export class FifoDoorbells implements Doorbells {
     this.group = options.group;
   }
 
-  private pathOf(row: number, incarnation: number): string {
-    return `${this.stem}${row}-${incarnation >>> 0}`;
+  private pathOf(row: number, bell: number): string {
+    return `${this.stem}${row}-${bell >>> 0}`;
   }
 
-  open(row: number, incarnation: number, onRing: () => void): Bell | undefined {
-    const path = this.pathOf(row, incarnation);
+  open(row: number, bell: number, onRing: () => void): Bell | undefined {
+    const path = this.pathOf(row, bell);
     quietly(() => unlinkSync(path));
     if (libc().mkfifo(path, this.mode) !== 0) return undefined;
     const descriptor = libc().open(path, LISTEN_FLAGS, 0);
@@ -122,9 +122,9 @@ export class FifoDoorbells implements Doorbells {
     return new FifoBell(path, descriptor, onRing);
   }
 
-  ring(row: number, incarnation: number): boolean {
+  ring(row: number, bell: number): boolean {
     try {
-      const descriptor = this.descriptorOf(row, incarnation);
+      const descriptor = this.descriptorOf(row, bell);
       if (descriptor === undefined) return false;
       writeSync(descriptor, BYTE, 0, 1);
       return true;
@@ -137,16 +137,16 @@ export class FifoDoorbells implements Doorbells {
     }
   }
 
-  private descriptorOf(row: number, incarnation: number): number | undefined {
+  private descriptorOf(row: number, bell: number): number | undefined {
     const known = this.ringing.get(row);
-    if (known !== undefined && known.incarnation === incarnation) return known.descriptor;
+    if (known !== undefined && known.bell === bell) return known.descriptor;
     this.forget(row);
-    const descriptor = openSync(this.pathOf(row, incarnation), RING_FLAGS);
+    const descriptor = openSync(this.pathOf(row, bell), RING_FLAGS);
     if (!fstatSync(descriptor).isFIFO()) {
       closeSync(descriptor);
       return undefined;
     }
-    this.ringing.set(row, { incarnation, descriptor });
+    this.ringing.set(row, { bell, descriptor });
     return descriptor;
   }
 
@@ -156,9 +156,9 @@ export class FifoDoorbells implements Doorbells {
     if (known !== undefined) quietly(() => closeSync(known.descriptor));
   }
 
-  remove(row: number, incarnation: number): void {
+  remove(row: number, bell: number): void {
     this.forget(row);
-    quietly(() => unlinkSync(this.pathOf(row, incarnation)));
+    quietly(() => unlinkSync(this.pathOf(row, bell)));
   }
 
   close(): void {

@@ -25,7 +25,7 @@ import type { Geometry } from './geometry.js';
 import { BELL_INTERESTS, Control, NodeBell } from './layout.js';
 import type { Nodes } from './nodes.js';
 
-const { armed: ARMED, incarnation: INCARNATION, unheard: UNHEARD, interest: INTEREST } = NodeBell.word;
+const { armed: ARMED, bell: BELL, unheard: UNHEARD, interest: INTEREST } = NodeBell.word;
 
 export class Bells {
   private readonly words: Words;
@@ -95,14 +95,14 @@ export class Bells {
 
   private ring(row: number): void {
     const line = this.line(row);
-    if (this.port?.ring(row, this.words.load(line + INCARNATION)) !== true) this.words.store(line + UNHEARD, 1);
+    if (this.port?.ring(row, this.words.load(line + BELL)) !== true) this.words.store(line + UNHEARD, 1);
   }
 
-  /** This node has a bell that is heard; or has none, with 0. */
-  hangUp(incarnation: number): void {
+  /** This node has the bell from now on; or none, with 0. */
+  hangUp(bell: number): void {
     const line = this.line(this.nodes.self);
     this.words.store(line + UNHEARD, 0);
-    this.words.store(line + INCARNATION, incarnation);
+    this.words.store(line + BELL, bell);
   }
 
   /** Whether somebody could not ring this node. */
@@ -162,11 +162,11 @@ export class Bells {
   /** Nothing is left of the bell of the row's earlier node. Called for a row that has no living node, or is this one's. */
   clearRow(row: number): void {
     const line = this.line(row);
-    const incarnation = this.words.load(line + INCARNATION);
+    const bell = this.words.load(line + BELL);
     this.words.store(line + ARMED, 0);
     for (let i = 0; i < BELL_INTERESTS / 32; i++) this.words.store(line + INTEREST + i, 0);
     this.words.store(line + UNHEARD, 0);
-    this.words.store(line + INCARNATION, 0);
-    if (incarnation !== 0) this.port?.remove(row, incarnation);
+    this.words.store(line + BELL, 0);
+    if (bell !== 0) this.port?.remove(row, bell);
   }
 }

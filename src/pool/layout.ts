@@ -278,8 +278,8 @@ export const NodeBell = struct('NodeBell', [
     writer: 'the node of the row; whoever rings clears armed and sets unheard',
     fields: {
       armed: 'sync32',
-      /** Incarnation of the node that hung up the bell; 0 for none. */
-      incarnation: 'sync32',
+      /** Which bell hangs there; 0 for none. */
+      bell: 'sync32',
       unheard: 'sync32',
       reserved1: 'u32',
       interest: ['u32', BELL_INTERESTS / 32],

@@ -64,6 +64,7 @@ export class Waits {
   private isHolding = false;
   private isLooking = false;
   private isScheduled = false;
+  private wasIdle = false;
   private open = true;
 
   constructor(parts: Parts) {
@@ -145,12 +146,23 @@ export class Waits {
   }
 
   private hangUp(): void {
-    const { bells, nodes } = this.parts;
-    this.bell = bells.port?.open(nodes.self, nodes.incarnation, () => this.rung());
+    const { bells, nodes, machine } = this.parts;
+    const name = machine.randomWord() || 1;
+    this.bell = bells.port?.open(nodes.self, name, () => this.rung());
     this.hasBell = this.bell !== undefined;
     if (this.bell === undefined) return;
-    bells.hangUp(nodes.incarnation);
+    bells.hangUp(name);
     if (this.keeping > 0) this.bell.ref();
+  }
+
+  /** A node that waits no more leaves nothing that outlives its death. */
+  private takeDown(): void {
+    if (this.bell === undefined) return;
+    this.parts.bells.disarm();
+    this.parts.bells.hangUp(0);
+    this.bell.close();
+    this.bell = undefined;
+    this.hasBell = undefined;
   }
 
   /** Nothing waits: nobody has to ring. The clock runs as it has to. */
@@ -181,8 +193,16 @@ export class Waits {
     });
   }
 
+  /** For upkeep, once a second. */
+  upkeep(): void {
+    if (!this.open) return;
+    if (!this.isIdle) this.tick();
+    else if (this.wasIdle) this.takeDown();
+    this.wasIdle = this.isIdle;
+  }
+
   /** Looks at everything, whether it was rung for or not. */
-  tick(): void {
+  private tick(): void {
     if (!this.open || this.isIdle) return;
     if (this.hasBell === true && this.parts.bells.isUnheard()) this.hasBell = false;
     this.look(true);
@@ -223,11 +243,9 @@ export class Waits {
     if (!this.open) return;
     const { bells } = this.parts;
     bells.onOwn = undefined;
-    if (this.hasBell === true) bells.disarm();
-    if (this.bell !== undefined) bells.hangUp(0);
+    this.takeDown();
     this.open = false;
     this.ticker?.stop();
-    this.bell?.close();
     for (const closer of [...this.closers]) closer();
     this.closers.clear();
     this.groups.clear();
