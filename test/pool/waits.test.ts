@@ -30,7 +30,8 @@ function ringsOf(pool: AttachedPool): number[] {
   return rung;
 }
 
-const bellsBeside = (path: string) => readdirSync(dirname(path)).filter((name) => name.includes(`${basename(path)}.bell`));
+const bellsBeside = (path: string) =>
+  readdirSync(dirname(path)).filter((name) => name.includes(`${basename(path)}.bell`));
 const upkeepOf = (pool: AttachedPool) => (pool as unknown as { upkeep: { tick(): void } }).upkeep;
 
 describe('a node that sleeps', () => {
