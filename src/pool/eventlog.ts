@@ -162,12 +162,11 @@ export class EventLog {
     body.write(BODY_KIND, kind * 65_536 + keyLength);
     body.write(BODY_KIND + 1, this.slots.size(slot));
     const first = this.line(shard, end);
-    words.store(first + NUMBER, ~number);
     words.write(first + CHECK, checkOfWords(body, 0, BODY_KEY + keyWords, number));
     for (let i = 0; i < BODY_KEY + keyWords; i++) words.write(this.bodyWord(shard, end, i), body.read(i));
     words.store(first + NUMBER, number);
     const lines = linesFor(keyLength);
-    words.store(head + LAST, end);
+    words.write(head + LAST, end);
     // ORDER event-2: the change and the record before the end; pairs with read.
     words.store(head + END, (end + lines) | 0);
     this.written += lines;

@@ -30,6 +30,7 @@ export class Feed {
   private readonly unsettled: Int32Array;
   /** Read, but not yet known to be next; in no order. */
   private held: EventRecord[] = [];
+  private readonly heldMax: number;
   private missed = 0;
   private heldSinceMs: number | undefined;
   /** Events told before the feed began. */
@@ -43,6 +44,7 @@ export class Feed {
     this.counts = new Int32Array(shards);
     this.published = new Int32Array(shards);
     this.unsettled = new Int32Array(shards);
+    this.heldMax = shards * this.log.lines;
     this.startedAt = this.log.stamps();
     for (let shard = 0; shard < shards; shard++) this.begin(shard);
   }
@@ -82,7 +84,9 @@ export class Feed {
       this.readShard(shard);
     }
     if (settled) this.heldSinceMs = undefined;
-    return { events: settled || this.isTooLate() ? this.release(stamps) : this.tellMissed(), settled };
+    // More than all logs hold is held back by a count that lies.
+    const bound = this.held.length > this.heldMax ? Number.POSITIVE_INFINITY : stamps;
+    return { events: settled || this.isTooLate() ? this.release(bound) : this.tellMissed(), settled };
   }
 
   private isSettled(shard: number): boolean {

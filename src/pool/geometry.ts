@@ -158,7 +158,8 @@ function spareSlots(capacity: number): number {
 }
 
 function eventBytesFor(size: number): number {
-  return Math.min(Math.max(Math.min(size / 16, EVENT_BYTES_USUAL), size / 64), EVENT_BYTES_MAX);
+  const usual = Math.min((size - 8 * MIB) / 8, EVENT_BYTES_USUAL);
+  return Math.min(Math.max(usual, size / 64), EVENT_BYTES_MAX);
 }
 
 function chunkBytesFor(size: number, pageSize: number): number {

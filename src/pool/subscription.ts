@@ -20,6 +20,7 @@ import type { Wait, Waits } from './waits.js';
 
 const EVENTS_MAX = 65_536;
 const RETRY_MS = 1;
+const TAKES_MAX = 16;
 
 type Result = IteratorResult<PoolEvent, undefined>;
 
@@ -87,11 +88,12 @@ export class OpenSubscription implements Subscription {
 
   /** Reads what has come into the queue, and gives it to whoever waits. */
   private pump(): void {
-    while (this.open && this.queue.length - this.place < EVENTS_MAX) {
+    for (let takes = 0; this.open && this.queue.length - this.place < EVENTS_MAX; takes++) {
       const { events, settled } = this.feed.take();
       for (const fed of events) this.accept(fed);
-      if (!settled) this.retry();
-      if (!settled || events.length === 0) break;
+      // Others may publish faster than a prefix lets through: the event loop has its turn in between.
+      if (!settled || takes === TAKES_MAX) this.retry();
+      if (!settled || takes === TAKES_MAX || events.length === 0) break;
     }
     this.deliver();
   }
@@ -108,7 +110,7 @@ export class OpenSubscription implements Subscription {
     this.queue.push({ type: typeOf(fed.kind), key: displayKey(keyBytes), keyBytes, size, sequence: this.sequence });
   }
 
-  /** A writer is in the middle of an event: a moment later it is not. */
+  /** There is more, in a moment: a writer is in the middle of an event, or publishes without a pause. */
   private retry(): void {
     if (this.isRetrying) return;
     this.isRetrying = true;

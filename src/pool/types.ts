@@ -160,7 +160,8 @@ export interface SubscribeOptions {
 /**
  * sealed: the page can be got; it may have superseded another, of which no more is told. deleted: by `delete`,
  * `invalidate` and their like. evicted: to make room, or because it had expired or its space was dropped, once the pool
- * got round to it. `sequence` counts the events of the pool and never falls.
+ * got round to it. `sequence` counts the events of the pool and never falls, but after a
+ * node that was stopped for longer in the middle of telling: its event comes late.
  */
 export type PoolEvent =
   | { type: 'sealed' | 'deleted' | 'evicted'; key: string; keyBytes: Uint8Array; size: number; sequence: number }

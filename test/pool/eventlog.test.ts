@@ -128,6 +128,8 @@ describe('the event log', () => {
       const sequences: number[] = [];
       for await (const event of subscription) if (sequences.push(event.sequence) === 8) break;
       expect(sequences).to.deep.equal(Array.from({ length: 8 }, (_, i) => first + i));
+      // Brought along while it could still be told that it lags.
+      expect(words.load(control.word + Control.word.stampHalves)).to.equal(halves + 1);
       await pools.disconnect();
     }
   });
