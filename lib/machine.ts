@@ -47,3 +47,28 @@ export interface Liveness {
   /** The second, late and costly authority: whether any process still has the row's file lock. */
   isHeld(row: number): boolean;
 }
+
+/** This node's own bell. While it is `ref`ed, it keeps the process alive. */
+export interface Bell {
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+/**
+ * Waking event loops of other processes through the kernel. A bell is known by the row of its node and by a word that no
+ * two bells of a row share. No thread waits for it, and the event loop stays free.
+ */
+export interface Doorbells {
+  /**
+   * Hangs up a bell of this node. `onRing` is called on the event loop, once for one or more rings. Undefined where there
+   * can be none: its node looks again from time to time.
+   */
+  open(row: number, bell: number, onRing: () => void): Bell | undefined;
+  /** Never blocks. False when the bell could not be reached; one whose node is gone is no loss, and true. */
+  ring(row: number, bell: number): boolean;
+  /** Takes down what a dead node left. */
+  remove(row: number, bell: number): void;
+  /** Gives up what ringing others needed. */
+  close(): void;
+}

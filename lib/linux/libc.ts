@@ -17,6 +17,8 @@ function declare() {
     msync: libc.func('msync', 'int', ['uintptr_t', 'size_t', 'int']),
     madvise: libc.func('madvise', 'int', ['uintptr_t', 'size_t', 'int']),
     posixFallocate: libc.func('posix_fallocate', 'int', ['int', 'int64_t', 'int64_t']),
+    mkfifo: libc.func('mkfifo', 'int', ['str', 'uint32_t']),
+    open: libc.func('open', 'int', ['str', 'int', 'int']),
     fcntl: libc.func('fcntl', 'int', ['int', 'int', 'void *']),
     syscall: libc.func('syscall', 'long', ['long', 'uintptr_t', 'long', 'long', 'void *', 'uintptr_t', 'long']),
     robustListOf: libc.func('syscall', 'long', ['long', 'uintptr_t', 'void *', 'void *']),

@@ -88,6 +88,12 @@ export class SharedCache {
     return this.domain.session.glance(this.domain.keys, key);
   }
 
+  private glanceAndTouch(key: Key): NearEntry | undefined {
+    const entry = this.glance(key);
+    if (entry !== undefined) this.domain.session.reader.touch(entry);
+    return entry;
+  }
+
   lease(key: Key): Lease | undefined {
     this.domain.session.check();
     this.domain.keys.encode(key);
@@ -146,17 +152,17 @@ export class SharedCache {
     for (let round = 0; ; round++) {
       if (signal?.aborted === true) throw aborted(signal);
       session.check();
+      // Most waits end with a page, for which no lock has to be taken.
+      const sealed = round === 0 ? undefined : this.glanceAndTouch(key);
+      if (sealed !== undefined) return new PinnedPage(session, key, sealed);
       keys.encode(key);
       const claim = this.loading.claim(0, {});
       if (claim.kind === 'won') return this.loadShared(key, load, { claim, ttlMs: ttlMs ?? this.ttlMs, signal });
-      const found = this.glance(key);
-      if (found !== undefined) {
-        session.reader.touch(found);
-        return new PinnedPage(session, key, found);
-      }
+      const found = this.glanceAndTouch(key);
+      if (found !== undefined) return new PinnedPage(session, key, found);
       if (claim.kind === 'unshared') return this.loadPrivate(key, load, signal);
       if (round === 0) session.count('waits');
-      await this.loading.pause(round);
+      await this.loading.ended(claim, () => keys.encode(key), signal);
     }
   }
 

@@ -9,7 +9,7 @@
  */
 import { PoolError } from '../../lib/errors.js';
 import type { CreateOutcome, DraftFields, DraftPlace, SealOutcome } from '../pool/index.js';
-import { FLAG_LEASED } from '../pool/index.js';
+import { FLAG_LEASED, waitUntil } from '../pool/index.js';
 import type { Domain, StoreOptions } from './domain.js';
 import type { Lease } from './types.js';
 
@@ -17,8 +17,7 @@ export const SYNC_WAIT_MS = 50;
 /** A load that begins with a lease already broken would be for its caller only. */
 const LEASE_TRIES = 2;
 const PARK_MS = 0.2;
-const PAUSE_FIRST_MS = 0.25;
-const PAUSE_LONGEST_MS = 10;
+const PAUSE_MS = 1;
 
 /**
  * What came of an attempt to become the loader of a key. others, own: a node has a draft there; sealed: a page lies there
@@ -104,9 +103,23 @@ export class Loading {
     machine.park(word, parts.words.load(word), PARK_MS);
   }
 
-  /** The pause before the `round`th look at a key that another node loads. */
-  pause(round: number): Promise<void> {
-    return this.domain.session.machine.sleep(Math.min(PAUSE_FIRST_MS * 2 ** round, PAUSE_LONGEST_MS));
+  /**
+   * Resolves when the draft under the key is over: sealed, given up, or left by a node that died. `encode` makes the key
+   * the one encoded last. Rejects with ABORTED, DISCONNECTED.
+   */
+  async ended(claim: Claim, encode: () => void, signal?: AbortSignal): Promise<void> {
+    const { session, keys } = this.domain;
+    // There was a page, and it could not be read: behind a node stopped in the middle of replacing it.
+    if (claim.kind === 'sealed') return session.machine.sleep(PAUSE_MS);
+    encode();
+    const { parts, writer, waits } = session;
+    const look = () => {
+      encode();
+      const row = writer.drafterOf(keys.fields({}));
+      return row < 0 || parts.nodes.isDead(row, false);
+    };
+    const place = { shard: parts.shards.ofHash(keys.hashLow), tag: keys.hashHigh, look };
+    return waitUntil(parts, waits, [place], { signal });
   }
 
   /** Counts a load. The loader may have disconnected the node: then there is nothing left to count in. */

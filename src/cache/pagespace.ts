@@ -182,7 +182,7 @@ export class SharedPageSpace implements PageSpace {
       }
       if (claim.kind !== 'others' && claim.kind !== 'own') return this.loadShared(pageNo, load, undefined);
       if (round === 0) session.count('waits');
-      await this.loading.pause(round);
+      await this.loading.ended(claim, () => keys.encodePage(pageNo));
     }
   }
 

@@ -1,6 +1,8 @@
 /** Putting the parts of one node together over a mapped segment. */
-import type { Liveness, Machine } from '../../lib/machine.js';
+import type { Doorbells, Liveness, Machine } from '../../lib/machine.js';
+import { Bells } from './bells.js';
 import { Chunks } from './chunks.js';
+import { EventLog } from './eventlog.js';
 import { Extents } from './extents.js';
 import { HazardScan } from './hazards.js';
 import { Locks } from './locks.js';
@@ -23,6 +25,8 @@ export interface AttachOptions {
   readonly name: string;
   readonly nearEntries: number;
   readonly copies: boolean;
+  /** How sleeping nodes are woken; without it they look again from time to time. */
+  readonly doorbells?: Doorbells;
 }
 
 /** One attached node: what the pool and the cache are made of. */
@@ -38,6 +42,8 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
   const { words, geometry } = segment;
   const chunks = new Chunks(words, geometry, nodes.self, (row) => nodes.isDead(row, false));
   const spaces = new Spaces(words, geometry);
+  const slots = new Slots(segment);
+  const bells = new Bells(words, geometry, nodes);
   const locks = new Locks({
     words,
     machine,
@@ -45,6 +51,7 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
     regionWord: geometry.regions.locks.word,
     row: nodes.self,
     repair: onTakeOver,
+    released: () => bells.flush(),
   });
   chunks.useLocks(locks);
   spaces.useLocks(locks);
@@ -57,7 +64,7 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
     nodes,
     locks,
     shards: new Shards(words, geometry),
-    slots: new Slots(segment),
+    slots,
     table: new Table(words, geometry),
     chunks,
     extents: new Extents(words, geometry, chunks),
@@ -67,6 +74,8 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
     policies: makePolicies(words, geometry),
     scan: new HazardScan(words, geometry, nodes, machine),
     touchDrain: new TouchDrain(words, geometry, nodes),
+    bells,
+    events: new EventLog(words, geometry, slots, bells),
   };
 }
 
@@ -89,6 +98,8 @@ export function attach(segment: Segment, machine: Machine, liveness: Liveness, o
 function attachAs(nodes: Nodes, segment: Segment, machine: Machine, options: AttachOptions): Attached {
   let repair: Repair | undefined;
   const parts = partsFor(segment, machine, nodes, (lock) => repair?.repair(lock));
+  parts.bells.port = options.doorbells;
+  parts.bells.clearRow(nodes.self);
   const writer = new Writer(parts);
   repair = new Repair(parts, writer.reclaimer);
   parts.locks.recoverOwn(segment.geometry.shards + 3);

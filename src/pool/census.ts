@@ -28,6 +28,8 @@ const SHARD_REGIONS: readonly RegionName[] = [
   'buckets',
   'slots',
   'slotLinks',
+  'eventHeads',
+  'eventRings',
 ];
 
 /** Whether what a lock guards may be looked at: left is held by a dead node, or marked half-done. */

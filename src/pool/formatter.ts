@@ -4,6 +4,7 @@
  * A crash leaves magic without ready (or an empty file): seen as an interrupted format and redone by whoever may create.
  */
 import { LinuxMachine, OS_PAGE_BYTES, type PoolFile } from '../../lib/linux/index.js';
+import { formatEvents } from './eventlog.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { CHUNK_FREE, ChunkEntry, Control, Slot, SPACE_UNUSED, Space, STATE_FREE, Superblock } from './layout.js';
 import type { CheckedFormat } from './options.js';
@@ -24,6 +25,7 @@ export function fillRegions(segment: Segment, geometry: Geometry): void {
       shards.pushFree(shard, local);
     }
   }
+  formatEvents(words, geometry);
   for (const policy of makePolicies(words, geometry)) policy.reset();
   for (let space = 0; space < geometry.spaces; space++) {
     words.write(regions.spaces.word + space * Space.words + Space.word.state, SPACE_UNUSED);

@@ -17,8 +17,11 @@ import {
   ChunkEntry,
   ChunkUse,
   Control,
+  EventHead,
+  EventLine,
   HazardHead,
   LockLine,
+  NodeBell,
   NodeCleaning,
   NodeMark,
   NodeRow,
@@ -76,6 +79,9 @@ const REGION_NAMES = [
   'chunkEntries',
   'chunkUses',
   'bitmaps',
+  'nodeBells',
+  'eventHeads',
+  'eventRings',
 ] as const;
 
 export interface Geometry extends Plan {
@@ -88,6 +94,8 @@ export interface Geometry extends Plan {
   /** Of one node's touch ring for one shard. */
   readonly touchEntries: number;
   readonly ghostLines: number;
+  /** Of one shard's event ring. */
+  readonly eventLines: number;
   readonly pinsPerNode: number;
   readonly chunkBytes: number;
   readonly chunks: number;
@@ -109,6 +117,9 @@ const SPACES = 256;
 /** Hits a node may have between two evictions of a shard before the policy misses some: fewer shards, longer rings. */
 const TOUCHES_OF_NODE = 4096;
 const PINS_MIN = 65_536;
+/** The event rings hold a burst of thousands where the pool has the room for it, and never more than a burst needs. */
+const EVENT_BYTES_USUAL = 2 * MIB;
+const EVENT_BYTES_MAX = 16 * MIB;
 const SHARD_OBJECTS_WANTED = 1024;
 const SHARD_OBJECTS_MAX = 16_384;
 const CHUNKS_MIN = 32;
@@ -144,6 +155,11 @@ export function capacityOf(geometry: { maxObjects: number; shards: number }, sha
 
 function spareSlots(capacity: number): number {
   return Math.max(16, Math.ceil(capacity / 16));
+}
+
+function eventBytesFor(size: number): number {
+  const usual = Math.min((size - 8 * MIB) / 8, EVENT_BYTES_USUAL);
+  return Math.min(Math.max(usual, size / 64), EVENT_BYTES_MAX);
 }
 
 function chunkBytesFor(size: number, pageSize: number): number {
@@ -183,6 +199,9 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     chunkUses: [ChunkUse.words, chunks],
     // Each bitmap lies there twice (X4).
     bitmaps: [counts.bitmapWords * 2, chunks],
+    nodeBells: [NodeBell.words, maxNodes],
+    eventHeads: [EventHead.words, shards],
+    eventRings: [EventLine.words * counts.eventLines, shards],
   };
   let word = 0;
   const regions = {} as Record<RegionName, Region>;
@@ -217,6 +236,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     touchEntries: clamp(TOUCHES_OF_NODE / shards, 64, 1024),
     ringRecords: clamp(powerOfTwoAtMost(slotsPerShard / 4), 64, 1024),
     ghostLines: plan.eviction === 's3-fifo' ? ghostLinesFor(capacity) : 1,
+    eventLines: clamp(powerOfTwoAtMost(eventBytesFor(plan.size) / EventLine.bytes / shards), 64, 32_768),
     pinsPerNode: alignUp(Math.min(PINS_MIN, shards * slotsPerShard), 16),
     chunkBytes,
     chunks,

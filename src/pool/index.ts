@@ -12,4 +12,5 @@ export { AttachedPool } from './pool.js';
 export type { Reader } from './reader.js';
 export type { DraftFields } from './slots.js';
 export * from './types.js';
+export { waitUntil } from './waits.js';
 export type { CreateOutcome, DraftPlace, SealOutcome } from './writer.js';

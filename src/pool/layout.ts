@@ -109,6 +109,11 @@ export const Control = struct('Control', [
     /** boot, file: under which boot id and as which file the pool was last known to be whole. See restore.ts. */
     fields: { boot: ['u32', 4], file: 'u32', restores: 'u32', damaged: 'u32', reserved4: ['u32', 9] },
   },
+  {
+    writer: 'any node, by atomic read-modify-write',
+    /** asleep: not 0 while some node may want its bell rung. stamp, stampHalves: of the next event. */
+    fields: { asleep: 'sync32', stamp: 'sync32', stampHalves: 'sync32', reserved5: ['u32', 13] },
+  },
 ]);
 
 /** word: owner row + 1 (10 bits), waiters (1), dirty (1), term (20). */
@@ -271,6 +276,63 @@ export const ChunkUse = struct('ChunkUse', [
   },
 ]);
 
+/** What a node sleeps for, a bit per key tag modulo 256, and whether it wants its bell rung. */
+export const BELL_INTERESTS = 256;
+export const NodeBell = struct('NodeBell', [
+  {
+    writer: 'the node of the row; whoever rings clears armed and sets unheard',
+    fields: {
+      armed: 'sync32',
+      /** Which bell hangs there; 0 for none. */
+      bell: 'sync32',
+      unheard: 'sync32',
+      reserved1: 'u32',
+      interest: ['u32', BELL_INTERESTS / 32],
+      reserved2: ['u32', 4],
+    },
+  },
+]);
+
+/** The event log of one shard: positions count its lines, modulo 2^32. */
+export const EventHead = struct('EventHead', [
+  {
+    writer: SHARD,
+    fields: {
+      /** Slot + 1 of the page whose event is being made, or 0; what it will be; where it will stand. */
+      pending: 'sync32',
+      pendingKind: 'u32',
+      pendingGeneration: 'u32',
+      pendingEnd: 'u32',
+      /** After the last event. */
+      end: 'sync32',
+      last: 'sync32',
+      reserved1: ['u32', 10],
+    },
+  },
+]);
+
+export const EVENT_SEALED = 1;
+export const EVENT_DELETED = 2;
+export const EVENT_EVICTED = 3;
+
+/** A key that does not fit goes on in as many further lines as it needs, which hold nothing else. */
+export const EventLine = struct('EventLine', [
+  {
+    writer: SHARD,
+    fields: {
+      /** How many events the shard had before. */
+      number: 'sync32',
+      check: 'u32',
+      stamp: 'u32',
+      stampHalves: 'u32',
+      /** Kind * 65,536 + bytes of the key. */
+      kind: 'u32',
+      size: 'u32',
+      key: ['u32', 10],
+    },
+  },
+]);
+
 const structs: readonly Struct[] = [
   Superblock,
   Control,
@@ -293,6 +355,9 @@ const structs: readonly Struct[] = [
   Space,
   ChunkEntry,
   ChunkUse,
+  NodeBell,
+  EventHead,
+  EventLine,
 ];
 
 export const LAYOUT_FINGERPRINT = fingerprint(structs, {

@@ -34,15 +34,20 @@ function objectAt(
   return slots.stateWord(slot) === stateWord ? info : undefined;
 }
 
-/** `space`: only objects of it. */
+/** `space`: only objects of it; `isWanted`: of those, only from slots of which it says so. */
 export function* listObjects(
   parts: Parts,
   prefix: Uint8Array | undefined,
   space?: number,
+  isWanted?: (slot: number) => boolean,
 ): IterableIterator<ObjectInfo> {
   for (let slot = 0; slot < parts.slots.total; slot++) {
+    const stateWord = isWanted === undefined ? 0 : parts.slots.stateWord(slot);
     const info = objectAt(parts, slot, prefix, space);
-    if (info !== undefined) yield info;
+    if (info === undefined) continue;
+    // What `isWanted` read was of this object if the slot is still the same after it.
+    if (isWanted !== undefined && !(isWanted(slot) && parts.slots.stateWord(slot) === stateWord)) continue;
+    yield info;
   }
 }
 

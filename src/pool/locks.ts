@@ -37,6 +37,8 @@ export class Locks {
   private readonly owner: number;
   /** Repairs what the lock guards; called with the lock held. */
   private readonly repair: (lock: number) => void;
+  /** Called after each release: for what should not be done under a lock. */
+  private readonly released: (() => void) | undefined;
   /** Milliseconds of the longest wait on a dead owner, for figures. */
   longestTakeoverMs = 0;
 
@@ -47,6 +49,7 @@ export class Locks {
     regionWord: number;
     row: number;
     repair: (lock: number) => void;
+    released?: () => void;
   }) {
     this.words = options.words;
     this.machine = options.machine;
@@ -54,6 +57,7 @@ export class Locks {
     this.base = options.regionWord;
     this.owner = options.row + 1;
     this.repair = options.repair;
+    this.released = options.released;
   }
 
   /** Throws BUSY at the limit. */
@@ -74,11 +78,13 @@ export class Locks {
 
   release(lock: number): void {
     this.releaseWith(this.base + lock * LockLine.words, 0);
+    this.released?.();
   }
 
   /** What the lock guards may be half-done: the next owner repairs it. */
   releaseDirty(lock: number): void {
     this.releaseWith(this.base + lock * LockLine.words, DIRTY);
+    this.released?.();
   }
 
   /** What the lock guards is to be repaired by whoever takes it next. For an opener that is alone with the pool. */

@@ -13,6 +13,7 @@ import { COUNTER_NAMES, type CounterName, counterIndex, type Parts } from './par
 import { nearAt, type Reader } from './reader.js';
 import type { Repair } from './repair.js';
 import type { Key } from './types.js';
+import { Waits } from './waits.js';
 import type { DraftPlace, Writer } from './writer.js';
 
 export class NodeSession {
@@ -23,6 +24,7 @@ export class NodeSession {
   readonly writer: Writer;
   readonly repair: Repair;
   readonly machine: Machine;
+  readonly waits: Waits;
   private open = true;
   private readonly counters: Counters;
   private readonly tableHits: number;
@@ -40,6 +42,7 @@ export class NodeSession {
     this.writer = attached.writer;
     this.repair = attached.repair;
     this.machine = attached.parts.machine;
+    this.waits = new Waits(attached.parts);
     const { counters, geometry, nodes } = attached.parts;
     this.counters = counters;
     this.tableHits = counterIndex(geometry, nodes.self, 'tableHits');
@@ -160,6 +163,7 @@ export class NodeSession {
     const { nodes, segment } = this.parts;
     const { leftovers } = this.writer;
     try {
+      this.waits.close();
       for (const place of [...this.drafts.keys()]) {
         this.untrack(place);
         // One lock that cannot be had is waited for, not one for each draft.

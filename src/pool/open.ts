@@ -3,7 +3,16 @@
  * membership lock, so of racing openers exactly one formats, and nobody joins a pool that is going away.
  */
 import { PoolError } from '../../lib/errors.js';
-import { Deadline, LinuxMachine, libc, PoolFile, RobustLiveness, wantsCopies } from '../../lib/linux/index.js';
+import {
+  Deadline,
+  FifoDoorbells,
+  LinuxMachine,
+  libc,
+  PoolFile,
+  RobustLiveness,
+  removeBells,
+  wantsCopies,
+} from '../../lib/linux/index.js';
 import { type Attached, attach, partsFor } from './attach.js';
 import { checkPlan, formatFile } from './formatter.js';
 import { NodeSession } from './node.js';
@@ -89,6 +98,7 @@ export async function format(path: string, options: FormatOptions): Promise<Pool
         if (state === 'ready' && isReadable(file)) refuseIfAttached(file);
         if (file.stats().isFile()) {
           file.unlink();
+          removeBells(path);
           continue;
         }
       }
@@ -120,6 +130,7 @@ export async function destroy(path: string, options: { force?: boolean } = {}): 
     if (stateOf(file) === 'foreign') throw new PoolError('FORMAT_MISMATCH', `${path} is no pool.`, { path });
     if (stateOf(file) === 'ready' && options.force !== true) refuseIfAttached(file);
     file.unlink();
+    removeBells(path);
   } finally {
     file.close();
   }
@@ -213,7 +224,8 @@ async function join(file: PoolFile, options: CheckedConnect): Promise<NodeSessio
   const copies = wantsCopies();
   // A remembered copy would be handed out again, with whatever its last holder wrote into it.
   const nearEntries = copies ? 0 : (options.nearEntries ?? Math.min(geometry.maxObjects, NEAR_ENTRIES_MAX));
-  const attachNode = () => attach(segment, machine, liveness, { name: nameOf(options, machine), nearEntries, copies });
+  const attaching = { name: nameOf(options, machine), nearEntries, copies, ...doorbellsOf(file) };
+  const attachNode = () => attach(segment, machine, liveness, attaching);
   try {
     const nodes = new Nodes(segment.words, geometry, machine, liveness);
     // With a node alive the kernel has every store: what looks like a copy is the file by another way.
@@ -256,6 +268,13 @@ async function restore(
   }
   markWhole(segment, machine);
   return attached;
+}
+
+/** Bells hang beside the file; beside a memory device there is no place for them. */
+function doorbellsOf(file: PoolFile): { doorbells?: FifoDoorbells } {
+  const stats = file.stats();
+  if (!stats.isFile()) return {};
+  return { doorbells: new FifoDoorbells(file.path, { mode: stats.mode, group: stats.gid }) };
 }
 
 async function prefault(segment: Segment, options: CheckedConnect): Promise<void> {

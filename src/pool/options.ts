@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { PoolError } from '../../lib/errors.js';
 import { defaultMaxObjects, NODES_MAX, type Plan } from './geometry.js';
 import { METADATA_BYTES_MAX } from './layout.js';
-import type { ConnectOptions, CreateOptions, FormatOptions, WaitOptions } from './types.js';
+import type { ConnectOptions, CreateOptions, FormatOptions, SubscribeOptions, WaitOptions } from './types.js';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 export const EVICTIONS = ['s3-fifo', 'sieve', 'lru', 'none'] as const;
@@ -66,6 +66,12 @@ const createSchema = z.strictObject({
 });
 
 const waitSchema = z.strictObject({ timeoutMs: z.number().min(0).optional(), signal: signal.optional() });
+
+const subscribeSchema = z.strictObject({
+  prefix: z.union([z.string(), z.instanceof(Uint8Array)]).optional(),
+  replay: z.boolean().optional(),
+  signal: signal.optional(),
+});
 
 /** The value as the schema gives it. Throws OPTION_INVALID, which names the option. */
 export function checkOptions<T>(schema: z.ZodType, value: unknown, what: string): T {
@@ -141,4 +147,9 @@ export function checkCreate(options: CreateOptions | undefined): CreateOptions {
 /** Throws OPTION_INVALID. */
 export function checkWait(options: WaitOptions | undefined): WaitOptions {
   return options === undefined ? {} : checkOptions<WaitOptions>(waitSchema, options, 'options');
+}
+
+/** Throws OPTION_INVALID. */
+export function checkSubscribe(options: SubscribeOptions | undefined): SubscribeOptions {
+  return options === undefined ? {} : checkOptions<SubscribeOptions>(subscribeSchema, options, 'options');
 }

@@ -2,7 +2,9 @@
 import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';
 import type { Words } from '../../lib/words.js';
+import type { Bells } from './bells.js';
 import type { Chunks } from './chunks.js';
+import type { EventLog } from './eventlog.js';
 import type { Extents } from './extents.js';
 import type { Geometry } from './geometry.js';
 import type { HazardScan } from './hazards.js';
@@ -38,6 +40,8 @@ export interface Parts {
   readonly policies: readonly Policy[];
   readonly scan: HazardScan;
   readonly touchDrain: TouchDrain;
+  readonly bells: Bells;
+  readonly events: EventLog;
 }
 
 export const COUNTER_NAMES = [

@@ -4,9 +4,10 @@ import { bytesOfKey, type KeySpace } from './keys.js';
 import { FLAG_RETAINED } from './layout.js';
 import { listObjects, statsOf } from './listing.js';
 import type { NodeSession } from './node.js';
-import { checkCreate, checkWait } from './options.js';
+import { checkCreate, checkSubscribe, checkWait } from './options.js';
 import { OpenDraft, PinnedPage } from './page.js';
 import type { DraftFields } from './slots.js';
+import { OpenSubscription } from './subscription.js';
 import type {
   CreateOptions,
   Draft,
@@ -17,14 +18,15 @@ import type {
   Pool,
   PoolInfo,
   PoolStats,
+  SubscribeOptions,
+  Subscription,
   WaitOptions,
 } from './types.js';
 import { Upkeep } from './upkeep.js';
+import { pagesWhenSealed } from './waiting.js';
 import { poolFull } from './writer.js';
 
 const NO_PREFIX = new Uint8Array(0);
-const WAIT_FIRST_MS = 0.25;
-const WAIT_LONGEST_MS = 20;
 
 export class AttachedPool implements Pool {
   readonly path: string;
@@ -103,49 +105,9 @@ export class AttachedPool implements Pool {
     return page as Page;
   }
 
-  /** Polls with growing pauses. Each page is pinned as it appears; none stays pinned when the wait fails. */
+  /** Each page is pinned as it appears; none stays pinned when the wait fails. */
   async waitForMany(keys: readonly Key[], options?: WaitOptions): Promise<Page[]> {
-    const { timeoutMs, signal } = checkWait(options);
-    const started = this.session.machine.nowMs();
-    const pages: (Page | undefined)[] = keys.map(() => undefined);
-    let pauseMs = WAIT_FIRST_MS;
-    try {
-      for (;;) {
-        if (signal?.aborted) throw new PoolError('ABORTED', 'Waiting was aborted.', undefined, signal.reason);
-        this.fillIn(keys, pages);
-        const missing = pages.filter((page) => page === undefined).length;
-        if (missing === 0) return pages as Page[];
-        const waited = this.session.machine.nowMs() - started;
-        if (timeoutMs !== undefined && waited >= timeoutMs) {
-          throw new PoolError('TIMEOUT', `${missing} of ${keys.length} keys did not appear within ${timeoutMs} ms.`);
-        }
-        await this.pause(Math.min(pauseMs, timeoutMs === undefined ? pauseMs : timeoutMs - waited), signal);
-        pauseMs = Math.min(pauseMs * 2, WAIT_LONGEST_MS);
-      }
-    } catch (error) {
-      for (const page of pages) page?.release();
-      throw error;
-    }
-  }
-
-  private fillIn(keys: readonly Key[], pages: (Page | undefined)[]): void {
-    keys.forEach((key, i) => {
-      if (pages[i] !== undefined) return;
-      const entry = this.session.glance(this.keys, key);
-      if (entry !== undefined) pages[i] = new PinnedPage(this.session, key, entry);
-    });
-  }
-
-  private async pause(durationMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const slept = this.session.machine.sleep(durationMs);
-    if (signal === undefined) return slept;
-    let wake: (() => void) | undefined;
-    const aborted = new Promise<void>((resolve) => {
-      wake = resolve;
-      signal.addEventListener('abort', resolve as () => void, { once: true });
-    });
-    await Promise.race([slept, aborted]);
-    signal.removeEventListener('abort', wake as () => void);
+    return pagesWhenSealed(this.session, this.keys, [...keys], checkWait(options));
   }
 
   has(key: Key): boolean {
@@ -171,6 +133,20 @@ export class AttachedPool implements Pool {
       if (next.done === true) return;
       yield next.value;
     }
+  }
+
+  subscribe(options?: SubscribeOptions): Subscription {
+    this.session.check();
+    const { prefix, replay, signal } = checkSubscribe(options);
+    const { parts, waits } = this.session;
+    return new OpenSubscription({
+      parts,
+      waits,
+      check: () => this.session.check(),
+      prefix: prefix === undefined ? undefined : bytesOfKey(prefix).slice(),
+      replay: replay === true,
+      signal,
+    });
   }
 
   evict(bytes: number): number {

@@ -14,12 +14,26 @@ import { NO_EXTENT, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js'
 import { listObjects, statsOf } from './listing.js';
 import { NearIndex } from './near.js';
 import type { Nodes } from './nodes.js';
-import { checkWait } from './options.js';
+import { checkSubscribe, checkWait } from './options.js';
 import { PrivatePage } from './page.js';
 import type { Parts } from './parts.js';
 import { isWhole } from './restore.js';
 import type { Segment } from './segment.js';
-import type { Draft, Key, NodeInfo, ObjectInfo, Page, Pool, PoolInfo, PoolStats, WaitOptions } from './types.js';
+import { OpenSubscription } from './subscription.js';
+import type {
+  Draft,
+  Key,
+  NodeInfo,
+  ObjectInfo,
+  Page,
+  Pool,
+  PoolInfo,
+  PoolStats,
+  SubscribeOptions,
+  Subscription,
+  WaitOptions,
+} from './types.js';
+import { Waits } from './waits.js';
 
 const TRIES_MAX = 64;
 const NOTHING = new Uint8Array(0);
@@ -34,6 +48,7 @@ export class ReadOnlyPool implements Pool {
   private readonly parts: Parts;
   private readonly keys: KeySpace;
   private readonly fence = new Words(new ArrayBuffer(64));
+  private readonly waits: Waits;
   private readonly name: string;
   private readonly isRestored: boolean;
   private readonly connectedAt: Date;
@@ -56,6 +71,7 @@ export class ReadOnlyPool implements Pool {
     this.isRestored = isWhole(options.segment, options.machine);
     this.connectedAt = new Date(options.machine.nowMs());
     this.parts = partsFor(options.segment, options.machine, options.nodes, () => {});
+    this.waits = new Waits(this.parts);
     const near = new NearIndex(0, options.segment.geometry.slotsPerShard);
     this.keys = new KeySpace({ seed: options.seed, prefix: NOTHING, near, space: 0 });
   }
@@ -178,6 +194,20 @@ export class ReadOnlyPool implements Pool {
     }
   }
 
+  /** Without a line to say that it sleeps, this node looks for events every few milliseconds. */
+  subscribe(options?: SubscribeOptions): Subscription {
+    this.check();
+    const { prefix, replay, signal } = checkSubscribe(options);
+    return new OpenSubscription({
+      parts: this.parts,
+      waits: this.waits,
+      check: () => this.check(),
+      prefix: prefix === undefined ? undefined : bytesOfKey(prefix).slice(),
+      replay: replay === true,
+      signal,
+    });
+  }
+
   stats(): PoolStats {
     this.check();
     return statsOf(this.parts);
@@ -211,6 +241,7 @@ export class ReadOnlyPool implements Pool {
   async disconnect(): Promise<void> {
     if (!this.open) return;
     this.open = false;
+    this.waits.close();
     this.segment.unmap();
     this.segment.file.close();
   }

@@ -14,6 +14,8 @@
 import { Clearings } from './clearing.js';
 import {
   CHUNK_SHARED,
+  EVENT_DELETED,
+  EVENT_EVICTED,
   FLAG_RETAINED,
   NO_EXTENT,
   STATE_FREE,
@@ -22,7 +24,7 @@ import {
   STATE_SEALED,
 } from './layout.js';
 import { counterIndex, type Parts } from './parts.js';
-import { REASON_EVICTED, REASON_EXPIRED } from './retirelog.js';
+import { REASON_DELETED, REASON_EVICTED, REASON_EXPIRED, REASON_SUPERSEDED } from './retirelog.js';
 
 const BATCH_MAX = 32;
 /** A batch takes at most this part of the shard's objects, where they are counted; of its bytes, where those are. */
@@ -54,9 +56,11 @@ export class Reclaimer {
 
   /** The first half of retire, for a page whose bucket entry a successor takes over. */
   announce(shard: number, local: number, reason: number): void {
-    const { slots, log, shards, policies } = this.parts;
+    const { slots, log, shards, policies, events } = this.parts;
     const slot = shard * this.slotsPerShard + local;
     slots.verify(slot);
+    const isTold = reason !== REASON_SUPERSEDED;
+    if (isTold) events.begin(shard, slot, reason === REASON_DELETED ? EVENT_DELETED : EVENT_EVICTED);
     // ORDER hazard-1: state, record and sequence before any scan; pairs with isFresh and probe.
     // ORDER retire-1: state before record and sequence, those before the bucket entry; pairs with the overrun of repair.
     slots.setState(slot, STATE_RETIRED);
@@ -65,17 +69,21 @@ export class Reclaimer {
     if ((slots.flags(slot) & FLAG_RETAINED) !== 0) shards.addRetained(shard, -1);
     shards.addLive(shard, -1);
     shards.pushLimbo(shard, local);
+    if (isTold) events.commit(shard);
   }
 
   /** Takes a draft away: its key and its space are free again. */
   undoDraft(shard: number, local: number): void {
-    const { slots, table, shards } = this.parts;
+    const { slots, table, shards, bells } = this.parts;
     const slot = shard * this.slotsPerShard + local;
     const entry = table.find(shard, slots.hashLow(slot), slots.hashHigh(slot), local);
     if (entry >= 0) table.remove(shard, slots.hashLow(slot), entry);
     shards.addLive(shard, -1);
     shards.addDrafts(shard, -1);
+    bells.note(slots.hashHigh(slot));
     this.free(shard, local);
+    // Whoever waits for the end of a draft looks whether this has moved.
+    shards.advancePublish(shard);
   }
 
   private free(shard: number, local: number): void {

@@ -17,6 +17,7 @@
  */
 import { PoolError } from '../../lib/errors.js';
 import {
+  EVENT_EVICTED,
   FLAG_DETACHED,
   FLAG_RETAINED,
   STATE_DRAFT,
@@ -34,6 +35,8 @@ export class Repair {
   private readonly slotsPerShard: number;
   /** Drafts of the shard under repair over which a page was set. */
   private readonly displaced = new Set<number>();
+  /** Pages of the shard under repair that the table had no room for. */
+  private readonly squeezedOut: number[] = [];
 
   constructor(parts: Parts, reclaimer: Reclaimer) {
     this.parts = parts;
@@ -50,7 +53,7 @@ export class Repair {
   }
 
   private repairShard(shard: number): void {
-    const { log, shards, stripes, extents, policies } = this.parts;
+    const { log, shards, stripes, extents, policies, events, bells } = this.parts;
     // ORDER retire-1: the sequence goes past the ring before anything is freed; pairs with announce.
     log.overrun(shard);
     stripes.advanceAll(shard);
@@ -67,6 +70,12 @@ export class Repair {
     this.rebuildLists(shard);
     extents.settleShard(shard);
     shards.advancePublish(shard);
+    events.recover(shard);
+    for (const local of this.squeezedOut) {
+      events.begin(shard, this.slotOf(shard, local), EVENT_EVICTED);
+      events.commit(shard);
+    }
+    bells.noteAll();
   }
 
   private slotOf(shard: number, local: number): number {
@@ -167,6 +176,7 @@ export class Repair {
   private rebuildTable(shard: number): void {
     const { table, slots } = this.parts;
     const entered = new Set<number>();
+    this.squeezedOut.length = 0;
     const hashOf = (local: number) => slots.hashLow(this.slotOf(shard, local));
     table.repair(shard, (local, tag, entryWord) => {
       const slot = this.slotOf(shard, local);
@@ -183,6 +193,7 @@ export class Repair {
       const slot = this.slotOf(shard, local);
       if (table.insert(shard, hashOf(local), slots.hashHigh(slot), local)) continue;
       slots.setState(slot, STATE_RETIRED);
+      this.squeezedOut.push(local);
     }
   }
 
@@ -207,7 +218,7 @@ export class Repair {
 
   /** Undoes everything a dead node of the row left, and gives the row back. */
   cleanRow(row: number): void {
-    const { nodes, locks, geometry, chunks } = this.parts;
+    const { nodes, locks, geometry, chunks, bells } = this.parts;
     const incarnation = nodes.incarnationOf(row);
     // Since it was found dead, somebody may have cleaned it and a new node may have joined: that one is not ours to clean.
     if (!nodes.isTaken(row) || !nodes.isDead(row, true)) return;
@@ -217,7 +228,12 @@ export class Repair {
     chunks.unclaimRow(row);
     const nodeLock = geometry.shards + 2;
     locks.acquire(nodeLock);
-    if (nodes.incarnationOf(row) === incarnation) nodes.markCleaned(row, incarnation);
+    if (nodes.incarnationOf(row) === incarnation) {
+      bells.clearRow(row);
+      nodes.markCleaned(row, incarnation);
+    }
+    // It may have died between what it published and the bells.
+    bells.noteAll();
     locks.release(nodeLock);
   }
 

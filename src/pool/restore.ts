@@ -22,6 +22,7 @@
  * starts over.
  */
 import type { Machine } from '../../lib/machine.js';
+import { resetEvents } from './eventlog.js';
 import {
   CHUNK_FREE,
   CHUNK_RUN,
@@ -96,6 +97,7 @@ export class Restore {
     const { geometry, locks, spaces, words } = this.parts;
     for (let lock = 0; lock < geometry.shards + 3; lock++) locks.leaveDirty(lock);
     this.emptyRows();
+    resetEvents(words, geometry);
     spaces.forgetBroken();
     for (let shard = 0; shard < geometry.shards; shard++) {
       await this.sift(shard);

@@ -276,6 +276,23 @@ export class Slots {
     return bytes;
   }
 
+  /** Copies the key's bytes to words elsewhere, four to a word, the rest zero. Its length; 0 where it is out of range. */
+  copyKey(slot: number, target: Words, word: number): number {
+    const length = this.keyLength(slot);
+    if (length <= INLINE_KEY_BYTES) {
+      const at = this.wordOf(slot) + KEY;
+      for (let i = 0; i < (length + 3) >> 2; i++) target.write(word + i, this.words.read(at + i));
+      return length;
+    }
+    const bytes = this.keyBytes(slot);
+    target.fill(word, (bytes.length + 3) >> 2, 0);
+    for (let i = 0; i < bytes.length; i++) {
+      const at = word + (i >> 2);
+      target.write(at, target.read(at) | ((bytes[i] as number) << ((i & 3) * 8)));
+    }
+    return bytes.length;
+  }
+
   /** Bytes the object takes in its extent. */
   extentBytes(slot: number): number {
     return extentBytes(this.size(slot), this.keyLength(slot), this.metadataLength(slot));

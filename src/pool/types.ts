@@ -155,6 +155,34 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
+export interface SubscribeOptions {
+  /** Only events of keys that begin so. */
+  prefix?: Key;
+  /** First tell of everything that is sealed at the time of the call, as 'sealed' events. Default false. */
+  replay?: boolean;
+  /** Its abort closes the subscription. */
+  signal?: AbortSignal;
+}
+
+/**
+ * sealed: the page can be got; it may have superseded another, of which no more is told. deleted: by `delete`,
+ * `invalidate` and their like. evicted: to make room, or because it had expired or its space was dropped, once the pool
+ * got round to it. `sequence` counts the events of the pool and never falls, but after a
+ * node that was stopped for longer in the middle of telling: its event comes late.
+ */
+export type PoolEvent =
+  | { type: 'sealed' | 'deleted' | 'evicted'; key: string; keyBytes: Uint8Array; size: number; sequence: number }
+  /** This subscriber fell behind by so many events, of whatever keys, and goes on with the newest. */
+  | { type: 'missed'; count: number; sequence: number };
+
+/** Iterated, by one or several loops that share its events. `close` ends them all; DISCONNECTED is thrown at `disconnect`. */
+export interface Subscription extends AsyncIterable<PoolEvent>, Disposable {
+  close(): void;
+  /** Whether a loop that waits for the next event keeps the process alive: at first it does. */
+  ref(): void;
+  unref(): void;
+}
+
 export interface Pool extends AsyncDisposable {
   readonly path: string;
   readonly info: PoolInfo;
@@ -171,6 +199,8 @@ export interface Pool extends AsyncDisposable {
   has(key: Key): boolean;
   delete(key: Key): boolean;
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo>;
+  /** Events from this call on; see Subscription. Throws OPTION_INVALID. */
+  subscribe(options?: SubscribeOptions): Subscription;
   evict(bytes: number): number;
   /**
    * For a pool in a file on a disk: every page sealed before this, by any node, survives a restart of the machine, unless

@@ -38,6 +38,7 @@ export class Upkeep {
     this.recoverLocks();
     this.attempt(() => this.takeBack());
     this.attempt(() => this.sweep());
+    this.attempt(() => this.session.waits.upkeep());
   }
 
   /** What cannot be done now, behind a stopped node or in a damaged shard, keeps nothing else from being done. */

@@ -16,6 +16,7 @@
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
 import {
+  EVENT_SEALED,
   FLAG_DETACHED,
   FLAG_LEASED,
   FLAG_RETAINED,
@@ -264,13 +265,15 @@ export class Writer {
     }
     this.makeSealed(shard, local);
     this.parts.shards.advancePublish(shard);
+    this.parts.events.commit(shard);
     return 'sealed';
   }
 
-  /** State SEALED with everything before it, and the page's place in its queue. */
+  /** State SEALED with everything before it, and the page's place in its queue. Its event is told by the caller. */
   private makeSealed(shard: number, local: number): void {
-    const { slots, shards, policies, segment } = this.parts;
+    const { slots, shards, policies, segment, events } = this.parts;
     const slot = shard * this.slotsPerShard + local;
+    events.begin(shard, slot, EVENT_SEALED);
     slots.setPublishSequence(slot, (shards.publishSequence(shard) + 1) | 0);
     slots.stampCheck(slot);
     if (segment.survivesRestart) slots.stampChecksum(slot, this.sum);
@@ -307,6 +310,7 @@ export class Writer {
     // ORDER supersede-1: the old page is retired before the entry names the new one; pairs with find, which looks again.
     if (old >= 0) table.replace(entryWord, local);
     shards.advancePublish(shard);
+    this.parts.events.commit(shard);
     return 'sealed';
   }
 

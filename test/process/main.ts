@@ -5,6 +5,7 @@ import { connect, format, SharedCache } from '../../src/index.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { ConnectOptions, CreateOptions, Draft, FormatOptions, Page } from '../../src/pool/types.js';
 import { checkContent, fillContent } from '../support/content.js';
+import { churn, endWhenIdle, subscribe, told, toldAndMissed } from './events.js';
 import { roundTrip } from './large.js';
 import { disturb, type LoopOptions, type RecordOptions, readAndCheck, record, supersede } from './loops.js';
 
@@ -166,7 +167,15 @@ const machinery = {
   },
 };
 
-const commands = { ...membership, ...objects, ...pages, ...machinery };
+const events = {
+  subscribe: () => subscribe(pool),
+  told,
+  toldAndMissed,
+  churn: (prefix: string, rounds: number, seed: number) => churn(pool, prefix, rounds, seed),
+  endWhenIdle: (isKept: boolean) => endWhenIdle(pool, isKept),
+};
+
+const commands = { ...membership, ...objects, ...pages, ...machinery, ...events };
 export type Commands = typeof commands;
 
 interface Request {

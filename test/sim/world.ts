@@ -56,6 +56,7 @@ function geometryOf(shape: Shape): Geometry {
     granuleBytes: GRANULE_BYTES,
     chunksPerWindow: shape.chunks,
     spaces: 4,
+    eventLines: 16,
   };
   const laid = layOut(counts, 64);
   return { ...laid, size: laid.dataOffset + laid.dataBytes };

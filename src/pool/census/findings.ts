@@ -33,6 +33,7 @@ export const FINDINGS = {
   POLICY_DAMAGED: { kind: 'derived', invariants: 'Q1 Q2' },
   POLICY_MEMBERS_WRONG: { kind: 'derived', invariants: 'S3' },
   RETIRE_RING_DAMAGED: { kind: 'derived', invariants: 'R1' },
+  EVENT_LOG_DAMAGED: { kind: 'derived', invariants: 'T1 T3 T4' },
   STRIPE_DAMAGED: { kind: 'derived', invariants: 'I1 I2' },
   EXTENT_MISPLACED: { kind: 'damage', invariants: 'C2 X3' },
   EXTENT_OVERLAP: { kind: 'damage', invariants: 'X3' },

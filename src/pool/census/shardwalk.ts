@@ -61,6 +61,8 @@ export class ShardWalk {
     this.checkPolicy();
     this.checkRing();
     this.checkStripes();
+    const fault = this.parts.events.fault(this.shard);
+    if (fault !== undefined) this.findings.add('EVENT_LOG_DAMAGED', this.where('event log'), fault);
   }
 
   private where(what: string, index?: number): string {

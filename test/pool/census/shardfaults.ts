@@ -1,6 +1,8 @@
 /** Faults in a shard's slots, table, lists and queues. */
 import {
   Bucket,
+  EventHead,
+  EventLine,
   RetireRecord,
   ShardHead,
   Slot,
@@ -189,6 +191,27 @@ const headFaults: Fault[] = [
     what: 'a record from the future',
     make: (at) =>
       at.set(at.word('retireRings', 0) + RetireRecord.words, (number) => number + at.parts.geometry.ringRecords),
+  },
+  {
+    code: 'EVENT_LOG_DAMAGED',
+    where: /^shard 0 event log$/,
+    what: 'an event under way though nobody holds the lock',
+    make: (at) => at.set(at.word('eventHeads', 0, EventHead.word.pending), () => 1),
+  },
+  {
+    code: 'EVENT_LOG_DAMAGED',
+    where: /^shard 0 event log$/,
+    what: 'an end that no event reaches',
+    make: (at) => at.set(at.word('eventHeads', 0, EventHead.word.end), (end) => end + 1),
+  },
+  {
+    code: 'EVENT_LOG_DAMAGED',
+    where: /^shard 0 event log$/,
+    what: 'a byte of the last key changed',
+    make(at) {
+      const last = at.parts.words.read(at.word('eventHeads', 0, EventHead.word.last));
+      at.set(at.word('eventRings', 0) + last * EventLine.words + EventLine.word.key, up);
+    },
   },
   {
     code: 'STRIPE_DAMAGED',

@@ -102,6 +102,24 @@ const objectActs: Record<string, Act> = {
     hand.pool.nodes();
     void hand.pool.node;
   },
+  async subscribe(hand) {
+    const subscription = hand.pool.subscribe({ replay: hand.chance.below(2) === 0 });
+    subscription.unref();
+    const events = subscription[Symbol.asyncIterator]();
+    for (let i = 0; i < 4; i++) {
+      const key = keyOf(hand.chance.below(KEYS));
+      if (!hand.pool.delete(key)) hand.pool.put(key, makePage(key, hand.version++, 200));
+      const event = (await Promise.race([events.next(), Promise.resolve(undefined)]))?.value;
+      if (event !== undefined && event.type !== 'missed') hand.pool.has(event.keyBytes);
+    }
+    subscription.close();
+  },
+  async waitFor(hand) {
+    const key = keyOf(hand.chance.below(KEYS));
+    const page = await hand.pool.waitFor(key, { timeoutMs: hand.chance.below(2) });
+    judge(page.bytes, key);
+    page.release();
+  },
   tick(hand) {
     (hand.pool as unknown as { upkeep: { tick(): void } }).upkeep.tick();
   },

@@ -7,8 +7,11 @@ import {
   ChunkEntry,
   ChunkUse,
   Control,
+  EventHead,
+  EventLine,
   HazardHead,
   LockLine,
+  NodeBell,
   NodeCleaning,
   NodeRow,
   RetireRecord,
@@ -66,6 +69,9 @@ const STRUCTS: Partial<
   chunkEntries: ChunkEntry,
   chunkUses: ChunkUse,
   buckets: Bucket,
+  nodeBells: NodeBell,
+  eventHeads: EventHead,
+  eventRings: EventLine,
 };
 
 /** A value that could be taken for a good one, or lies just outside what is good. */

@@ -13,7 +13,8 @@ const FOLDERS = ['pool', 'pool/policy', 'cache'];
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'pool/superblock.js': 'written by the formatter, before the pool can be attached to',
   'pool/formatter.js': 'the same',
-  'pool/restore.js': 'the one node that has the pool to itself after a restart of the machine: test/pool/powerloss cuts it off',
+  'pool/restore.js':
+    'the one node that has the pool to itself after a restart of the machine: test/pool/powerloss cuts it off',
 };
 
 /** Statements that only a restore makes, or a pool on a disk: test/pool/powerloss and restore cut those off. */
@@ -37,7 +38,8 @@ export function storeSites(): Map<string, string> {
       if (!name.endsWith('.js') || `${folder}/${name}` in ELSEWHERE) continue;
       const lines = readFileSync(`${compiled}${folder}/${name}`, 'utf8').split('\n');
       lines.forEach((line, index) => {
-        if (STORE.test(line) && !RESTORING.includes(line.trim())) sites.set(`${folder}/${name.slice(0, -3)}:${index + 1}`, line.trim());
+        if (STORE.test(line) && !RESTORING.includes(line.trim()))
+          sites.set(`${folder}/${name.slice(0, -3)}:${index + 1}`, line.trim());
       });
     }
   }

@@ -16,7 +16,11 @@ export interface Case {
 }
 
 /** Of each family every pair of acts, the second twice, so that what was freed is used again. */
-const FAMILIES: readonly { readonly workload: string; readonly before: readonly Act[]; readonly acts: readonly Act[] }[] = [
+const FAMILIES: readonly {
+  readonly workload: string;
+  readonly before: readonly Act[];
+  readonly acts: readonly Act[];
+}[] = [
   {
     workload: 'one or two keys, much superseded',
     before: ['set'],
