@@ -120,4 +120,29 @@ export const CORNERS: readonly Scenario[] = [
     allows: { 0: [0, 1], 1: [0, 2], 2: [0, 3], 3: [0, 4], 4: [0, 5], 5: [0, 6] },
     evicts: true,
   },
+  {
+    name: 'ringing a node that waits',
+    prepare: ({ survivor }) => {
+      const { bells } = survivor.session.parts;
+      bells.hangUp(7);
+      bells.wantAll();
+      bells.arm();
+    },
+    act: ({ doomed }) => {
+      put(doomed, 0, 1);
+      put(doomed, 1, 2);
+    },
+    allows: { 0: [0, 1], 1: [0, 2] },
+  },
+  {
+    name: 'waiting, and no longer',
+    act: ({ doomed }) => {
+      const { bells } = doomed.session.parts;
+      bells.hangUp(7);
+      bells.want(3);
+      bells.arm();
+      bells.disarm();
+      bells.unwant(3);
+    },
+  },
 ];

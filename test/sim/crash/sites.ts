@@ -17,7 +17,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     'the one node that has the pool to itself after a restart of the machine: test/pool/powerloss cuts it off',
 };
 
-/** Statements that only a restore makes, or a pool on a disk: test/pool/powerloss and restore cut those off. */
+/** Statements that only a format or a restore makes, or a pool on a disk: test/pool/powerloss and restore cut those off. */
 const RESTORING = [
   'this.words.write(this.entry(chunk) + CLAIM, 0);',
   'this.words.write(this.entry(chunk) + SHARD, shard);',
@@ -28,6 +28,12 @@ const RESTORING = [
   'this.words.write(this.wordOf(slot) + CHECKSUM, this.checksumWith(slot, sum));',
   'this.words.fill(at, Space.words, 0);',
   'this.words.store(at + STATE, SPACE_UNUSED);',
+  'words.fill(word, stride * count, 0);',
+  'words.store(control.word + Control.word[name], 0);',
+  'words.write(line + CHECK, checkOfWords(words, line + BODY, BODY_KEY, 0));',
+  'words.write(eventHeads.word + shard * EventHead.words + END, 1);',
+  // Once in 2^31 events: test/pool/eventlog goes there.
+  'words.compareExchange(this.halvesWord, seen, halves | 0);',
 ];
 
 /** Statements as `pool/slots:123`, a line of the compiled code, with their text. */
