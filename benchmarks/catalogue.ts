@@ -5,6 +5,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   hit: () => import('./hit.js'),
   put: () => import('./put.js'),
   large: () => import('./large.js'),
+  shuffle: () => import('./shuffle.js'),
   peers: () => import('./peers.js'),
 };
 
