@@ -25,7 +25,7 @@ const CELLS = ['local get and scan', 'remote get and scan', 'remote, prefaulted'
 const PREFAULTED = CELLS[2];
 
 function bytesOf(context: Context): number {
-  return context.pick(16 * MIB, 1024 * MIB);
+  return context.size ?? context.pick(16 * MIB, 1024 * MIB);
 }
 
 /** Room for the object, and for the odd chunk that is in the way. */
@@ -160,6 +160,7 @@ async function measurePut(cell: string, context: Context): Promise<void> {
 
 export const benchmark: Benchmark = {
   question: 'does an object of a gigabyte cost a remote node more to get and read than private memory does?',
+  takesSize: true,
   cells: () => CELLS,
   run: (cell, context) => (cell === 'put' ? measurePut(cell, context) : measureGet(cell, context)),
 };
