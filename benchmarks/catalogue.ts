@@ -6,6 +6,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   put: () => import('./put.js'),
   large: () => import('./large.js'),
   wake: () => import('./wake.js'),
+  shuffle: () => import('./shuffle.js'),
   peers: () => import('./peers.js'),
 };
 

@@ -1,5 +1,5 @@
 /**
- * One cell of a benchmark, in this process: `node cell.js NAME CELL MODE SEED`. Started by main.ts, which it sends what it
+ * One cell of a benchmark, in this process: `node cell.js NAME CELL MODE SEED [SIZE]`. Started by main.ts, which it sends what it
  * found; by hand (under a profiler, say) it prints that.
  */
 import { benchmarkOf } from './catalogue.js';
@@ -11,10 +11,10 @@ export interface CellReport {
   readonly checks: readonly string[];
 }
 
-async function main(name: string, cell: string, mode: Mode, seed: number): Promise<void> {
+async function main(name: string, cell: string, mode: Mode, seed: number, size?: number): Promise<void> {
   const benchmark = await benchmarkOf(name);
   if (benchmark === undefined) throw new Error(`There is no benchmark ${name}.`);
-  const context = new Context(mode, seed);
+  const context = new Context(mode, seed, size);
   await benchmark.run(cell, context);
   const { results, notes, checks } = context;
   if (process.send === undefined) {
@@ -25,5 +25,5 @@ async function main(name: string, cell: string, mode: Mode, seed: number): Promi
   process.send(report, () => process.disconnect());
 }
 
-const [name = '', cell = '', mode = 'usual', seed = '1'] = process.argv.slice(2);
-await main(name, cell, mode as Mode, Number(seed));
+const [name = '', cell = '', mode = 'usual', seed = '1', size] = process.argv.slice(2);
+await main(name, cell, mode as Mode, Number(seed), size === undefined ? undefined : Number(size));

@@ -50,6 +50,8 @@ export type Mode = 'smoke' | 'usual' | 'full';
 
 export interface Benchmark {
   readonly question: string;
+  /** Whether `--size` means something to it. */
+  readonly takesSize?: boolean;
   /** The names of its cells, in order. */
   cells(mode: Mode): readonly string[];
   run(cell: string, context: Context): Promise<void> | void;
@@ -71,14 +73,17 @@ const GOAL = /^(<=|>=) (\d+(?:\.\d+)?)$/;
 export class Context {
   readonly mode: Mode;
   readonly seed: number;
+  /** Bytes of data, where the user named a size. */
+  readonly size: number | undefined;
   readonly random: Random;
   readonly results: Result[] = [];
   readonly notes: string[] = [];
   readonly checks: string[] = [];
 
-  constructor(mode: Mode, seed: number) {
+  constructor(mode: Mode, seed: number, size?: number) {
     this.mode = mode;
     this.seed = seed;
+    this.size = size;
     this.random = new Random(seed);
   }
 

@@ -2,116 +2,123 @@
  * Question: does an object of a gigabyte cost a remote node more to get and read than the node that made it, or than
  * private memory?
  *
- * Remote is another process. Both get the object and add up its 32-bit words. No byte is moved by get; what a remote's
- * first scan pays beyond a later one is the kernel entering pages into its page table. Every scan's sum is checked.
+ * Remote is another process. Both get the object and read all of it, by a loop that adds up its 32-bit words and by a
+ * search for a byte that is not there; every answer is checked. No byte is moved by get; what a remote's first scan pays
+ * beyond a later one is the kernel entering pages into its page table, which `prefault` does at connect. The object is made
+ * anew for every process: which memory the machine hands out makes a difference of its own.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connect, type Pool } from '../src/index.js';
+import { connect, format } from '../src/index.js';
 import type { Benchmark, Context } from './frame.js';
 import { addFigures, interleave } from './interleave.js';
-import { fillWords, KEY, type Scans, SMALL_OBJECTS, scanAll, smallKey } from './large.remote.js';
+import { fillWords, KEY, type Scans, type Target, type Task, WAYS } from './large.node.js';
 import { scratchFolder } from './scratch.js';
 
 const MIB = 1024 * 1024;
 const GET_GOAL = '<= 10';
 const SCAN_GOAL = '>= 0.95';
-const CELLS = ['local get and scan', 'remote get and scan', 'put'] as const;
+const CELLS = ['local get and scan', 'remote get and scan', 'remote, prefaulted', 'put'] as const;
+const PREFAULTED = CELLS[2];
 
 function bytesOf(context: Context): number {
-  return context.pick(16 * MIB, 1024 * MIB);
+  return context.size ?? context.pick(16 * MIB, 1024 * MIB);
 }
 
 /** Room for the object, and for the odd chunk that is in the way. */
-async function poolFor(context: Context): Promise<{ pool: Pool; path: string }> {
+function optionsFor(context: Context) {
   const size = Math.ceil(bytesOf(context) * 1.25) + 64 * MIB;
-  const path = join(scratchFolder(size), 'pool');
-  return { path, pool: await connect(path, { create: { size, pageSize: MIB, maxObjects: 4096, maxNodes: 8 } }) };
+  return { size, pageSize: MIB, maxObjects: 4096, maxNodes: 8 };
 }
 
-function makeObject(context: Context, pool: Pool): void {
-  const draft = pool.create(KEY, bytesOf(context));
-  fillWords(draft.bytes, context.seed);
-  draft.seal();
-  for (let i = 0; i < SMALL_OBJECTS; i++) pool.put(smallKey(i), new Uint8Array(1024).fill(i));
-}
-
-async function scanRemotely(context: Context, path: string, rounds: number): Promise<Scans> {
-  const child = fork(fileURLToPath(new URL('large.remote.js', import.meta.url)), [
-    path,
-    String(context.seed),
-    String(rounds),
-  ]);
-  let scans: Scans | undefined;
+async function runNode(task: Task): Promise<Scans | undefined> {
+  const child = fork(fileURLToPath(new URL('large.node.js', import.meta.url)), [JSON.stringify(task)]);
+  let found: Scans | null = null;
   child.on('message', (message) => {
-    scans = message as Scans;
+    found = message as Scans | null;
   });
   const [code] = await once(child, 'exit');
-  if (code !== 0 || scans === undefined) throw new Error(`The remote ended with exit code ${code}.`);
-  return scans;
+  if (code !== 0) throw new Error(`The node ended with exit code ${code}.`);
+  return found ?? undefined;
 }
 
+function addGets(context: Context, cell: string, all: readonly Scans[]): void {
+  const add = (what: string, series: readonly number[], goal?: string) =>
+    context.add({
+      name: `${cell}: ${what}`,
+      unit: 'µs',
+      series: series.map((ms) => ms * 1e3),
+      ...(goal === undefined ? {} : { goal }),
+    });
+  add(
+    'connect',
+    all.map((scans) => scans.connectMs),
+  );
+  add(
+    'first get of the process',
+    all.map((scans) => scans.coldGetMs),
+  );
+  add(
+    'first get',
+    all.map((scans) => scans.firstGetMs),
+    GET_GOAL,
+  );
+  add(
+    'get',
+    all.flatMap((scans) => scans.getMs),
+    GET_GOAL,
+  );
+}
+
+/** Against a private copy, and that one against another: a ratio within the second one's spread shows nothing. */
 function addScans(context: Context, cell: string, bytes: number, all: readonly Scans[]): void {
-  const perGiB = (series: (scans: Scans) => readonly number[]) =>
-    all.flatMap(series).map((ms) => bytes / 2 ** 30 / (ms / 1000));
-  const name = (what: string) => `${cell}: ${what}`;
-  const privately = { name: name('scan of a private buffer'), series: perGiB((scans) => scans.privateMs) };
-  context.add({
-    name: name('first get'),
-    unit: 'µs',
-    series: all.map((scans) => scans.firstGetMs * 1e3),
-    goal: GET_GOAL,
-  });
-  context.add({
-    name: name('get'),
-    unit: 'µs',
-    series: all.flatMap((scans) => scans.getMs).map((ms) => ms * 1e3),
-    goal: GET_GOAL,
-  });
-  context.add({ name: privately.name, unit: 'GiB/s', series: privately.series });
-  context.add({
-    name: name('scan of the page'),
-    unit: 'GiB/s',
-    series: perGiB((scans) => scans.sharedMs),
-    baseline: privately,
-    goal: SCAN_GOAL,
-  });
-  context.add({ name: name('first scan of the page'), unit: 'GiB/s', series: perGiB((scans) => [scans.firstScanMs]) });
+  const add = (what: string, msOf: (scans: Scans, target: Target) => readonly number[], goal?: string) => {
+    const seriesOf = (target: Target) =>
+      all.flatMap((scans) => msOf(scans, target)).map((ms) => bytes / 2 ** 30 / (ms / 1000));
+    const name = (target: Target) => `${cell}: ${what}, ${target}`;
+    const baseline = { name: name('private'), series: seriesOf('private') };
+    const unit = 'GiB/s';
+    context.add({ name: name('private'), unit, series: baseline.series });
+    context.add({ name: name('other private'), unit, series: seriesOf('other private'), baseline });
+    const goals = goal === undefined ? {} : { goal };
+    context.add({ name: name('page'), unit, series: seriesOf('page'), baseline, ...goals });
+  };
+  for (const way of WAYS) add(way, (scans, target) => scans.scanMs[way][target], SCAN_GOAL);
+  add('first loop', (scans, target) => [scans.firstScanMs[target]]);
   context.checked('sum of the words', all[0]?.sum ?? Number.NaN);
 }
 
-/** Which memory the machine hands out makes a difference of its own, so the object is made anew a few times. */
-async function scanLocally(context: Context): Promise<Scans[]> {
-  const all: Scans[] = [];
-  for (let made = 0; made < context.pick(1, 3); made++) {
-    const { pool } = await poolFor(context);
-    makeObject(context, pool);
-    all.push(scanAll(pool, context.seed, context.pick(2, 5, 15)));
-    await pool.disconnect();
-  }
-  return all;
-}
-
-async function scanFromRemotes(context: Context): Promise<Scans[]> {
-  const { pool, path } = await poolFor(context);
-  makeObject(context, pool);
-  const all: Scans[] = [];
-  for (let node = 0; node < context.pick(1, 6, 18); node++) {
-    all.push(await scanRemotely(context, path, context.pick(2, 3, 9)));
-  }
-  await pool.disconnect();
-  return all;
-}
-
 async function measureGet(cell: string, context: Context): Promise<void> {
-  const all = await (cell === CELLS[0] ? scanLocally(context) : scanFromRemotes(context));
+  const all: Scans[] = [];
+  const isLocal = cell === CELLS[0];
+  const options = optionsFor(context);
+  const path = join(scratchFolder(options.size), 'pool');
+  for (let made = 0; made < context.pick(1, 7, 21); made++) {
+    await format(path, options);
+    const task: Task = {
+      path,
+      bytes: bytesOf(context),
+      seed: context.seed,
+      rounds: context.pick(1, 2, 6),
+      prefault: cell === PREFAULTED ? 'sync' : 'none',
+      makes: true,
+      scans: isLocal,
+    };
+    const local = await runNode(task);
+    const scans = isLocal ? local : await runNode({ ...task, makes: false, scans: true });
+    if (scans !== undefined) all.push(scans);
+    rmSync(path);
+  }
+  addGets(context, cell, all);
   addScans(context, cell, bytesOf(context), all);
 }
 
 async function measurePut(cell: string, context: Context): Promise<void> {
-  const { pool } = await poolFor(context);
+  const create = optionsFor(context);
+  const pool = await connect(join(scratchFolder(create.size), 'pool'), { create });
   const bytes = bytesOf(context);
   const source = new Uint8Array(bytes);
   fillWords(source, context.seed);
@@ -153,6 +160,7 @@ async function measurePut(cell: string, context: Context): Promise<void> {
 
 export const benchmark: Benchmark = {
   question: 'does an object of a gigabyte cost a remote node more to get and read than private memory does?',
+  takesSize: true,
   cells: () => CELLS,
   run: (cell, context) => (cell === 'put' ? measurePut(cell, context) : measureGet(cell, context)),
 };

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { parseSize } from '../src/index.js';
 import { benchmarkOf, catalogue } from './catalogue.js';
 import type { CellReport } from './cell.js';
 import { describeMachine, hashOf, isReached, type Mode, type Report, tableOf } from './frame.js';
@@ -13,6 +14,7 @@ interface Options {
   readonly full?: boolean;
   readonly only?: string;
   readonly seed: number;
+  readonly size?: number;
   readonly json?: string | true;
 }
 
@@ -22,9 +24,17 @@ function seedOf(text: string): number {
   return seed;
 }
 
-async function runCell(name: string, cell: string, mode: Mode, seed: number): Promise<CellReport> {
+function sizeOf(text: string): number {
+  const size = parseSize(text);
+  if (!(size > 0)) throw new InvalidArgumentError('It must be a size such as 512MiB.');
+  return size;
+}
+
+async function runCell(name: string, cell: string, mode: Mode, { seed, size }: Options): Promise<CellReport> {
   const path = fileURLToPath(new URL('cell.js', import.meta.url));
-  const child = fork(path, [name, cell, mode, String(seed)], { stdio: ['ignore', 2, 2, 'ipc'] });
+  const child = fork(path, [name, cell, mode, String(seed), ...(size === undefined ? [] : [String(size)])], {
+    stdio: ['ignore', 2, 2, 'ipc'],
+  });
   const stop = () => child.kill('SIGTERM');
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
   let report: CellReport | undefined;
@@ -46,6 +56,7 @@ async function run(name: string, options: Options): Promise<void> {
   const benchmark = await benchmarkOf(name);
   if (benchmark === undefined)
     fail(`There is no benchmark '${name}'. There are: ${Object.keys(catalogue).join(', ')}.`);
+  if (options.size !== undefined && benchmark.takesSize !== true) fail(`${name} takes no --size.`);
   const mode: Mode = options.smoke === true ? 'smoke' : options.full === true ? 'full' : 'usual';
   const all = benchmark.cells(mode);
   const cells = all.filter((cell) => options.only === undefined || cell.includes(options.only));
@@ -58,7 +69,7 @@ async function run(name: string, options: Options): Promise<void> {
   say(`${name}: ${benchmark.question}\n${machine}; Node ${process.version}; seed ${seed}; ${mode}\n`);
   const reports: CellReport[] = [];
   for (const cell of cells) {
-    const report = await runCell(name, cell, mode, seed);
+    const report = await runCell(name, cell, mode, options);
     reports.push(report);
     say([cell, tableOf(cell, report.results), ...report.notes].filter((line) => line !== '').join('\n'));
     say('');
@@ -94,6 +105,7 @@ await new Command('npm run bench --')
   .option('--full', 'the whole matrix, however long that takes')
   .option('--only <text>', 'only the cells with this in their name')
   .option('--seed <number>', 'another choice of keys and order', seedOf, 1)
+  .option('--size <bytes>', 'of the data, such as 4GiB: for large and shuffle', sizeOf)
   .option('--json [file]', 'writes the figures as JSON, to standard output without a file')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .action(run)

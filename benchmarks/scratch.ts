@@ -23,7 +23,15 @@ function removeAll(): void {
 
 /** A new folder with room for so many bytes. */
 export function scratchFolder(bytes: number): string {
-  const parent = freeBytes(SHARED_MEMORY) > bytes * 1.1 ? SHARED_MEMORY : tmpdir();
+  return folderIn(freeBytes(SHARED_MEMORY) > bytes * 1.1 ? SHARED_MEMORY : tmpdir());
+}
+
+/** A new folder where temporary files go: on disk, unless the machine keeps those in memory. */
+export function diskFolder(): string {
+  return folderIn(tmpdir());
+}
+
+function folderIn(parent: string): string {
   if (made.length === 0) {
     process.once('exit', removeAll);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));

@@ -57,6 +57,8 @@ describe('the benchmarks', () => {
     expect(nowhere.status).to.equal(2);
     expect(nowhere.stderr).to.include('strings');
     expect(bench('hit', '--seed', 'x').status).to.equal(2);
+    expect(bench('hit', '--smoke', '--size', '1MiB').stderr).to.include('hit takes no --size');
+    expect(bench('shuffle', '--smoke', '--size', 'much').status).to.equal(2);
     expect(bench().status).to.equal(2);
   });
 });

@@ -114,8 +114,8 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'reader',
     'a retired page in the table is no reason to look again',
-    '                this.metRetired = true;\n',
-    '                this.metRetired = false;\n',
+    '            if (state === STATE_RETIRED)\n                this.metRetired = true;\n',
+    '',
   ),
   of(
     'reader',
@@ -125,9 +125,21 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   of(
     'reader',
+    'an entry is not looked at again after the state',
+    '            if (!table.stillNames(local)) {\n',
+    '            if (false) {\n',
+  ),
+  of(
+    'repair',
+    'an entry is zeroed before its successor has one',
+    'const settled = isInPlace ? this.successorOf(shard, local) : -1;',
+    'const settled = isInPlace && this.isEntered(shard, local) ? local : -1;',
+  ),
+  of(
+    'reader',
     'drafts are answers',
-    'if (state !== STATE_SEALED)\n                continue;\n            const found = this.answer',
-    'if (state !== STATE_SEALED && state !== 2)\n                continue;\n            const found = this.answer',
+    '            if (state !== STATE_SEALED)\n                continue;\n            // ORDER supersede-1: entry once more',
+    '            if (state !== STATE_SEALED && state !== 2)\n                continue;\n            // ORDER supersede-1: entry once more',
   ),
   of('reader', 'a drop is not looked for', 'if (this.words.read(this.dropWord) !== this.drops)', 'if (false)'),
   of(
@@ -241,8 +253,8 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'repair',
     'wrong entries stay',
-    'if (entered.has(local) || !this.isEntered(shard, local) || tag !== slots.hashHigh(slot))',
-    'if (false)',
+    'const settled = isInPlace ? this.successorOf(shard, local) : -1;',
+    'const settled = isInPlace ? local : -1;',
   ),
   of(
     'repair',
