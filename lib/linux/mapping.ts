@@ -79,6 +79,15 @@ export class Mapping {
     });
   }
 
+  /** As sync, but of any range of bytes, and not before it is done does this return. */
+  syncNow(offset: number, byteLength: number): void {
+    const start = Math.floor(offset / OS_PAGE_BYTES) * OS_PAGE_BYTES;
+    const end = offset + byteLength;
+    assert(this.live && offset >= 0 && end <= this.byteLength, 'sync outside the mapping');
+    if (libc().msync(this.address + start, end - start, MS_SYNC) === 0) return;
+    throw new PoolError('NO_SPACE', `Writing the pool back to its file failed with ${lastErrorName()}.`);
+  }
+
   /** Touches every page of the mapping beforehand. A kernel older than 5.14 does not know how; then nothing happens. */
   populate(): void {
     libc().madvise(this.address, this.byteLength, this.writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);

@@ -44,9 +44,14 @@ export const FLAG_VERSIONED = 8;
 export const NO_EXTENT = -1;
 export const INLINE_KEY_BYTES = 40;
 export const KEY_BYTES_MAX = 1024;
+/** What the keys of the objects of checkpoints begin with, and no other key: ff 00 63 70. Never the start of a string. */
+export const RESERVED_KEY_WORD = 0x706300ff;
+/** The reserved word, and the id of manifest.ts. */
+export const INTERNAL_KEY_BYTES = 24;
 export const METADATA_BYTES_MAX = 65_535;
 export const NAME_BYTES_MAX = 48;
 export const SPACE_NAME_BYTES_MAX = 208;
+export const CHECKPOINT_NAME_BYTES_MAX = 192;
 
 export const CHUNK_FREE = 1;
 /** Its shard's objects share it. */
@@ -64,6 +69,9 @@ export const NODE_LEFT = 2;
 
 export const SPACE_UNUSED = 1;
 export const SPACE_USED = 2;
+
+export const CHECKPOINT_UNUSED = 1;
+export const CHECKPOINT_USED = 2;
 
 const FORMATTER = 'the formatter';
 const SHARD = 'holder of the shard lock';
@@ -266,6 +274,46 @@ export const ChunkUse = struct('ChunkUse', [
   },
 ]);
 
+const CHECKPOINT = 'holder of the checkpoint lock';
+
+/** A name of the checkpoint directory. The second line is what a commit writes: two places, and which of them counts. */
+export const CheckpointEntry = struct('CheckpointEntry', [
+  {
+    writer: CHECKPOINT,
+    fields: {
+      state: 'sync32',
+      nameLength: 'u32',
+      nameHash: 'u32',
+      /** 1 while the term's writer has neither committed nor given up. */
+      open: 'sync32',
+      term: 'u64',
+      /** Row + 1 of the node that took the name last. */
+      owner: 'u32',
+      ownerIncarnation: 'u32',
+      reserved1: ['u32', 8],
+    },
+  },
+  {
+    writer: CHECKPOINT,
+    fields: {
+      firstTerm: 'u64',
+      firstSequence: 'u64',
+      secondTerm: 'u64',
+      secondSequence: 'u64',
+      firstNonce: 'u32',
+      firstSerial: 'u32',
+      firstCheck: 'u32',
+      secondNonce: 'u32',
+      secondSerial: 'u32',
+      secondCheck: 'u32',
+      /** 1 or 2; 0 before the first commit. */
+      current: 'sync32',
+      reserved2: 'u32',
+    },
+  },
+  { writer: CHECKPOINT, fields: { name: ['u32', 48] } },
+]);
+
 const structs: readonly Struct[] = [
   Superblock,
   Control,
@@ -288,6 +336,7 @@ const structs: readonly Struct[] = [
   Space,
   ChunkEntry,
   ChunkUse,
+  CheckpointEntry,
 ];
 
 export const LAYOUT_FINGERPRINT = fingerprint(structs, {

@@ -15,6 +15,7 @@ function objectAt(
   const stateWord = slots.stateWord(slot);
   const state = stateWord & STATE_MASK;
   if (state !== STATE_SEALED && state !== STATE_DRAFT) return undefined;
+  if (slots.isInternal(slot)) return undefined;
   if (space !== undefined && slots.space(slot) !== space) return undefined;
   if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
   const expiry = slots.expiry(slot);
@@ -79,5 +80,6 @@ export function statsOf(parts: Parts): PoolStats {
     hits: totalOf(parts, 'nearHits') + totalOf(parts, 'tableHits'),
     misses: totalOf(parts, 'misses'),
     evictions: totalOf(parts, 'evictions'),
+    checkpoints: parts.checkpoints.committedEntries().length,
   };
 }

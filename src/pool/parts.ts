@@ -2,6 +2,7 @@
 import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';
 import type { Words } from '../../lib/words.js';
+import type { CheckpointDirectory } from './checkpointdirectory.js';
 import type { Chunks } from './chunks.js';
 import type { Extents } from './extents.js';
 import type { Geometry } from './geometry.js';
@@ -34,6 +35,7 @@ export interface Parts {
   readonly extents: Extents;
   readonly stripes: Stripes;
   readonly spaces: Spaces;
+  readonly checkpoints: CheckpointDirectory;
   readonly log: RetireLog;
   readonly policies: readonly Policy[];
   readonly scan: HazardScan;

@@ -79,7 +79,7 @@ export function fakeReport(change: Partial<PoolReport> = {}): PoolReport {
     problems: [],
     stats: {
       ...{ bytesData: 1 << 26, bytesUsed: 1 << 20, bytesFree: 63 << 20, bytesMetadata: 4096 },
-      ...{ objects: 7, drafts: 0, limbo: 0, pins: 2, hits: 3, misses: 1, evictions: 0 },
+      ...{ objects: 7, drafts: 0, limbo: 0, pins: 2, hits: 3, misses: 1, evictions: 0, checkpoints: 0 },
     },
     nodes: [fakeNode()],
     ...change,
