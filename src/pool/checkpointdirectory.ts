@@ -128,6 +128,12 @@ export class CheckpointDirectory {
     return readUnsigned64(this.words, this.wordOf(entry) + at.term);
   }
 
+  /** Of whoever took the name last; -1 when nobody has. */
+  termOf(name: Uint8Array): number {
+    const entry = this.find(name);
+    return entry < 0 ? -1 : this.term(entry);
+  }
+
   private isOpen(entry: number): boolean {
     return this.words.load(this.wordOf(entry) + at.open) === 1;
   }
@@ -184,8 +190,8 @@ export class CheckpointDirectory {
   }
 
   /**
-   * Takes the name for this node, whoever had it. `heldTerm`: the term under which this node had it last. Throws
-   * NODE_FENCED when another node took it from this one since; TOO_MANY_CHECKPOINTS, BUSY, POOL_CORRUPT.
+   * Takes the name for this node, whoever had it. `heldTerm`: the term under which this node had it last,
+   * or saw it since. Throws NODE_FENCED when another node has taken it since; TOO_MANY_CHECKPOINTS, BUSY, POOL_CORRUPT.
    */
   open(name: Uint8Array, heldTerm: number | undefined): Tenure {
     const outcome = this.guarded(() => {

@@ -38,7 +38,7 @@ export class Checkpoints implements WriterHost, ObjectSource {
   readonly session: NodeSession;
   readonly objects: CheckpointObjects;
   readonly directory: CheckpointDirectory;
-  /** The term under which this node had each name last. */
+  /** For each name that this node has had: the term under which it had it last, or saw it since. */
   private readonly held = new Map<string, number>();
   private readonly writers = new Set<PartWriter>();
   private undropped: ObjectId[] = [];
@@ -83,9 +83,11 @@ export class Checkpoints implements WriterHost, ObjectSource {
 
   restore(name: string): Checkpoint | undefined {
     this.session.check();
+    const bytes = encodeCheckpointName(name);
+    const term = this.directory.termOf(bytes);
     const found = restoreFrom(this, name);
-    // Who has looked at what another node committed may take the name over from there.
-    this.held.delete(name);
+    // Who has looked at what another node committed may take the name over from there, while it is the newest.
+    if (this.held.has(name)) this.held.set(name, term);
     return found;
   }
 

@@ -215,7 +215,7 @@ export interface Pool extends AsyncDisposable {
   evict(bytes: number): number;
   /**
    * Takes the name for this node, and begins its next checkpoint; a writer of the name elsewhere is fenced. Throws
-   * NODE_FENCED where another node has taken the name from this one, until this one has looked at it by `restore`;
+   * NODE_FENCED where another node has taken the name since this one had it, until this one has looked by `restore`;
    * TOO_MANY_CHECKPOINTS; KEY_INVALID for a name of no or over 192 bytes.
    */
   checkpoint(name: string): CheckpointWriter;
