@@ -3,8 +3,9 @@
  * Each belongs to one id for ever, so looking one up, or dropping it twice, can never meet another.
  */
 import { PoolError } from '../../lib/errors.js';
+import type { RegionName } from './geometry.js';
 import { KeySpace, RESERVED_PREFIX } from './keys.js';
-import { ChunkEntry, FLAG_RETAINED, INTERNAL_KEY_BYTES, NO_EXTENT, Slot, STATE_MASK, STATE_SEALED } from './layout.js';
+import { FLAG_RETAINED, INTERNAL_KEY_BYTES, NO_EXTENT, STATE_MASK, STATE_SEALED } from './layout.js';
 import { bytesOfId, ID_BYTES, idOfBytes, type ObjectId } from './manifest.js';
 import type { NearEntry } from './near.js';
 import type { NodeSession } from './node.js';
@@ -124,45 +125,28 @@ export class CheckpointObjects {
   }
 
   /**
-   * Has the objects reach the disk, with all that is not derived from them: bytes, slots, and who owns their chunks.
-   * Neighbouring ranges are synced as one.
+   * Has the objects reach the disk, with all that is not derived from them: their bytes, every slot, and who owns which
+   * chunk. Every slot, because an object that is long gone from memory may still be on the disk, in a slot that claims
+   * space which a part has now: a repair after a restart could believe either.
    */
   sync(places: readonly DraftPlace[]): void {
     if (!this.needsSync) return;
-    const { segment, slots, extents, geometry } = this.session.parts;
-    const { chunkEntries } = geometry.regions;
-    const pages = new Set<number>();
-    const include = (word: number, count: number) => {
-      for (let page = word >> PAGE_SHIFT; page <= (word + count - 1) >> PAGE_SHIFT; page++) pages.add(page);
-    };
+    const { segment, slots } = this.session.parts;
     for (const { slot, extent } of places) {
-      include(slots.wordOf(slot), Slot.words);
-      if (extent === NO_EXTENT) continue;
-      const bytes = slots.extentBytes(slot);
-      segment.syncExtentNow(extent, bytes);
-      const chunk = extents.chunkOf(extent);
-      include(chunkEntries.word + chunk * ChunkEntry.words, extents.runLengthOf(bytes) * ChunkEntry.words);
+      if (extent !== NO_EXTENT) segment.syncExtentNow(extent, slots.extentBytes(slot));
     }
-    const sorted = [...pages].sort((a, b) => a - b);
-    for (let i = 0; i < sorted.length; ) {
-      const first = sorted[i] as number;
-      let next = first;
-      while (i < sorted.length && sorted[i] === next) {
-        next++;
-        i++;
-      }
-      segment.syncWordsNow(first << PAGE_SHIFT, (next - first) << PAGE_SHIFT);
-    }
+    this.syncRegion('slots');
+    this.syncRegion('chunkEntries');
   }
 
   /** Has the checkpoint directory reach the disk. */
   syncDirectory(): void {
-    if (!this.needsSync) return;
+    if (this.needsSync) this.syncRegion('checkpoints');
+  }
+
+  private syncRegion(name: RegionName): void {
     const { segment, geometry } = this.session.parts;
-    const { word, stride, count } = geometry.regions.checkpoints;
+    const { word, stride, count } = geometry.regions[name];
     segment.syncWordsNow(word, stride * count);
   }
 }
-
-/** From words to pages of 4 KiB. */
-const PAGE_SHIFT = 10;
