@@ -2,7 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { connect, format, SharedCache } from '../../src/index.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { CheckpointWriter, ConnectOptions, CreateOptions, Draft, FormatOptions, Page } from '../../src/pool/types.js';
+import type {
+  CheckpointWriter,
+  ConnectOptions,
+  CreateOptions,
+  Draft,
+  FormatOptions,
+  Page,
+} from '../../src/pool/types.js';
 import { checkContent, contentOf, fillContent } from '../support/content.js';
 import { roundTrip } from './large.js';
 import { disturb, type LoopOptions, type RecordOptions, readAndCheck, record, supersede } from './loops.js';

@@ -56,84 +56,110 @@ function check(checkpoint: Checkpoint | undefined, commit: Commit | undefined): 
   expect(found).to.deep.equal(commit?.parts ?? new Map());
 }
 
-const begin = fc.tuple(who, name).map(([index, which]): Step => async (world) => {
-  const held = world.held.get(`${index} ${which}`);
-  const exists = world.committed.has(which) || world.current.has(which);
-  const isStale = exists && held !== undefined && held !== world.terms.get(which);
-  const code = await codeOf(() => {
-    const writer = (world.nodes[index] as AttachedPool).checkpoint(which);
-    const base = world.committed.get(which)?.parts ?? new Map();
-    const writing = { writer, who: index, name: which, base, parts: new Map() };
-    world.open.push(writing);
-    world.current.set(which, writing);
-    world.terms.set(which, (world.terms.get(which) ?? 0) + 1);
-    world.held.set(`${index} ${which}`, world.terms.get(which) as number);
-  });
-  expect(code).to.equal(isStale ? 'NODE_FENCED' : 'nothing thrown');
-});
+const begin = fc.tuple(who, name).map(
+  ([index, which]): Step =>
+    async (world) => {
+      const held = world.held.get(`${index} ${which}`);
+      const exists = world.committed.has(which) || world.current.has(which);
+      const isStale = exists && held !== undefined && held !== world.terms.get(which);
+      const code = await codeOf(() => {
+        const writer = (world.nodes[index] as AttachedPool).checkpoint(which);
+        const base = world.committed.get(which)?.parts ?? new Map();
+        const writing = { writer, who: index, name: which, base, parts: new Map() };
+        world.open.push(writing);
+        world.current.set(which, writing);
+        world.terms.set(which, (world.terms.get(which) ?? 0) + 1);
+        world.held.set(`${index} ${which}`, world.terms.get(which) as number);
+      });
+      expect(code).to.equal(isStale ? 'NODE_FENCED' : 'nothing thrown');
+    },
+);
 
-const write = fc.tuple(fc.nat(), part, size, fc.boolean()).map(([index, which, bytes, drafts]): Step => async (world) => {
-  const writing = world.open[index % Math.max(1, world.open.length)];
-  if (writing === undefined) return;
-  const generation = world.next++;
-  const content = contentOf(which, generation, bytes);
-  const code = await codeOf(() => {
-    if (drafts) writing.writer.create(which, bytes).bytes.set(content);
-    else writing.writer.put(which, content);
-  });
-  expect(code).to.equal(writing.parts.has(which) ? 'KEY_EXISTS' : 'nothing thrown');
-  if (!writing.parts.has(which)) writing.parts.set(which, generation);
-});
+const write = fc.tuple(fc.nat(), part, size, fc.boolean()).map(
+  ([index, which, bytes, drafts]): Step =>
+    async (world) => {
+      const writing = world.open[index % Math.max(1, world.open.length)];
+      if (writing === undefined) return;
+      const generation = world.next++;
+      const content = contentOf(which, generation, bytes);
+      const code = await codeOf(() => {
+        if (drafts) writing.writer.create(which, bytes).bytes.set(content);
+        else writing.writer.put(which, content);
+      });
+      expect(code).to.equal(writing.parts.has(which) ? 'KEY_EXISTS' : 'nothing thrown');
+      if (!writing.parts.has(which)) writing.parts.set(which, generation);
+    },
+);
 
-const reuse = fc.tuple(fc.nat(), part).map(([index, which]): Step => (world) => {
-  const writing = world.open[index % Math.max(1, world.open.length)];
-  if (writing === undefined || writing.parts.has(which)) return;
-  const generation = writing.base.get(which);
-  expect(writing.writer.reuse(which)).to.equal(generation !== undefined);
-  if (generation !== undefined) writing.parts.set(which, generation);
-});
+const reuse = fc.tuple(fc.nat(), part).map(
+  ([index, which]): Step =>
+    (world) => {
+      const writing = world.open[index % Math.max(1, world.open.length)];
+      if (writing === undefined || writing.parts.has(which)) return;
+      const generation = writing.base.get(which);
+      expect(writing.writer.reuse(which)).to.equal(generation !== undefined);
+      if (generation !== undefined) writing.parts.set(which, generation);
+    },
+);
 
-const end = fc.tuple(fc.nat(), fc.nat({ max: 3 })).map(([index, how]): Step => async (world) => {
-  const [writing] = world.open.splice(index % Math.max(1, world.open.length), 1);
-  if (writing === undefined) return;
-  const isCurrent = world.current.get(writing.name) === writing;
-  if (isCurrent) world.current.delete(writing.name);
-  if (how === 0) return writing.writer.abort();
-  const sequence = (world.committed.get(writing.name)?.sequence ?? 0) + 1;
-  const code = await codeOf(() => expect(writing.writer.commit().sequence).to.equal(sequence));
-  expect(code).to.equal(isCurrent ? 'nothing thrown' : 'NODE_FENCED');
-  if (isCurrent) world.committed.set(writing.name, { sequence, parts: writing.parts });
-});
+const end = fc.tuple(fc.nat(), fc.nat({ max: 3 })).map(
+  ([index, how]): Step =>
+    async (world) => {
+      const [writing] = world.open.splice(index % Math.max(1, world.open.length), 1);
+      if (writing === undefined) return;
+      const isCurrent = world.current.get(writing.name) === writing;
+      if (isCurrent) world.current.delete(writing.name);
+      if (how === 0) return writing.writer.abort();
+      const sequence = (world.committed.get(writing.name)?.sequence ?? 0) + 1;
+      const code = await codeOf(() => expect(writing.writer.commit().sequence).to.equal(sequence));
+      expect(code).to.equal(isCurrent ? 'nothing thrown' : 'NODE_FENCED');
+      if (isCurrent) world.committed.set(writing.name, { sequence, parts: writing.parts });
+    },
+);
 
-const restore = fc.tuple(fc.nat({ max: 2 }), name, fc.boolean()).map(([index, which, keeps]): Step => (world) => {
-  const checkpoint = (world.nodes[index] ?? world.reader).restore(which);
-  const commit = world.committed.get(which);
-  check(checkpoint, commit);
-  const exists = world.committed.has(which) || world.current.has(which);
-  const held = `${index} ${which}`;
-  if (world.held.has(held)) world.held.set(held, exists ? (world.terms.get(which) as number) : -1);
-  if (keeps && checkpoint !== undefined && commit !== undefined) world.restored.push({ checkpoint, commit });
-  else checkpoint?.release();
-});
+const restore = fc.tuple(fc.nat({ max: 2 }), name, fc.boolean()).map(
+  ([index, which, keeps]): Step =>
+    (world) => {
+      const checkpoint = (world.nodes[index] ?? world.reader).restore(which);
+      const commit = world.committed.get(which);
+      check(checkpoint, commit);
+      const exists = world.committed.has(which) || world.current.has(which);
+      const held = `${index} ${which}`;
+      if (world.held.has(held)) world.held.set(held, exists ? (world.terms.get(which) as number) : -1);
+      if (keeps && checkpoint !== undefined && commit !== undefined) world.restored.push({ checkpoint, commit });
+      else checkpoint?.release();
+    },
+);
 
-const letGo = fc.nat().map((index): Step => (world) => {
-  const [held] = world.restored.splice(index % Math.max(1, world.restored.length), 1);
-  if (held === undefined) return;
-  check(held.checkpoint, held.commit);
-  held.checkpoint.release();
-});
+const letGo = fc.nat().map(
+  (index): Step =>
+    (world) => {
+      const [held] = world.restored.splice(index % Math.max(1, world.restored.length), 1);
+      if (held === undefined) return;
+      check(held.checkpoint, held.commit);
+      held.checkpoint.release();
+    },
+);
 
-const forget = fc.tuple(who, name).map(([index, which]): Step => (world) => {
-  expect((world.nodes[index] as AttachedPool).forget(which)).to.equal(world.committed.has(which));
-  world.committed.delete(which);
-  world.current.delete(which);
-});
+const forget = fc.tuple(who, name).map(
+  ([index, which]): Step =>
+    (world) => {
+      expect((world.nodes[index] as AttachedPool).forget(which)).to.equal(world.committed.has(which));
+      world.committed.delete(which);
+      world.current.delete(which);
+    },
+);
 
-const look = fc.nat({ max: 2 }).map((index): Step => (world) => {
-  const found = (world.nodes[index] ?? world.reader).checkpoints().map((info) => [info.name, info.sequence, info.parts]);
-  const expected = [...world.committed].map(([which, { sequence, parts }]) => [which, sequence, parts.size]);
-  expect(found).to.have.deep.members(expected);
-});
+const look = fc.nat({ max: 2 }).map(
+  (index): Step =>
+    (world) => {
+      const found = (world.nodes[index] ?? world.reader)
+        .checkpoints()
+        .map((info) => [info.name, info.sequence, info.parts]);
+      const expected = [...world.committed].map(([which, { sequence, parts }]) => [which, sequence, parts.size]);
+      expect(found).to.have.deep.members(expected);
+    },
+);
 
 const collect = fc.constant<Step>((world) => {
   const { upkeep } = world.nodes[0] as unknown as { upkeep: { checkpoints: { collect(): number } } };

@@ -71,7 +71,7 @@ describe('checkpoints and a loss of power', () => {
       disk.observe();
       disk.onMoment();
     }
-    expect(disk.syncs).to.be.above(50);
+    expect(disk.syncs).to.be.above(20);
     return taken;
   }
 
