@@ -6,6 +6,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   put: () => import('./put.js'),
   large: () => import('./large.js'),
   peers: () => import('./peers.js'),
+  failover: () => import('./failover.js'),
 };
 
 export async function benchmarkOf(name: string): Promise<Benchmark | undefined> {
