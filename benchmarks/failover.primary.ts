@@ -41,7 +41,9 @@ class Primary {
 
   /** Aggregates panes `from` to `to` and commits the window that ends there. */
   step(from: number, to: number): Committed {
+    const begun = nowMs();
     const writer = this.pool.checkpoint(NAME);
+    const opening = nowMs() - begun;
     const drafts = new Map<number, Draft>();
     for (let pane = from; pane <= to; pane++) {
       const draft = inDrafts ? writer.create(panePart(pane), paneBytes(shape)) : undefined;
@@ -66,7 +68,7 @@ class Primary {
     }
     const position: Position = { firstPane, lastPane: to, atMs: nowMs() };
     const { sequence } = writer.commit(Buffer.from(JSON.stringify(position)));
-    return { node: this.pool.node.id, lastPane: to, sequence, pauseMs: nowMs() - started };
+    return { node: this.pool.node.id, lastPane: to, sequence, pauseMs: opening + nowMs() - started };
   }
 
   private save(pane: number, aggregates: Float64Array): void {

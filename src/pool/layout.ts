@@ -44,8 +44,11 @@ export const FLAG_VERSIONED = 8;
 export const NO_EXTENT = -1;
 export const INLINE_KEY_BYTES = 40;
 export const KEY_BYTES_MAX = 1024;
-/** What the keys of the objects of checkpoints begin with, and no other key: ff 00 63 70. Never the start of a string. */
-export const RESERVED_KEY_WORD = 0x706300ff;
+/**
+ * What the keys of the objects of checkpoints begin with, and no other key: fe 63 6b 70. Neither a string begins so, nor
+ * the key of a cache, which begins with UTF-8, nor that of a page, which begins with ff.
+ */
+export const RESERVED_KEY_WORD = 0x706b63fe;
 /** The reserved word, and the id of manifest.ts. */
 export const INTERNAL_KEY_BYTES = 24;
 export const METADATA_BYTES_MAX = 65_535;

@@ -154,7 +154,7 @@ describe('conformance: checkpoints', () => {
     expect([...primary.list()].map(({ key }) => key)).to.deep.equal(['mine']);
     expect(primary.get('mine')?.size).to.equal(10);
     expect(primary.stats()).to.include({ objects: 3, checkpoints: 1 });
-    const reserved = Uint8Array.of(0xff, 0x00, 0x63, 0x70, 1, 2, 3);
+    const reserved = Uint8Array.of(0xfe, 0x63, 0x6b, 0x70, 1, 2, 3);
     for (const call of [
       () => primary.get(reserved),
       () => primary.put(reserved, reserved),
@@ -163,6 +163,26 @@ describe('conformance: checkpoints', () => {
       expect(await codeOf(call)).to.equal('KEY_INVALID');
     const report = await inspect(primary.path);
     expect([report.ok, report.problems, report.stats.checkpoints]).to.deep.equal([true, [], 1]);
+  });
+
+  it('pages and cache entries of whatever name are none of its parts', async () => {
+    const [primary, standby] = await twoNodes();
+    const names = ['ckp', 'cp', 'ckp'.padEnd(13, 'x'), 'cp'.padEnd(13, 'x'), 'ckp'.padEnd(19, 'x')];
+    const all = names.flatMap((name) => [
+      new SharedCache(primary).pages(name, { pageSize: 64 }),
+      new SharedCache(primary, { namespace: name }).pages('p', { pageSize: 64 }),
+    ]);
+    for (const pages of all) pages.put(3, new Uint8Array(64).fill(7));
+    for (const name of names) primary.put(name, new Uint8Array(5), { retain: true });
+    // A take-over collects what nothing leads to.
+    primary.checkpoint('state').put('part', new Uint8Array(10));
+    standby.checkpoint('state').commit();
+    await settle(primary);
+    for (const pages of all) expect(pages.borrow(3)?.[63]).to.equal(7);
+    const listed = [...primary.list()];
+    expect(listed).to.have.length(all.length + names.length);
+    for (const { keyBytes } of listed) expect(primary.has(keyBytes)).to.equal(true);
+    expect(primary.stats().objects).to.equal(listed.length + 1);
   });
 
   it('a writer whose name another node took cannot commit, nor begin again before it has restored', async () => {
