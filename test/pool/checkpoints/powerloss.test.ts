@@ -45,7 +45,7 @@ describe('checkpoints and a loss of power', () => {
     const taken: Snapshot[] = [];
     let possible: number[] = [0];
     disk.onMoment = () => {
-      if (chance.below(12) === 0) taken.push({ image: disk.image(chance), possible });
+      if (chance.below(8) === 0) taken.push({ image: disk.image(chance), possible });
     };
     for (let round = 0; round < 14; round++) {
       const isForgotten = round === 9;
@@ -97,6 +97,6 @@ describe('checkpoints and a loss of power', () => {
         await pools.disconnect();
       }
     }
-    expect(Object.values(seen).every((count) => count > 5)).to.equal(true);
+    expect(Object.values(seen).every((count) => count > 0), JSON.stringify(seen)).to.equal(true);
   }).timeout(1_200_000);
 });
