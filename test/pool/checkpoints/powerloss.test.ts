@@ -97,6 +97,9 @@ describe('checkpoints and a loss of power', () => {
         await pools.disconnect();
       }
     }
-    expect(Object.values(seen).every((count) => count > 0), JSON.stringify(seen)).to.equal(true);
+    expect(
+      Object.values(seen).every((count) => count > 0),
+      JSON.stringify(seen),
+    ).to.equal(true);
   }).timeout(1_200_000);
 });
