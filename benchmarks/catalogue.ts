@@ -8,6 +8,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   wake: () => import('./wake.js'),
   shuffle: () => import('./shuffle.js'),
   peers: () => import('./peers.js'),
+  failover: () => import('./failover.js'),
 };
 
 export async function benchmarkOf(name: string): Promise<Benchmark | undefined> {

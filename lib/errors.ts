@@ -21,9 +21,13 @@ export const errorTable = {
   RELEASED: 'The page was released. Call get again for a new pin.',
   TOO_MANY_PINS: 'Release pages that are no longer needed, or use borrow or read, which pin nothing.',
   TOO_MANY_NODES: 'All node rows are taken by live nodes. Disconnect some, or format the pool with a larger maxNodes.',
+  TOO_MANY_CHECKPOINTS:
+    'The checkpoint directory is full. Forget names that are no longer needed, or use a larger pool.',
+  PART_NOT_FOUND: 'Checkpoint.parts() lists what the checkpoint has.',
   TOO_MANY_SPACES: 'The space table is full. Use fewer namespaces and page spaces.',
   DISCONNECTED: 'This pool handle was disconnected. Call connect again.',
-  NODE_FENCED: 'Other nodes took this node for dead and cleaned up after it. Connect again.',
+  NODE_FENCED:
+    'Other nodes took this node for dead: connect again. Or one took over the checkpoint it was writing: restore that first.',
   READ_ONLY: 'This node was connected with readOnly. Connect without it to write.',
   TIMEOUT: 'The time limit passed. Retry, or raise timeoutMs.',
   ABORTED: 'The operation was aborted by its signal.',

@@ -2,6 +2,9 @@
 export { PoolError, type PoolErrorCode } from '../lib/errors.js';
 export * from './cache/index.js';
 export {
+  type Checkpoint,
+  type CheckpointInfo,
+  type CheckpointWriter,
   type ConnectOptions,
   type CreateOptions,
   connect,

@@ -43,6 +43,7 @@ function statsFields({ stats, nodes }: PoolReport): [string, string][] {
       'objects',
       `${countText(stats.objects)} sealed, ${countText(stats.drafts)} drafts, ${countText(stats.limbo)} retired but held`,
     ],
+    ['checkpoints', countText(stats.checkpoints)],
     ['pins', countText(stats.pins)],
     ['data', `${bytesText(stats.bytesUsed)} used, ${bytesText(stats.bytesFree)} free of ${bytesText(stats.bytesData)}`],
     ['metadata', bytesText(stats.bytesMetadata)],

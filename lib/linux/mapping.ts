@@ -109,6 +109,15 @@ export class Mapping {
     });
   }
 
+  /** As sync, but of any range of bytes, and not before it is done does this return. */
+  syncNow(offset: number, byteLength: number): void {
+    const start = Math.floor(offset / OS_PAGE_BYTES) * OS_PAGE_BYTES;
+    const end = offset + byteLength;
+    assert(this.live && offset >= 0 && end <= this.byteLength, 'sync outside the mapping');
+    if (libc().msync(this.address + start, end - start, MS_SYNC) === 0) return;
+    throw new PoolError('NO_SPACE', `Writing the pool back to its file failed with ${lastErrorName()}.`);
+  }
+
   /**
    * Touches every page of the mapping beforehand, after making them huge where the kernel can: from 6.1 on, of a file in
    * memory, and for every process that maps it. Before 5.14 it cannot touch them either. Then nothing happens.

@@ -1,9 +1,11 @@
 /** Putting the parts of one node together over a mapped segment. */
 import type { Doorbells, Liveness, Machine } from '../../lib/machine.js';
 import { Bells } from './bells.js';
+import { CheckpointDirectory } from './checkpointdirectory.js';
 import { Chunks } from './chunks.js';
 import { EventLog } from './eventlog.js';
 import { Extents } from './extents.js';
+import { lockCount } from './geometry.js';
 import { HazardScan } from './hazards.js';
 import { Locks } from './locks.js';
 import { Nodes } from './nodes.js';
@@ -70,6 +72,7 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
     extents: new Extents(words, geometry, chunks),
     stripes: new Stripes(words, geometry),
     spaces,
+    checkpoints: new CheckpointDirectory(words, geometry, locks, nodes),
     log: new RetireLog(words, geometry),
     policies: makePolicies(words, geometry),
     scan: new HazardScan(words, geometry, nodes, machine),
@@ -102,7 +105,7 @@ function attachAs(nodes: Nodes, segment: Segment, machine: Machine, options: Att
   parts.bells.clearRow(nodes.self);
   const writer = new Writer(parts);
   repair = new Repair(parts, writer.reclaimer);
-  parts.locks.recoverOwn(segment.geometry.shards + 3);
+  parts.locks.recoverOwn(lockCount(segment.geometry));
   repair.undoDraftsOf(nodes.self);
   parts.chunks.unclaimRow(nodes.self);
   const reader = new Reader(parts, options.nearEntries, options.copies);

@@ -7,6 +7,7 @@
  * (Z2) a part that never stands still gives the note SHARD_BUSY at most, never a false alarm.
  */
 import { checkOfWords } from '../../lib/hash.js';
+import { CheckpointWalk } from './census/checkpoints.js';
 import { ExtentWalk } from './census/extentwalk.js';
 import { Findings } from './census/findings.js';
 import { type CensusContext, ShardWalk } from './census/shardwalk.js';
@@ -143,6 +144,12 @@ class Census {
         lock: shards + 1,
         print: () => this.printOf(['control', 'spaces']),
         walk: (findings) => walkSpaces(parts, findings),
+      },
+      {
+        name: 'checkpoint directory',
+        lock: shards + 3,
+        print: () => this.printOf(['checkpoints']),
+        walk: (findings) => new CheckpointWalk(parts, this.seed, findings).walk(),
       },
       {
         name: 'node rows',

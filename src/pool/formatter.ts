@@ -6,7 +6,18 @@
 import { LinuxMachine, OS_PAGE_BYTES, type PoolFile } from '../../lib/linux/index.js';
 import { formatEvents } from './eventlog.js';
 import { type Geometry, geometryOf } from './geometry.js';
-import { CHUNK_FREE, ChunkEntry, Control, Slot, SPACE_UNUSED, Space, STATE_FREE, Superblock } from './layout.js';
+import {
+  CHECKPOINT_UNUSED,
+  CHUNK_FREE,
+  CheckpointEntry,
+  ChunkEntry,
+  Control,
+  Slot,
+  SPACE_UNUSED,
+  Space,
+  STATE_FREE,
+  Superblock,
+} from './layout.js';
 import type { CheckedFormat } from './options.js';
 import { markWhole } from './restore.js';
 import { mapSegment, type Segment } from './segment.js';
@@ -29,6 +40,12 @@ export function fillRegions(segment: Segment, geometry: Geometry): void {
   for (const policy of makePolicies(words, geometry)) policy.reset();
   for (let space = 0; space < geometry.spaces; space++) {
     words.write(regions.spaces.word + space * Space.words + Space.word.state, SPACE_UNUSED);
+  }
+  for (let entry = 0; entry < geometry.checkpoints; entry++) {
+    words.write(
+      regions.checkpoints.word + entry * CheckpointEntry.words + CheckpointEntry.word.state,
+      CHECKPOINT_UNUSED,
+    );
   }
   for (let chunk = 0; chunk < geometry.chunks; chunk++) {
     words.write(regions.chunkEntries.word + chunk * ChunkEntry.words + ChunkEntry.word.kind, CHUNK_FREE);

@@ -14,6 +14,7 @@ import { LINE_BYTES } from '../../lib/struct.js';
 import {
   BUCKET_ENTRIES,
   Bucket,
+  CheckpointEntry,
   ChunkEntry,
   ChunkUse,
   Control,
@@ -82,6 +83,7 @@ const REGION_NAMES = [
   'nodeBells',
   'eventHeads',
   'eventRings',
+  'checkpoints',
 ] as const;
 
 export interface Geometry extends Plan {
@@ -105,6 +107,7 @@ export interface Geometry extends Plan {
   readonly dataOffset: number;
   readonly dataBytes: number;
   readonly spaces: number;
+  readonly checkpoints: number;
   readonly regions: Readonly<Record<RegionName, Region>>;
 }
 
@@ -114,6 +117,9 @@ export const GRANULE_BYTES_MIN = 64;
 const MIB = 1024 * 1024;
 const DATA_ALIGNMENT = 2 * MIB;
 const SPACES = 256;
+const CHECKPOINTS_MAX = 256;
+/** Bytes of the pool for each name that the checkpoint directory has room for. */
+const CHECKPOINT_SHARE = 64 * 1024;
 /** Hits a node may have between two evictions of a shard before the policy misses some: fewer shards, longer rings. */
 const TOUCHES_OF_NODE = 4096;
 const PINS_MIN = 65_536;
@@ -135,6 +141,11 @@ export function powerOfTwoAtLeast(value: number): number {
 
 export function alignUp(value: number, alignment: number): number {
   return Math.ceil(value / alignment) * alignment;
+}
+
+/** A lock for each shard, then those of the chunk table, the space table, the node rows and the checkpoint directory. */
+export function lockCount({ shards }: { readonly shards: number }): number {
+  return shards + 4;
 }
 
 function clamp(value: number, low: number, high: number): number {
@@ -176,7 +187,7 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
   const shape: Record<RegionName, readonly [stride: number, count: number]> = {
     superblock: [Superblock.words, 1],
     control: [Control.words, 1],
-    locks: [LockLine.words, shards + 3],
+    locks: [LockLine.words, lockCount(counts)],
     nodeRows: [NodeRow.words, maxNodes],
     nodeMarks: [NodeMark.words, maxNodes],
     nodeCleanings: [NodeCleaning.words, maxNodes],
@@ -202,6 +213,7 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     nodeBells: [NodeBell.words, maxNodes],
     eventHeads: [EventHead.words, shards],
     eventRings: [EventLine.words * counts.eventLines, shards],
+    checkpoints: [CheckpointEntry.words, counts.checkpoints],
   };
   let word = 0;
   const regions = {} as Record<RegionName, Region>;
@@ -244,6 +256,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     granuleBytes,
     chunksPerWindow: WINDOW_BYTES_MAX / chunkBytes,
     spaces: SPACES,
+    checkpoints: clamp(powerOfTwoAtMost(plan.size / CHECKPOINT_SHARE), 4, CHECKPOINTS_MAX),
   };
 }
 

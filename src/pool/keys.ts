@@ -4,7 +4,7 @@
  */
 import { PoolError } from '../../lib/errors.js';
 import { KeyHash } from '../../lib/hash.js';
-import { KEY_BYTES_MAX } from './layout.js';
+import { KEY_BYTES_MAX, RESERVED_KEY_WORD } from './layout.js';
 import type { NearIndex, NearMap } from './near.js';
 import type { ProbeKey } from './reader.js';
 import { type DraftFields, NO_FIELDS } from './slots.js';
@@ -12,6 +12,8 @@ import type { Key } from './types.js';
 
 const encoder = new TextEncoder();
 const PAGE_NUMBER_BYTES = 8;
+/** The bytes of the reserved word. */
+export const RESERVED_PREFIX = Uint8Array.from({ length: 4 }, (_, i) => RESERVED_KEY_WORD >>> (i * 8));
 
 export class KeySpace implements ProbeKey {
   readonly bytes = new Uint8Array(KEY_BYTES_MAX + 4);
@@ -56,6 +58,7 @@ export class KeySpace implements ProbeKey {
     }
     if (!(key instanceof Uint8Array)) throw invalid('is neither a string nor a Uint8Array');
     if (key.length === 0 || key.length > room) throw invalid(key.length === 0 ? 'is empty' : 'is too long');
+    if (this.prefixLength === 0 && startsWith(key, RESERVED_PREFIX)) throw invalid('begins as those of checkpoints do');
     this.bytes.set(key, this.prefixLength);
     return this.finish(key.length);
   }

@@ -18,7 +18,10 @@
  * | RETIRED | FREE    | Reclaimer.free        | a free slot whose extent is still marked: repair recounts     |
  */
 import { fingerprint, LINE_BYTES, record, render, type Struct, struct } from '../../lib/struct.js';
+import { CheckpointEntry, EventHead, EventLine, NodeBell } from './layoutofevents.js';
 import { GhostEntry, GhostRing, PolicyEntry, PolicyHead } from './policy/index.js';
+
+export * from './layoutofevents.js';
 
 export const MAGIC_LOW = 0x6c616573; // 'seal'
 export const MAGIC_HIGH = 0x6c6f6f70; // 'pool'
@@ -44,9 +47,17 @@ export const FLAG_VERSIONED = 8;
 export const NO_EXTENT = -1;
 export const INLINE_KEY_BYTES = 40;
 export const KEY_BYTES_MAX = 1024;
+/**
+ * What the keys of the objects of checkpoints begin with, and no other key: fe 63 6b 70. Neither a string begins so, nor
+ * the key of a cache, which begins with UTF-8, nor that of a page, which begins with ff.
+ */
+export const RESERVED_KEY_WORD = 0x706b63fe;
+/** The reserved word, and the id of manifest.ts. */
+export const INTERNAL_KEY_BYTES = 24;
 export const METADATA_BYTES_MAX = 65_535;
 export const NAME_BYTES_MAX = 48;
 export const SPACE_NAME_BYTES_MAX = 208;
+export const CHECKPOINT_NAME_BYTES_MAX = 192;
 
 export const CHUNK_FREE = 1;
 /** Its shard's objects share it. */
@@ -64,6 +75,9 @@ export const NODE_LEFT = 2;
 
 export const SPACE_UNUSED = 1;
 export const SPACE_USED = 2;
+
+export const CHECKPOINT_UNUSED = 1;
+export const CHECKPOINT_USED = 2;
 
 const FORMATTER = 'the formatter';
 const SHARD = 'holder of the shard lock';
@@ -276,63 +290,6 @@ export const ChunkUse = struct('ChunkUse', [
   },
 ]);
 
-/** What a node sleeps for, a bit per key tag modulo 256, and whether it wants its bell rung. */
-export const BELL_INTERESTS = 256;
-export const NodeBell = struct('NodeBell', [
-  {
-    writer: 'the node of the row; whoever rings clears armed and sets unheard',
-    fields: {
-      armed: 'sync32',
-      /** Which bell hangs there; 0 for none. */
-      bell: 'sync32',
-      unheard: 'sync32',
-      reserved1: 'u32',
-      interest: ['u32', BELL_INTERESTS / 32],
-      reserved2: ['u32', 4],
-    },
-  },
-]);
-
-/** The event log of one shard: positions count its lines, modulo 2^32. */
-export const EventHead = struct('EventHead', [
-  {
-    writer: SHARD,
-    fields: {
-      /** Slot + 1 of the page whose event is being made, or 0; what it will be; where it will stand. */
-      pending: 'sync32',
-      pendingKind: 'u32',
-      pendingGeneration: 'u32',
-      pendingEnd: 'u32',
-      /** After the last event. */
-      end: 'sync32',
-      last: 'sync32',
-      reserved1: ['u32', 10],
-    },
-  },
-]);
-
-export const EVENT_SEALED = 1;
-export const EVENT_DELETED = 2;
-export const EVENT_EVICTED = 3;
-
-/** A key that does not fit goes on in as many further lines as it needs, which hold nothing else. */
-export const EventLine = struct('EventLine', [
-  {
-    writer: SHARD,
-    fields: {
-      /** How many events the shard had before. */
-      number: 'sync32',
-      check: 'u32',
-      stamp: 'u32',
-      stampHalves: 'u32',
-      /** Kind * 65,536 + bytes of the key. */
-      kind: 'u32',
-      size: 'u32',
-      key: ['u32', 10],
-    },
-  },
-]);
-
 const structs: readonly Struct[] = [
   Superblock,
   Control,
@@ -358,6 +315,7 @@ const structs: readonly Struct[] = [
   NodeBell,
   EventHead,
   EventLine,
+  CheckpointEntry,
 ];
 
 export const LAYOUT_FINGERPRINT = fingerprint(structs, {

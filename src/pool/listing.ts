@@ -15,6 +15,7 @@ function objectAt(
   const stateWord = slots.stateWord(slot);
   const state = stateWord & STATE_MASK;
   if (state !== STATE_SEALED && state !== STATE_DRAFT) return undefined;
+  if (slots.isInternal(slot)) return undefined;
   if (space !== undefined && slots.space(slot) !== space) return undefined;
   if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
   const expiry = slots.expiry(slot);
@@ -87,5 +88,6 @@ export function statsOf(parts: Parts): PoolStats {
     evictions: totalOf(parts, 'evictions'),
     restores: parts.words.read(control + Control.word.restores) >>> 0,
     damaged: parts.words.read(control + Control.word.damaged) >>> 0,
+    checkpoints: parts.checkpoints.committedEntries().length,
   };
 }

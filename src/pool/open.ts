@@ -2,6 +2,7 @@
  * Opening: format, connect (attach, else format), destroy. Whoever formats, joins or destroys holds the file's
  * membership lock, so of racing openers exactly one formats, and nobody joins a pool that is going away.
  */
+
 import { PoolError } from '../../lib/errors.js';
 import {
   Deadline,
@@ -15,6 +16,7 @@ import {
 } from '../../lib/linux/index.js';
 import { type Attached, attach, partsFor } from './attach.js';
 import { checkPlan, formatFile } from './formatter.js';
+import { lockCount } from './geometry.js';
 import { NodeSession } from './node.js';
 import { Nodes } from './nodes.js';
 import { type CheckedConnect, type CheckedFormat, checkConnect, checkFormat } from './options.js';
@@ -258,7 +260,7 @@ async function restore(
   ).run();
   const attached = attachNode();
   try {
-    for (let lock = 0; lock < segment.geometry.shards + 3; lock++) {
+    for (let lock = 0; lock < lockCount(segment.geometry); lock++) {
       attached.parts.locks.recover(lock);
       await breathe();
     }

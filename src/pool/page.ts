@@ -74,6 +74,10 @@ export class PrivatePage implements Page {
   private check(): void {
     if (this.released) throw new PoolError('RELEASED', `The page ${describe(this.key)} was released.`);
   }
+  /** The same content, to be released on its own. */
+  again(): PrivatePage {
+    return new PrivatePage(this.key, this.content, this.extra, this.generation);
+  }
   get bytes(): Uint8Array {
     this.check();
     return this.content;
@@ -117,6 +121,10 @@ export class OpenDraft implements Draft {
 
   get bytes(): Uint8Array {
     return this.view;
+  }
+
+  get isOpen(): boolean {
+    return this.state === 'open';
   }
 
   seal(): void {

@@ -3,6 +3,7 @@ import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';
 import type { Words } from '../../lib/words.js';
 import type { Bells } from './bells.js';
+import type { CheckpointDirectory } from './checkpointdirectory.js';
 import type { Chunks } from './chunks.js';
 import type { EventLog } from './eventlog.js';
 import type { Extents } from './extents.js';
@@ -36,6 +37,7 @@ export interface Parts {
   readonly extents: Extents;
   readonly stripes: Stripes;
   readonly spaces: Spaces;
+  readonly checkpoints: CheckpointDirectory;
   readonly log: RetireLog;
   readonly policies: readonly Policy[];
   readonly scan: HazardScan;

@@ -1,5 +1,6 @@
 /** The pool as its users see it: the object API of one node. */
 import { PoolError } from '../../lib/errors.js';
+import { Checkpoints } from './checkpoints.js';
 import { bytesOfKey, type KeySpace } from './keys.js';
 import { FLAG_RETAINED } from './layout.js';
 import { listObjects, statsOf } from './listing.js';
@@ -9,6 +10,9 @@ import { OpenDraft, PinnedPage } from './page.js';
 import type { DraftFields } from './slots.js';
 import { OpenSubscription } from './subscription.js';
 import type {
+  Checkpoint,
+  CheckpointInfo,
+  CheckpointWriter,
   CreateOptions,
   Draft,
   Key,
@@ -35,13 +39,15 @@ export class AttachedPool implements Pool {
   readonly session: NodeSession;
   private readonly upkeep: Upkeep;
   private readonly keys: KeySpace;
+  private readonly named: Checkpoints;
 
   constructor(session: NodeSession, info: PoolInfo) {
     this.path = session.path;
     this.info = info;
     this.session = session;
     this.keys = session.createKeySpace(NO_PREFIX, 0);
-    this.upkeep = new Upkeep(session);
+    this.named = new Checkpoints(session);
+    this.upkeep = new Upkeep(session, this.named);
     this.upkeep.start();
   }
 
@@ -155,6 +161,22 @@ export class AttachedPool implements Pool {
     return this.session.writer.evict(bytes);
   }
 
+  checkpoint(name: string): CheckpointWriter {
+    return this.named.open(name);
+  }
+
+  restore(name: string): Checkpoint | undefined {
+    return this.named.restore(name);
+  }
+
+  checkpoints(): CheckpointInfo[] {
+    return this.named.list();
+  }
+
+  forget(name: string): boolean {
+    return this.named.forget(name);
+  }
+
   async sync(): Promise<void> {
     this.session.check();
     const { segment } = this.session.parts;
@@ -174,6 +196,7 @@ export class AttachedPool implements Pool {
 
   async disconnect(): Promise<void> {
     this.upkeep.stop();
+    this.named.close();
     this.session.close();
   }
 

@@ -9,18 +9,24 @@ import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
 import { Words } from '../../lib/words.js';
 import { partsFor } from './attach.js';
-import { bytesOfKey, KeySpace } from './keys.js';
+import type { CheckpointDirectory } from './checkpointdirectory.js';
+import { bytesOfKey, KeySpace, RESERVED_PREFIX } from './keys.js';
 import { NO_EXTENT, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
 import { listObjects, statsOf } from './listing.js';
+import { bytesOfId, type ObjectId } from './manifest.js';
 import { NearIndex } from './near.js';
 import type { Nodes } from './nodes.js';
 import { checkSubscribe, checkWait } from './options.js';
 import { PrivatePage } from './page.js';
 import type { Parts } from './parts.js';
 import { isWhole } from './restore.js';
+import { type Held, listCheckpoints, type ObjectSource, restoreFrom } from './restoring.js';
 import type { Segment } from './segment.js';
 import { OpenSubscription } from './subscription.js';
 import type {
+  Checkpoint,
+  CheckpointInfo,
+  CheckpointWriter,
   Draft,
   Key,
   NodeInfo,
@@ -39,14 +45,16 @@ const TRIES_MAX = 64;
 const NOTHING = new Uint8Array(0);
 const PAUSE_MS = 2;
 
-export class ReadOnlyPool implements Pool {
+export class ReadOnlyPool implements Pool, ObjectSource {
   readonly path: string;
   readonly info: PoolInfo;
   private readonly segment: Segment;
   private readonly nodeRows: Nodes;
   private readonly machine: Machine;
   private readonly parts: Parts;
+  readonly directory: CheckpointDirectory;
   private readonly keys: KeySpace;
+  private readonly internalKeys: KeySpace;
   private readonly fence = new Words(new ArrayBuffer(64));
   private readonly waits: Waits;
   private readonly name: string;
@@ -74,6 +82,8 @@ export class ReadOnlyPool implements Pool {
     this.waits = new Waits(this.parts);
     const near = new NearIndex(0, options.segment.geometry.slotsPerShard);
     this.keys = new KeySpace({ seed: options.seed, prefix: NOTHING, near, space: 0 });
+    this.internalKeys = new KeySpace({ seed: options.seed, prefix: RESERVED_PREFIX, near, space: 0 });
+    this.directory = this.parts.checkpoints;
   }
 
   private check(): void {
@@ -96,15 +106,19 @@ export class ReadOnlyPool implements Pool {
     };
   }
 
-  get(key: Key): Page | undefined {
+  get(key: Key): PrivatePage | undefined {
     this.check();
+    return this.find(this.keys.encode(key), key);
+  }
+
+  /** The page of the key encoded last, under the name its holder knows it by. */
+  private find(keys: KeySpace, name: Key): PrivatePage | undefined {
     const { shards } = this.parts;
-    const probe = this.keys.encode(key);
-    const shard = shards.ofHash(probe.hashLow);
+    const shard = shards.ofHash(keys.hashLow);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const published = shards.publishSequence(shard);
       const retired = shards.retireSequence(shard);
-      const page = this.copyOf(key, shard);
+      const page = this.copyOf(keys, name, shard);
       if (page !== undefined && page !== 'changing') return page;
       const still = shards.publishSequence(shard) === published && shards.retireSequence(shard) === retired;
       if (page === undefined && still) return undefined;
@@ -113,9 +127,8 @@ export class ReadOnlyPool implements Pool {
   }
 
   /** A copy of the page, undefined for none, 'changing' when a writer was at work on it. */
-  private copyOf(key: Key, shard: number): Page | undefined | 'changing' {
+  private copyOf(keys: KeySpace, name: Key, shard: number): PrivatePage | undefined | 'changing' {
     const { table, slots, spaces, geometry } = this.parts;
-    const { keys } = this;
     let changing = false;
     table.begin(shard, keys.hashLow, keys.hashHigh);
     for (let local = table.next(); local >= 0; local = table.next()) {
@@ -132,7 +145,7 @@ export class ReadOnlyPool implements Pool {
       if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
       // A read-only node restores nothing: until somebody has, each page is looked at by itself.
       if (!this.isRestored && !slots.isWhole(slot)) return slots.stateWord(slot) === before ? undefined : 'changing';
-      const page = this.copyIfInside(key, slot);
+      const page = this.copyIfInside(name, slot);
       this.fence.add(0, 1);
       return slots.stateWord(slot) === before && page !== undefined ? page : 'changing';
     }
@@ -140,7 +153,7 @@ export class ReadOnlyPool implements Pool {
   }
 
   /** Undefined when its fields do not fit together: they are being changed. */
-  private copyIfInside(key: Key, slot: number): Page | undefined {
+  private copyIfInside(key: Key, slot: number): PrivatePage | undefined {
     const { slots } = this.parts;
     const extent = slots.extent(slot);
     const size = slots.size(slot);
@@ -155,6 +168,26 @@ export class ReadOnlyPool implements Pool {
 
   getMany(keys: readonly Key[]): (Page | undefined)[] {
     return keys.map((key) => this.get(key));
+  }
+
+  hold(id: ObjectId, name: string): Held | undefined {
+    const page = this.find(this.internalKeys.encode(bytesOfId(id)), name);
+    return page === undefined ? undefined : { page, again: () => page.again() };
+  }
+
+  isBlocked(id: ObjectId): boolean {
+    const { shards, locks } = this.parts;
+    return locks.ownerOf(shards.ofHash(this.internalKeys.encode(bytesOfId(id)).hashLow)) >= 0;
+  }
+
+  restore(name: string): Checkpoint | undefined {
+    this.check();
+    return restoreFrom(this, name);
+  }
+
+  checkpoints(): CheckpointInfo[] {
+    this.check();
+    return listCheckpoints(this);
   }
 
   async waitForMany(keys: readonly Key[], options?: WaitOptions): Promise<Page[]> {
@@ -224,6 +257,12 @@ export class ReadOnlyPool implements Pool {
   }
   create(): Draft {
     return this.refuse('create');
+  }
+  checkpoint(): CheckpointWriter {
+    return this.refuse('checkpoint');
+  }
+  forget(): boolean {
+    return this.refuse('forget');
   }
   put(): boolean {
     return this.refuse('put');

@@ -16,6 +16,7 @@
  * Each step may be cut off anywhere and is done again from the start: the lock stays dirty until all of them are through.
  */
 import { PoolError } from '../../lib/errors.js';
+import { lockCount } from './geometry.js';
 import {
   EVENT_EVICTED,
   FLAG_DETACHED,
@@ -50,6 +51,7 @@ export class Repair {
     if (lock < shards) this.repairShard(lock);
     else if (lock === shards) this.parts.chunks.repair();
     else if (lock === shards + 1) this.parts.spaces.repair();
+    else if (lock === shards + 3) this.parts.checkpoints.repair();
   }
 
   private repairShard(shard: number): void {
@@ -222,8 +224,7 @@ export class Repair {
     const incarnation = nodes.incarnationOf(row);
     // Since it was found dead, somebody may have cleaned it and a new node may have joined: that one is not ours to clean.
     if (!nodes.isTaken(row) || !nodes.isDead(row, true)) return;
-    const lockCount = geometry.shards + 3;
-    for (let lock = 0; lock < lockCount; lock++) if (locks.ownerOf(lock) === row) locks.recover(lock);
+    for (let lock = 0; lock < lockCount(geometry); lock++) if (locks.ownerOf(lock) === row) locks.recover(lock);
     this.undoDraftsOf(row, incarnation);
     chunks.unclaimRow(row);
     const nodeLock = geometry.shards + 2;

@@ -21,8 +21,10 @@
  * last of all (`markWhole`): a crash at any moment before that, of the process or of the machine, and the next opener
  * starts over.
  */
+
 import type { Machine } from '../../lib/machine.js';
 import { resetEvents } from './eventlog.js';
+import { lockCount } from './geometry.js';
 import {
   CHUNK_FREE,
   CHUNK_RUN,
@@ -95,7 +97,7 @@ export class Restore {
   /** Leaves a pool in which every lock is to be repaired. Takes as long as reading all pages does. */
   async run(): Promise<void> {
     const { geometry, locks, spaces, words } = this.parts;
-    for (let lock = 0; lock < geometry.shards + 3; lock++) locks.leaveDirty(lock);
+    for (let lock = 0; lock < lockCount(geometry); lock++) locks.leaveDirty(lock);
     this.emptyRows();
     resetEvents(words, geometry);
     spaces.forgetBroken();

@@ -140,6 +140,18 @@ export class Segment {
     await this.metadata.sync(0, this.metadata.byteLength);
   }
 
+  /** Has words of the metadata reach the file before it returns. */
+  syncWordsNow(word: number, count: number): void {
+    this.metadata.syncNow(word * 4, count * 4);
+  }
+
+  /** Has an extent's bytes reach the file before it returns. The extent has been checked. */
+  syncExtentNow(extent: number, byteLength: number): void {
+    const start = extent * this.geometry.granuleBytes;
+    const window = Math.floor(start / this.windowBytes);
+    (this.drafts[window] as Mapping).syncNow(start - window * this.windowBytes, byteLength);
+  }
+
   prefault(): void {
     for (const mapping of [this.metadata, ...this.sealed]) mapping.populate();
   }

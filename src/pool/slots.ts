@@ -21,9 +21,11 @@ import type { Geometry } from './geometry.js';
 import {
   GENERATION_STEP,
   INLINE_KEY_BYTES,
+  INTERNAL_KEY_BYTES,
   KEY_BYTES_MAX,
   METADATA_BYTES_MAX,
   NO_EXTENT,
+  RESERVED_KEY_WORD,
   Slot,
   STATE_BITS,
   STATE_DRAFT,
@@ -291,6 +293,13 @@ export class Slots {
       target.write(at, target.read(at) | ((bytes[i] as number) << ((i & 3) * 8)));
     }
     return bytes.length;
+  }
+
+  /** Whether the object belongs to a checkpoint: its key begins as no key of a caller's may. */
+  isInternal(slot: number): boolean {
+    return (
+      this.keyLength(slot) === INTERNAL_KEY_BYTES && this.words.read(this.wordOf(slot) + KEY) === RESERVED_KEY_WORD
+    );
   }
 
   /** Bytes the object takes in its extent. */

@@ -120,6 +120,7 @@ export interface PoolStats {
   bytesUsed: number;
   bytesFree: number;
   bytesMetadata: number;
+  /** Sealed objects. What checkpoints consist of counts too, though no list shows it: the parts, and one object each. */
   objects: number;
   drafts: number;
   /** Objects retired but still held by a pin or a borrow, or not yet scanned for. */
@@ -132,6 +133,8 @@ export interface PoolStats {
   restores: number;
   /** Slots dropped by those, because their page was not whole. */
   damaged: number;
+  /** Names that lead to a checkpoint. */
+  checkpoints: number;
 }
 
 export interface PoolProblem {
@@ -148,6 +151,51 @@ export interface PoolReport {
   problems: PoolProblem[];
   stats: PoolStats;
   nodes: NodeInfo[];
+}
+
+/**
+ * A checkpoint in the making: nobody sees anything of it before its commit. Part names are 1 to 1,024 bytes of UTF-8, each
+ * once to a checkpoint: KEY_EXISTS. Calls after commit throw ALREADY_SEALED, after abort NOT_OWNER.
+ */
+export interface CheckpointWriter extends Disposable {
+  /** To be filled in place. Sealed by commit at the latest. Throws KEY_EXISTS, POOL_FULL, OBJECT_TOO_LARGE. */
+  create(part: string, size: number): Draft;
+  put(part: string, bytes: Uint8Array): void;
+  /** Carries a part of the last commit over, without copying it; false when there is none of this name. */
+  reuse(part: string): boolean;
+  /**
+   * All or nothing, at whatever moment this node dies; replaces the last one. In a pool on a disk it has reached the disk
+   * when this returns, so it may take as long as that. Throws NODE_FENCED when another node has taken the name over.
+   */
+  commit(metadata?: Uint8Array): CheckpointInfo;
+  /** Idempotent; dispose is abort unless committed. */
+  abort(): void;
+}
+
+/** A committed checkpoint, whole and unchanging until it is released, whatever is committed or forgotten meanwhile. */
+export interface Checkpoint extends Disposable {
+  readonly name: string;
+  /** 1 for the first commit of the name. */
+  readonly sequence: number;
+  readonly committedAt: Date;
+  readonly metadata: Uint8Array;
+  /** In the order in which the writer added them. */
+  parts(): string[];
+  /** Pinned on its own: good beyond the release of the checkpoint. Throws PART_NOT_FOUND, RELEASED. */
+  get(part: string): Page;
+  /** Idempotent. */
+  release(): void;
+}
+
+export interface CheckpointInfo {
+  name: string;
+  sequence: number;
+  committedAt: Date;
+  parts: number;
+  /** Of all parts. */
+  bytes: number;
+  /** The node that took the name last. */
+  owner: number;
 }
 
 export interface WaitOptions {
@@ -207,6 +255,17 @@ export interface Pool extends AsyncDisposable {
    * it is retired meanwhile. What is retired after it may be back then; see stats().restores. Elsewhere it does nothing.
    */
   sync(): Promise<void>;
+  /**
+   * Takes the name for this node, and begins its next checkpoint; a writer of the name elsewhere is fenced. Throws
+   * NODE_FENCED where another node has taken the name since this one had it, until this one has looked by `restore`;
+   * TOO_MANY_CHECKPOINTS; KEY_INVALID for a name of no or over 192 bytes.
+   */
+  checkpoint(name: string): CheckpointWriter;
+  /** The last checkpoint committed under the name, pinned until release. */
+  restore(name: string): Checkpoint | undefined;
+  checkpoints(): CheckpointInfo[];
+  /** The name leads to nothing; its writer, if any, is fenced. What readers have restored stays until they let go. */
+  forget(name: string): boolean;
   stats(): PoolStats;
   nodes(): NodeInfo[];
   disconnect(): Promise<void>;

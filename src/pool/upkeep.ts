@@ -1,10 +1,13 @@
 /**
  * Upkeep: what some node has to do even when nobody asks. Once a second each node looks for dead rows and cleans up
  * after them, takes over locks that a dead owner or an error left, retires what has expired or was dropped, and drains
- * limbo. Every node does it: there is no daemon.
+ * limbo. Whoever cleaned up after a dead node also drops what it left of checkpoints. Every node does it: there is no
+ * daemon.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Ticker } from '../../lib/machine.js';
+import type { Checkpoints } from './checkpoints.js';
+import { lockCount } from './geometry.js';
 import type { NodeSession } from './node.js';
 
 const INTERVAL_MS = 1000;
@@ -13,18 +16,22 @@ const SLOTS_PER_TICK = 65_536;
 
 export class Upkeep {
   private readonly session: NodeSession;
+  private readonly checkpoints: Checkpoints;
   private ticker: Ticker | undefined;
   private nextShard = 0;
   /** The last error met, for stats and tests; upkeep itself never throws. */
   lastError: PoolError | undefined;
 
-  constructor(session: NodeSession) {
+  constructor(session: NodeSession, checkpoints: Checkpoints) {
     this.session = session;
+    this.checkpoints = checkpoints;
   }
 
   /** Cleans up after the dead at once, and from time to time from now on. */
   start(): void {
     this.attempt(() => this.cleanDead(true));
+    // A dead node whose row this one took over is in no list of the dead.
+    this.attempt(() => this.checkpoints.collect());
     this.ticker = this.session.machine.every(INTERVAL_MS, () => this.tick());
   }
 
@@ -34,8 +41,10 @@ export class Upkeep {
 
   tick(): void {
     if (!this.session.isOpen) return;
-    this.cleanDead(true);
+    const dead = this.cleanDead(true);
     this.recoverLocks();
+    if (dead > 0) this.attempt(() => this.checkpoints.collect());
+    this.attempt(() => this.checkpoints.retry());
     this.attempt(() => this.takeBack());
     this.attempt(() => this.sweep());
     this.attempt(() => this.session.waits.upkeep());
@@ -73,7 +82,7 @@ export class Upkeep {
 
   private recoverLocks(): void {
     const { locks, geometry } = this.session.parts;
-    for (let lock = 0; lock < geometry.shards + 3; lock++)
+    for (let lock = 0; lock < lockCount(geometry); lock++)
       if (locks.isDirty(lock)) this.attempt(() => locks.recover(lock));
   }
 

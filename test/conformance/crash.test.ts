@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { connect } from '../../src/index.js';
+import { lockCount } from '../../src/pool/geometry.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { Page } from '../../src/pool/types.js';
 import { type NodeProcess, useProcesses } from '../process/child.js';
@@ -15,7 +16,7 @@ async function expectSound(pool: AttachedPool, nodes: number): Promise<void> {
   await eventually(() => {
     expect(pool.nodes()).to.have.length(nodes);
     expect(pool.stats().drafts).to.equal(0);
-    for (let lock = 0; lock < geometry.shards + 3; lock++) expect(locks.ownerOf(lock)).to.equal(-1);
+    for (let lock = 0; lock < lockCount(geometry); lock++) expect(locks.ownerOf(lock)).to.equal(-1);
   });
   for (const { key, keyBytes, size } of [...pool.list()]) {
     using page = pool.get(keyBytes);
@@ -86,7 +87,7 @@ describe('conformance: deaths', () => {
     pool.put('k', contentOf('k', 1, 500));
     for (let round = 0; round < 3; round++) {
       const [dying, other] = await processes.connect(pool.path, 2);
-      const locks = pool.session.parts.geometry.shards + 3;
+      const locks = lockCount(pool.session.parts.geometry);
       for (let lock = 0; lock < locks; lock++) await dying?.call('acquire', lock);
       if (round === 1) dying?.signal('SIGSTOP');
       await dying?.kill();

@@ -1,8 +1,10 @@
 /** Deaths at exact stores of real processes, and who repairs what they leave, how often, and unasked. */
+
 import { spawnSync } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { inspect } from '../../src/index.js';
+import { lockCount } from '../../src/pool/geometry.js';
 import { LockLine, NodeRow } from '../../src/pool/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { useProcesses } from '../process/child.js';
@@ -38,7 +40,7 @@ describe('conformance: who repairs', () => {
   it('of many survivors that meet the locks of a dead node at once, one repairs each', async () => {
     const pool = await pools.create({ ...SMALL, size: 16 * MIB });
     const { locks, geometry, words, shards } = pool.session.parts;
-    const count = geometry.shards + 3;
+    const count = lockCount(geometry);
     expect(geometry.shards).to.be.at.least(4);
     fill(pool, 60);
     const [dying, ...others] = await processes.connect(pool.path, 5);

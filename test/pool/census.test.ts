@@ -37,6 +37,9 @@ describe('the census', () => {
     pool.create('draft', 300);
     pool.get('key-19');
     pool.delete('key-19');
+    const writer = pool.checkpoint('one');
+    writer.put('part', new Uint8Array(100));
+    writer.commit();
     return pool;
   }
 

@@ -1,10 +1,19 @@
 /** The program of a node under test: a process that does what it is told over IPC. */
+
 import { readFileSync } from 'node:fs';
 import { Words } from '../../lib/words.js';
 import { connect, format, SharedCache } from '../../src/index.js';
+import { lockCount } from '../../src/pool/geometry.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { ConnectOptions, CreateOptions, Draft, FormatOptions, Page } from '../../src/pool/types.js';
-import { checkContent, fillContent } from '../support/content.js';
+import type {
+  CheckpointWriter,
+  ConnectOptions,
+  CreateOptions,
+  Draft,
+  FormatOptions,
+  Page,
+} from '../../src/pool/types.js';
+import { checkContent, contentOf, fillContent } from '../support/content.js';
 import { churn, endWhenIdle, subscribe, told, toldAndMissed } from './events.js';
 import { roundTrip } from './large.js';
 import { disturb, type LoopOptions, type RecordOptions, readAndCheck, record, supersede } from './loops.js';
@@ -141,7 +150,7 @@ const machinery = {
   recoverAll(): number {
     const { locks, geometry } = pool.session.parts;
     let count = 0;
-    for (let lock = 0; lock < geometry.shards + 3; lock++) if (locks.recover(lock)) count++;
+    for (let lock = 0; lock < lockCount(geometry); lock++) if (locks.recover(lock)) count++;
     return count;
   },
   acquire: (lock: number) => pool.session.parts.locks.acquire(lock),
@@ -175,7 +184,30 @@ const events = {
   endWhenIdle: (isKept: boolean) => endWhenIdle(pool, isKept),
 };
 
-const commands = { ...membership, ...objects, ...pages, ...machinery, ...events };
+const checkpoints = {
+  /** Begins one, with a sealed part and a draft, and leaves it so. */
+  beginCheckpoint(name: string): void {
+    const writer = pool.checkpoint(name);
+    writer.put('part', new Uint8Array(1000));
+    writer.create('draft', 1000);
+  },
+  /** Commits until it fails. */
+  async commitForEver(name: string, seed: number): Promise<never> {
+    for (let round = 0; ; round++) {
+      const writer = pool.checkpoint(name);
+      for (let i = 0; i < 4; i++) if (!writer.reuse(`${i}`) || (round + seed) % 4 === i) putPart(writer, `${i}`, round);
+      writer.commit();
+      if (round % 4 === 0) await new Promise(setImmediate);
+    }
+  },
+};
+
+function putPart(writer: CheckpointWriter, part: string, round: number): void {
+  const name = `${part}-${round}`;
+  writer.put(name, contentOf(name, round, 2000));
+}
+
+const commands = { ...checkpoints, ...membership, ...objects, ...pages, ...machinery, ...events };
 export type Commands = typeof commands;
 
 interface Request {

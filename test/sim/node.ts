@@ -2,6 +2,7 @@
 import { SharedCache } from '../../src/cache/index.js';
 import type { PageSpace } from '../../src/cache/types.js';
 import { attach } from '../../src/pool/attach.js';
+import { Checkpoints } from '../../src/pool/checkpoints.js';
 import { NodeSession } from '../../src/pool/node.js';
 import { AttachedPool } from '../../src/pool/pool.js';
 import type { PoolInfo } from '../../src/pool/types.js';
@@ -50,7 +51,7 @@ export function attachSimulated(world: World, options: NodeOptions): SimulatedNo
   liveness.isBlind = true;
   const pool = new AttachedPool(session, { path: 'simulated' } as PoolInfo);
   liveness.isBlind = false;
-  const upkeep = new Upkeep(session);
+  const upkeep = new Upkeep(session, new Checkpoints(session));
   upkeep.cleanDead(true);
   return new PoolAndCache({ machine, segment, session, pool, upkeep });
 }

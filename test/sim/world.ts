@@ -57,6 +57,7 @@ function geometryOf(shape: Shape): Geometry {
     chunksPerWindow: shape.chunks,
     spaces: 4,
     eventLines: 16,
+    checkpoints: 2,
   };
   const laid = layOut(counts, 64);
   return { ...laid, size: laid.dataOffset + laid.dataBytes };
@@ -70,6 +71,7 @@ function rangeOf(memory: SharedArrayBuffer, offset: number, byteLength: number):
     address: offset,
     viewAlone: (_, length) => new ArrayBuffer(length),
     sync: async () => {},
+    syncNow: () => {},
     populate: () => {},
     populateInBackground: async () => {},
     unmap: () => {},

@@ -1,5 +1,7 @@
 /** What is asked of the pool when every node of a storm is dead: before anybody repairs, after it, and when all is deleted. */
+
 import { connect, inspect } from '../../src/index.js';
+import { lockCount } from '../../src/pool/geometry.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { random } from '../support/content.js';
 import { settle } from '../support/pools.js';
@@ -67,7 +69,7 @@ async function empty(pool: AttachedPool): Promise<void> {
   const { objects, drafts, limbo, bytesUsed, pins } = pool.stats();
   const left = { objects, drafts, limbo, bytesUsed, pins, chunks: geometry.chunks - chunks.freeCount() };
   if (Object.values(left).some((count) => count !== 0)) throw new Error(`not all came back: ${JSON.stringify(left)}`);
-  for (let lock = 0; lock < geometry.shards + 3; lock++) {
+  for (let lock = 0; lock < lockCount(geometry); lock++) {
     if (locks.ownerOf(lock) >= 0 || locks.isDirty(lock)) throw new Error(`lock ${lock} was left`);
   }
 }

@@ -3,9 +3,11 @@
  * lock, some die by their own hand at an exact store, some are workers that are terminated. From time to time all are
  * dead at once, and the pool is looked at before and after somebody repairs it.
  */
+
 import { rmSync } from 'node:fs';
 import { format } from '../../src/index.js';
 import { partsFor } from '../../src/pool/attach.js';
+import { lockCount } from '../../src/pool/geometry.js';
 import { openForReading, viewOnly } from '../../src/pool/open.js';
 import { readIdentity } from '../../src/pool/superblock.js';
 import { random } from '../support/content.js';
@@ -76,7 +78,7 @@ export class Storm {
     const { segment, nodes, machine } = viewOnly(file, readIdentity(file));
     const { locks, geometry } = partsFor(segment, machine, nodes, () => {});
     this.holdsLock = (row) => {
-      for (let lock = 0; lock < geometry.shards + 3; lock++) if (locks.ownerOf(lock) === row) return true;
+      for (let lock = 0; lock < lockCount(geometry); lock++) if (locks.ownerOf(lock) === row) return true;
       return false;
     };
   }

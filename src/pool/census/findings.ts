@@ -57,6 +57,11 @@ export const FINDINGS = {
   SPACE_DAMAGED: { kind: 'damage', invariants: 'P3' },
   SPACE_TWICE: { kind: 'damage', invariants: 'P4' },
   DROP_PENDING: { kind: 'derived', invariants: 'P2' },
+  CHECKPOINT_DAMAGED: { kind: 'damage', invariants: 'T1 T3' },
+  CHECKPOINT_TWICE: { kind: 'damage', invariants: 'T4' },
+  CHECKPOINT_OF_DEAD: { kind: 'death', invariants: 'T7' },
+  CHECKPOINT_INCOMPLETE: { kind: 'damage', invariants: 'T1 T6' },
+  CHECKPOINT_GARBAGE: { kind: 'death', invariants: 'T6 T7' },
 } as const satisfies Record<string, { kind: Kind; invariants: string }>;
 
 export type FindingCode = keyof typeof FINDINGS;

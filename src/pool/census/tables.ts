@@ -1,6 +1,6 @@
 /** The tables that belong to the whole pool: chunks, node rows and their hazards, locks, spaces. */
 import { KeyHash } from '../../../lib/hash.js';
-import { BORROW_ENTRIES } from '../geometry.js';
+import { BORROW_ENTRIES, lockCount } from '../geometry.js';
 import {
   CHUNK_FREE,
   CHUNK_RUN,
@@ -156,7 +156,7 @@ function collectHazards(parts: Parts, row: number, into: Set<number>): void {
 
 export function walkLocks(parts: Parts, findings: Findings): void {
   const { geometry, locks, nodes } = parts;
-  for (let lock = 0; lock < geometry.shards + 3; lock++) {
+  for (let lock = 0; lock < lockCount(geometry); lock++) {
     const where = `lock ${lock}`;
     const owner = locks.ownerOf(lock);
     if (owner >= geometry.maxNodes) findings.add('LOCK_OWNER_INVALID', where, `held by row ${owner}, which is none`);

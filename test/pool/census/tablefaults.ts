@@ -244,7 +244,7 @@ const lockFaults: Fault[] = [
     where: /^shard 0 liveCount$/,
     what: 'more live slots than the shard may hold',
     make(at) {
-      for (let left = 38; left > 0; left--)
+      for (let left = 36; left > 0; left--)
         at.set(at.slot(at.inState(STATE_FREE), slot.state), (word) => (word | 8) + 2);
     },
   },

@@ -1,6 +1,6 @@
 /** Scenarios for the statements that an ordinary operation does not come by. */
 import { PoolError } from '../../../lib/errors.js';
-import { contentOf } from '../content.js';
+import { contentOf, faultOf, valueIn } from '../content.js';
 import type { SimulatedNode } from '../node.js';
 import { type Actors, KEYS, keyOf, LARGE_BYTES, LARGE_VALUE, put, type Scenario, set } from './scenarios.js';
 
@@ -17,6 +17,23 @@ function manyKeys({ doomed }: Actors): void {
   const keys = Array.from({ length: 14 }, (_, index) => `x${index}`);
   for (const key of keys) doomed.pool.put(key, new Uint8Array(8));
   for (const key of keys) doomed.pool.delete(key);
+}
+
+/** The last checkpoint is one that was committed, whole. */
+function verifyCheckpoint(node: SimulatedNode): void {
+  const last = node.pool.restore('n');
+  if (last === undefined) return;
+  try {
+    const parts = last.parts().map((part) => `${part}${valueIn(last.get(part).bytes)}`);
+    const names = parts.join();
+    if (names !== 'p1,q2' && names !== 'p1,q3') throw new Error(`the checkpoint holds ${names}`);
+    for (const [index, part] of last.parts().entries()) {
+      const fault = faultOf(last.get(part).bytes, index);
+      if (fault !== undefined) throw new Error(`part ${part}: ${fault}`);
+    }
+  } finally {
+    last.release();
+  }
 }
 
 export const CORNERS: readonly Scenario[] = [
@@ -143,6 +160,50 @@ export const CORNERS: readonly Scenario[] = [
       bells.arm();
       bells.disarm();
       bells.unwant(3);
+    },
+  },
+  {
+    name: 'checkpoints: begun, committed, carried over, given up, forgotten',
+    shape: { objectsPerShard: 14, chunks: 24 },
+    act: ({ doomed }) => {
+      const first = doomed.pool.checkpoint('n');
+      first.put('p', contentOf(0, 1));
+      first.put('q', contentOf(1, 2));
+      first.commit();
+      const second = doomed.pool.checkpoint('n');
+      second.reuse('p');
+      second.put('q', contentOf(1, 3));
+      second.commit(Uint8Array.of(1, 2, 3));
+      const third = doomed.pool.checkpoint('other');
+      third.create('r', 40);
+      third.abort();
+      doomed.pool.restore('n')?.release();
+      doomed.pool.forget('n');
+    },
+    verify: verifyCheckpoint,
+    tidy: (node) => {
+      for (const { name } of node.pool.checkpoints()) node.pool.forget(name);
+    },
+  },
+  {
+    name: 'a checkpoint whose name another node takes over',
+    shape: { objectsPerShard: 14, chunks: 24 },
+    prepare: ({ survivor }) => {
+      const writer = survivor.pool.checkpoint('n');
+      writer.put('p', contentOf(0, 1));
+      writer.put('q', contentOf(1, 2));
+      writer.commit();
+    },
+    act: ({ doomed }) => {
+      doomed.pool.restore('n')?.release();
+      const writer = doomed.pool.checkpoint('n');
+      writer.reuse('p');
+      writer.put('q', contentOf(1, 3));
+      writer.commit();
+    },
+    verify: verifyCheckpoint,
+    tidy: (node) => {
+      for (const { name } of node.pool.checkpoints()) node.pool.forget(name);
     },
   },
 ];

@@ -135,7 +135,8 @@ class Stage {
   }
 
   checkValues(node: SimulatedNode): void {
-    const { holds = [], allows = {}, evicts } = this.scenario;
+    const { holds = [], allows = {}, evicts, verify } = this.scenario;
+    verify?.(node);
     this.valuesOf(node).forEach((value, index) => {
       const allowed = [...(allows[index] ?? [holds[index] ?? 0]), ...(evicts === true ? [0] : [])];
       if (!allowed.includes(value)) {
@@ -158,6 +159,7 @@ class Stage {
       this.survivorStepper.isDead ? undefined : this.survivor,
     ];
     for (const other of [...idle, this.third, node]) if (other?.session.isOpen) other.machine.endRun();
+    this.scenario.tidy?.(node);
     for (const page of node.pool.list()) node.pool.delete(page.keyBytes);
     node.upkeep.tick();
     node.upkeep.tick();

@@ -28,6 +28,9 @@ export interface Scenario {
   readonly act: (actors: Actors) => void;
   /** Values that a key may have afterwards, where it may have changed. */
   readonly allows?: Readonly<Record<number, readonly number[]>>;
+  /** What else there is to check afterwards, and to take away. */
+  readonly verify?: (node: SimulatedNode) => void;
+  readonly tidy?: (node: SimulatedNode) => void;
   /** Pages may be evicted meanwhile. */
   readonly evicts?: boolean;
   /** The act begins with the doomed node not attached: `join` is the act. */

@@ -13,6 +13,7 @@ const FOLDERS = ['pool', 'pool/policy', 'cache'];
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'pool/superblock.js': 'written by the formatter, before the pool can be attached to',
   'pool/formatter.js': 'the same',
+  'pool/manifest.js': 'made in private memory, and copied into a draft',
   'pool/restore.js':
     'the one node that has the pool to itself after a restart of the machine: test/pool/powerloss cuts it off',
 };

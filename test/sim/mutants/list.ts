@@ -283,5 +283,5 @@ export const MUTANTS: readonly Mutant[] = [
     'return this.isTaken(index) && !this.liveness.isMarkedDead(index);',
     'return false;',
   ),
-  of('attach', 'a row is taken over with its locks', '    parts.locks.recoverOwn(segment.geometry.shards + 3);\n', ''),
+  of('attach', 'a row is taken over with its locks', '    parts.locks.recoverOwn(lockCount(segment.geometry));\n', ''),
 ];

@@ -38,7 +38,7 @@ export const CASES: readonly Case[] = FAMILIES.flatMap(({ workload, before, acts
       name: `${one} beside ${other}`,
       workload: WORKLOADS.findIndex(({ name }) => name === workload),
       before,
-      first: [one],
+      first: [one, 'wait'],
       second: [other, other, acts[0] as Act],
     })),
   ),

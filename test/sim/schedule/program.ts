@@ -39,6 +39,8 @@ function poolKey(key: number): string {
   return `\u0000k${key}`;
 }
 
+const LOOKS = 3;
+
 interface Held {
   readonly bytes: Uint8Array;
   readonly key: number;
@@ -85,7 +87,7 @@ export class Program {
     for (let act = 0; act < count; act++) {
       this.perform(acts?.[act] ?? (choice[dice.below(choice.length)] as Act));
       this.checkHeld();
-      if (dice.below(2) === 0) this.endRun();
+      if (acts === undefined && dice.below(2) === 0) this.endRun();
     }
     this.endRun();
     for (const { page } of this.held.splice(0)) page?.release();
@@ -228,6 +230,11 @@ export class Program {
     if (chosen === undefined) return;
     this.held = this.held.filter((held) => held !== chosen);
     chosen.page?.release();
+  }
+
+  /** Others may go on, while what this actor holds stays what it is. */
+  wait(): void {
+    for (let look = 0; look < LOOKS; look++) this.node.session.parts.words.load(0);
   }
 
   tick(): void {

@@ -22,7 +22,8 @@ export type Act =
   | 'borrowPage'
   | 'putVersion'
   | 'endVersions'
-  | 'getVersion';
+  | 'getVersion'
+  | 'wait';
 
 /**
  * linearizable: nothing is evicted, so every get has to be explained. evicting: a page may go, and must not come back.
