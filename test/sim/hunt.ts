@@ -29,6 +29,8 @@ export interface Hunt {
 export interface Found {
   readonly schedules: number;
   readonly steps: number;
+  /** Changes of turn between actors. */
+  readonly turns: number;
   readonly crashes: number;
   readonly faults: readonly string[];
 }
@@ -55,8 +57,8 @@ class Hunter {
     if (caseStride > 0) await this.runCases(caseStride);
     for (let seed = from; seed < from + count && !this.isOver; seed++)
       await this.schedule(planOf(seed), `--seed ${seed}`);
-    const { schedules, steps } = this.driver;
-    return { schedules, steps, crashes: this.crashes, faults: this.faults };
+    const { schedules, steps, turns } = this.driver;
+    return { schedules, steps, turns, crashes: this.crashes, faults: this.faults };
   }
 
   private async schedule(plan: Plan, name: string): Promise<void> {

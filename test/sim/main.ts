@@ -16,6 +16,7 @@ function summed(all: readonly Found[]): Found {
   return {
     schedules: sum((found) => found.schedules),
     steps: sum((found) => found.steps),
+    turns: sum((found) => found.turns),
     crashes: sum((found) => found.crashes),
     faults: all.flatMap((found) => found.faults),
   };
@@ -62,7 +63,7 @@ async function main(): Promise<void> {
   const found = summed(await Promise.all(huntsOf(values).map((hunt) => runHunt(root, hunt))));
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
   console.log(
-    `${found.schedules} schedules (${found.steps} accesses) and ${found.crashes} deaths in ${seconds} s: ${found.faults.length} faults`,
+    `${found.schedules} schedules (${found.steps} accesses, ${found.turns} changes of turn) and ${found.crashes} deaths in ${seconds} s: ${found.faults.length} faults`,
   );
   for (const fault of found.faults) console.log(`\n${fault}\n  again by: npm run sim -- ${fault.split(':')[0]}`);
   if (found.faults.length > 0) process.exitCode = 1;

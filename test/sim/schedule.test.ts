@@ -20,6 +20,7 @@ describe('any order of accesses', function () {
     expect(found.faults, found.faults[0]).to.deep.equal([]);
     expect(found.schedules).to.equal(1500);
     expect(found.steps).to.be.greaterThan(500_000);
+    expect(found.turns).to.be.greaterThan(20_000);
   });
 
   it('does so for each pair of operations with two changes of turn', async () => {

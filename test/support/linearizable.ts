@@ -52,28 +52,41 @@ function stepsOf(operation: Operation, id: number, evicts: boolean): Step[] {
   return kind === 'abort' ? [begin, undo] : [begin, seal];
 }
 
-/** A state of the key, and how many moments of each operation under way have passed. */
+/** A state of the key, and how many moments of each operation under way have passed, a character each. */
 interface Configuration {
   readonly state: State;
-  readonly done: ReadonlyMap<number, number>;
+  readonly done: string;
 }
 
+const NOTHING_DONE = '0';
+
 function nameOf({ state, done }: Configuration): string {
-  const parts = [...done].sort(([a], [b]) => a - b).map(([id, count]) => `${id}:${count}`);
-  return `${state.value}/${state.draft}/${parts.join()}`;
+  return `${state.value}/${state.draft}/${done}`;
+}
+
+function withDone(done: string, place: number, count: string): string {
+  return done.slice(0, place) + count + done.slice(place + 1);
 }
 
 class Walk {
-  private readonly underWay = new Map<number, Step[]>();
-  private configurations: Configuration[] = [{ state: { value: 0, draft: -1 }, done: new Map() }];
+  /** Steps of the operations under way, by place; a place is used again. */
+  private readonly underWay: (Step[] | undefined)[] = [];
+  private readonly places = new Map<number, number>();
+  private configurations: Configuration[] = [{ state: { value: 0, draft: -1 }, done: '' }];
 
   begin(id: number, steps: Step[]): void {
-    this.underWay.set(id, steps);
+    const free = this.underWay.indexOf(undefined);
+    const place = free < 0 ? this.underWay.length : free;
+    this.underWay[place] = steps;
+    this.places.set(id, place);
+    if (free >= 0) return;
+    this.configurations = this.configurations.map(({ state, done }) => ({ state, done: done + NOTHING_DONE }));
   }
 
   /** False when no configuration lets the operation end with its result. */
   end(id: number): boolean {
-    const total = (this.underWay.get(id) as Step[]).length;
+    const place = this.places.get(id) as number;
+    const total = String((this.underWay[place] as Step[]).length);
     const met = new Set<string>();
     const left = new Map<string, Configuration>();
     const open = [...this.configurations];
@@ -81,25 +94,30 @@ class Walk {
       const name = nameOf(at);
       if (met.has(name)) continue;
       met.add(name);
-      if (at.done.get(id) === total) {
-        const done = new Map(at.done);
-        done.delete(id);
-        const rest = { state: at.state, done };
+      if (at.done[place] === total) {
+        const rest = { state: at.state, done: withDone(at.done, place, NOTHING_DONE) };
         left.set(nameOf(rest), rest);
       } else open.push(...this.after(at));
     }
-    this.underWay.delete(id);
+    this.underWay[place] = undefined;
+    this.places.delete(id);
     this.configurations = [...left.values()];
     return left.size > 0;
   }
 
-  /** Every configuration one moment later. */
+  /**
+   * Every configuration one moment later. What only looks, and gives the state back as it is, is as good now as ever: then
+   * only that one.
+   */
   private after({ state, done }: Configuration): Configuration[] {
     const found: Configuration[] = [];
-    for (const [id, steps] of this.underWay) {
-      const passed = done.get(id) ?? 0;
-      const next = steps[passed]?.(state);
-      if (next !== undefined) found.push({ state: next, done: new Map(done).set(id, passed + 1) });
+    for (const [place, steps] of this.underWay.entries()) {
+      const passed = Number(done[place]);
+      const next = steps?.[passed]?.(state);
+      if (next === undefined) continue;
+      const later = { state: next, done: withDone(done, place, String(passed + 1)) };
+      if (next === state) return [later];
+      found.push(later);
     }
     return found;
   }
@@ -112,7 +130,9 @@ function compareTimes(a: bigint, b: bigint): number {
 /** Undefined when the history is linearizable, else the operation that no order explains and those around it. */
 export function faultIn(history: readonly Operation[], evicts = false): string | undefined {
   const events: { at: bigint; id: number; ends: boolean }[] = [];
-  history.forEach(({ start, end }, id) => {
+  history.forEach(({ kind, start, end }, id) => {
+    // A get that was cut off is nothing to anybody.
+    if (kind === 'get' && end === undefined) return;
     events.push({ at: start, id, ends: false });
     if (end !== undefined) events.push({ at: end, id, ends: true });
   });

@@ -83,7 +83,7 @@ export function steppingNames(files: readonly ts.SourceFile[]): { stepping: Set<
     if (ts.isCallExpression(node)) {
       const name = calleeName(node);
       for (const caller of inside) {
-        if (isWordCall(node)) stepping.add(caller);
+        if (isWordCall(node) || ts.isElementAccessExpression(node.expression)) stepping.add(caller);
         if (name !== undefined) calls.set(caller, (calls.get(caller) ?? new Set()).add(name));
       }
     }
@@ -142,6 +142,10 @@ class Rewriter {
     const callee = visited.expression;
     if (node.questionDotToken !== undefined) return visited;
     if (ts.isIdentifier(callee) && ts.isIdentifier(node.expression)) return this.callOfFunction(node, visited, callee);
+    if (ts.isElementAccessExpression(callee)) {
+      const label = factory.createAdd(callee.argumentExpression, factory.createStringLiteral('$G'));
+      return this.delegate(this.invoke('$there', [callee.expression, label, ...visited.arguments]));
+    }
     if (name === undefined || !this.stepping.has(name) || !ts.isPropertyAccessExpression(callee)) return visited;
     if (callee.expression.kind === ts.SyntaxKind.SuperKeyword) return visited;
     if (callee.questionDotToken !== undefined) {

@@ -24,13 +24,15 @@ function verifyCheckpoint(node: SimulatedNode): void {
   const last = node.pool.restore('n');
   if (last === undefined) return;
   try {
-    const parts = last.parts().map((part) => `${part}${valueIn(last.get(part).bytes)}`);
-    const names = parts.join();
+    const found = last.parts().map((part, index) => {
+      const page = last.get(part);
+      const fault = faultOf(page.bytes, index);
+      const name = fault === undefined ? `${part}${valueIn(page.bytes)}` : `${part}: ${fault}`;
+      page.release();
+      return name;
+    });
+    const names = found.join();
     if (names !== 'p1,q2' && names !== 'p1,q3') throw new Error(`the checkpoint holds ${names}`);
-    for (const [index, part] of last.parts().entries()) {
-      const fault = faultOf(last.get(part).bytes, index);
-      if (fault !== undefined) throw new Error(`part ${part}: ${fault}`);
-    }
   } finally {
     last.release();
   }

@@ -51,6 +51,7 @@ export class Driver {
   schedules = 0;
   private lengths: readonly [first: number, second: number] = [0, 0];
   steps = 0;
+  turns = 0;
 
   constructor() {
     this.worlds = WORKLOADS.map(({ shape }) => new World(shape, openSpaces));
@@ -74,13 +75,14 @@ export class Driver {
     } catch (error) {
       return error instanceof Error ? (error.stack ?? error.message) : String(error);
     } finally {
-      this.lengths = [scheduler.stepsOf(1), scheduler.stepsOf(2)];
+      this.lengths = [scheduler.lengthOf(1), scheduler.lengthOf(2)];
       this.schedules++;
+      this.turns += scheduler.turns;
       this.steps += world.control.steps;
     }
   }
 
-  /** Steps of a case's two actors, when each runs in one go. */
+  /** Accesses of a case's two actors, when each runs in one go. */
   async lengthsOf(of: Case): Promise<readonly [first: number, second: number]> {
     await this.run(planOfCase(of, WHOLE, WHOLE));
     return this.lengths;

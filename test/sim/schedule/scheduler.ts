@@ -115,15 +115,19 @@ export class Scheduler {
   private running: Running[] = [];
   private plan: Plan | undefined;
   private position = 0;
+  private latest: ActorStepper | undefined;
+  /** Times that another actor went on. */
+  turns = 0;
+  private readonly lengths = new Map<number, number>();
 
   constructor(control: ControlBlock, memory: Int32Array) {
     this.control = control;
     this.memory = memory;
   }
 
-  /** Steps that the actor has made. */
-  stepsOf(actor: number): number {
-    return this.running.find(({ stepper }) => stepper.actor === actor)?.stepper.steps ?? 0;
+  /** Accesses before which the actor could have yielded in its last turn. */
+  lengthOf(actor: number): number {
+    return this.lengths.get(actor) ?? 0;
   }
 
   /** Runs a schedule to its end. Throws what an actor threw. */
@@ -139,10 +143,14 @@ export class Scheduler {
   }
 
   private advance({ stepper, coroutine }: Running): void {
+    if (stepper !== this.latest) this.turns++;
+    this.latest = stepper;
+    const given = turn.budget;
     try {
       if (coroutine.next().done !== true) return;
       stepper.buffer.drain();
       stepper.state = 'finished';
+      this.lengths.set(stepper.actor, given - turn.budget);
     } catch (error) {
       if (error !== KILLED) throw error;
     }
