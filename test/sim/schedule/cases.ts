@@ -15,31 +15,43 @@ export interface Case {
   readonly second: readonly Act[];
 }
 
-/** Of each family every pair of acts, the second twice, so that what was freed is used again. */
+/** Of each family every pair of acts; `after` the second, so that what was freed is used again. */
 const FAMILIES: readonly {
   readonly workload: string;
   readonly before: readonly Act[];
   readonly acts: readonly Act[];
+  readonly after: readonly Act[];
 }[] = [
   {
     workload: 'one or two keys, much superseded',
     before: ['set'],
     acts: ['get', 'borrow', 'read', 'set', 'delete', 'put', 'create'],
+    after: ['delete', 'set'],
   },
-  { workload: 'spaces that are cleared', before: ['set'], acts: ['borrow', 'set', 'clear'] },
-  { workload: 'fills under leases', before: ['write'], acts: ['fill', 'write', 'borrow'] },
-  { workload: 'pages loaded once', before: ['fetchPage'], acts: ['fetchPage', 'writePage', 'borrowPage'] },
-  { workload: 'versions of a page', before: ['putVersion'], acts: ['putVersion', 'getVersion', 'endVersions'] },
+  { workload: 'spaces that are cleared', before: ['set'], acts: ['borrow', 'set', 'clear'], after: ['delete', 'set'] },
+  { workload: 'fills under leases', before: ['write'], acts: ['fill', 'write', 'borrow'], after: ['write', 'fill'] },
+  {
+    workload: 'pages loaded once',
+    before: ['fetchPage'],
+    acts: ['fetchPage', 'writePage', 'borrowPage'],
+    after: ['writePage', 'fetchPage'],
+  },
+  {
+    workload: 'versions of a page',
+    before: ['putVersion'],
+    acts: ['putVersion', 'getVersion', 'endVersions'],
+    after: ['putVersion', 'evict'],
+  },
 ];
 
-export const CASES: readonly Case[] = FAMILIES.flatMap(({ workload, before, acts }) =>
+export const CASES: readonly Case[] = FAMILIES.flatMap(({ workload, before, acts, after }) =>
   acts.flatMap((one) =>
     acts.map((other) => ({
       name: `${one} beside ${other}`,
       workload: WORKLOADS.findIndex(({ name }) => name === workload),
       before,
       first: [one, 'wait'],
-      second: [other, other, acts[0] as Act],
+      second: [other, ...after],
     })),
   ),
 );

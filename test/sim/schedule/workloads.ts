@@ -45,7 +45,8 @@ export interface Workload {
   readonly sizeOf: (value: number) => number;
 }
 
-const ROOMY: Shape = { ...SMALL, objectsPerShard: 12, spareSlots: 12, chunks: 24 };
+/** Nothing is ever evicted, and slots are few, so that what was retired is soon used again. */
+const ROOMY: Shape = { ...SMALL, objectsPerShard: 6, spareSlots: 2, chunks: 24, eviction: 'none' };
 const always96 = () => 96;
 
 export const WORKLOADS: readonly Workload[] = [
@@ -60,7 +61,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'one writer, many readers',
-    shape: { ...ROOMY, objectsPerShard: 4, spareSlots: 2 },
+    shape: { ...ROOMY, objectsPerShard: 5, spareSlots: 1 },
     keys: 1,
     actsMax: 12,
     acts: ['borrow', 'borrow', 'borrow', 'borrow', 'get', 'read', 'release'],
@@ -97,7 +98,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'spaces that are cleared',
-    shape: { ...ROOMY, eviction: 'sieve' },
+    shape: { ...ROOMY, objectsPerShard: 12, spareSlots: 12, eviction: 'sieve' },
     keys: 2,
     actsMax: 6,
     acts: ['set', 'set', 'borrow', 'get', 'borrow', 'clear', 'delete', 'tick'],
