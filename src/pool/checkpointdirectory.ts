@@ -314,6 +314,30 @@ export class CheckpointDirectory {
     }
   }
 
+  /** After a restart of the machine: nobody writes, and entries that do not agree with themselves lead to nothing. */
+  restore(): void {
+    const { words } = this;
+    for (let entry = 0; entry < this.count; entry++) {
+      const word = this.wordOf(entry);
+      if (!this.isSound(entry)) {
+        words.fill(word, CheckpointEntry.words, 0);
+        words.store(word + at.state, CHECKPOINT_UNUSED);
+      }
+      words.store(word + at.open, 0);
+    }
+  }
+
+  private isSound(entry: number): boolean {
+    const word = this.wordOf(entry);
+    const state = this.words.load(word + at.state);
+    if (!(this.term(entry) < TERM_MAX)) return false;
+    if (state === CHECKPOINT_UNUSED) return true;
+    const name = this.nameOf(entry);
+    if (state !== CHECKPOINT_USED || name === undefined || this.find(name) !== entry) return false;
+    const current = this.words.load(word + at.current);
+    return current >= 0 && current <= PLACES.length && this.committedOf(entry) !== 'damaged';
+  }
+
   /** After the lock was taken from a dead owner: names that were entered and never taken, or given up half-way. */
   repair(): void {
     for (let entry = 0; entry < this.count; entry++) {

@@ -15,7 +15,8 @@
  *      no space entered later, and no later drop, brings it back.
  * (W5) bounds are fitted to the pages that are left: until, the highest version of a stripe, the publish sequence. A
  *      shard keeps no more pages than its capacity, those published first.
- * (W6) all other tables are rebuilt by the repair of each lock, which is left dirty for that.
+ * (W6) names of checkpoints that do not agree with themselves lead to nothing; their parts are collected like any garbage.
+ * (W7) all other tables are rebuilt by the repair of each lock, which is left dirty for that.
  *
  * The opener holds the membership lock and no node is attached, so nobody else looks. That the pool is whole is stored
  * last of all (`markWhole`): a crash at any moment before that, of the process or of the machine, and the next opener
@@ -100,6 +101,7 @@ export class Restore {
     for (let lock = 0; lock < lockCount(geometry); lock++) locks.leaveDirty(lock);
     this.emptyRows();
     resetEvents(words, geometry);
+    this.parts.checkpoints.restore();
     spaces.forgetBroken();
     for (let shard = 0; shard < geometry.shards; shard++) {
       await this.sift(shard);

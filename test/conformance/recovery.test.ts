@@ -58,8 +58,8 @@ describe('conformance: who repairs', () => {
       for (const lock of all) expect([locks.ownerOf(lock), locks.isDirty(lock)]).to.deep.equal([-1, false]);
     });
     expect(terms()).to.deep.equal(before.terms.map((term) => term + 1));
-    // Each repair takes the sequence past the ring twice.
-    expect(sequences()).to.deep.equal(before.sequences.map((sequence) => sequence + 2 * (geometry.ringRecords + 1)));
+    // Each repair takes the sequence past the ring three times.
+    expect(sequences()).to.deep.equal(before.sequences.map((sequence) => sequence + 3 * (geometry.ringRecords + 1)));
     for (const node of others) await node.call('disconnect');
     await expectSound(pool, 1);
   });
@@ -192,7 +192,7 @@ describe('conformance: deaths at exact stores of real processes', () => {
         await expectSound(pool, 1);
       }
     }
-    expect(deaths).to.be.above(rounds);
+    expect(deaths).to.be.at.least(rounds);
   });
 
   it('a format killed at any store is redone by the next opener that may create, and refused to the others', async function () {

@@ -20,12 +20,6 @@ export const MUTANTS: readonly Mutant[] = [
     '        if (this.words.loadAfterStore(this.sequences + entry.shard * HEAD_WORDS) !== this.seen[entry.shard])\n            return false;\n        this.hazards.expose(entry.slot);\n',
   ),
   of(
-    'reader',
-    'a probe publishes its interest after the state was looked at',
-    '            this.hazards.expose(slot);\n            // ORDER hazard-1: interest, then state; pairs with announce and the scan.\n            const state = slots.stateWord(slot) & STATE_MASK;\n',
-    '            const state = slots.stateWord(slot) & STATE_MASK;\n            this.hazards.expose(slot);\n',
-  ),
-  of(
     'hazards',
     'a borrow is overwritten by the next',
     '        this.position = next === BORROW_ENTRIES ? 0 : next;\n',

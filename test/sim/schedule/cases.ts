@@ -9,8 +9,9 @@ export interface Case {
   readonly name: string;
   /** Index of the workload that it belongs to. */
   readonly workload: number;
-  /** Done before the case begins, by a node that stays; both actors then know the page. */
+  /** Done before the case begins, by a node that stays; both actors then know the page, or the first does not. */
   readonly before: readonly Act[];
+  readonly isKnown: boolean;
   readonly first: readonly Act[];
   readonly second: readonly Act[];
 }
@@ -44,15 +45,20 @@ const FAMILIES: readonly {
   },
 ];
 
+const LOOKS: readonly Act[] = ['get', 'borrow', 'borrowPage', 'getVersion'];
+
 export const CASES: readonly Case[] = FAMILIES.flatMap(({ workload, before, acts, after }) =>
   acts.flatMap((one) =>
-    acts.map((other) => ({
-      name: `${one} beside ${other}`,
-      workload: WORKLOADS.findIndex(({ name }) => name === workload),
-      before,
-      first: [one, 'wait'],
-      second: [other, ...after],
-    })),
+    acts.flatMap((other) =>
+      (LOOKS.includes(one) ? [true, false] : [true]).map((isKnown) => ({
+        name: `${one}${isKnown ? '' : ' of what it does not know'} beside ${other}`,
+        isKnown,
+        workload: WORKLOADS.findIndex(({ name }) => name === workload),
+        before,
+        first: [one, 'wait'],
+        second: [other, ...after],
+      })),
+    ),
   ),
 );
 
@@ -73,5 +79,6 @@ export function planOfCase(of: Case, first: number, second: number): Plan {
     ],
     programs: { 1: of.first, 2: of.second },
     before: of.before,
+    isKnown: of.isKnown,
   };
 }

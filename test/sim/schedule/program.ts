@@ -39,7 +39,7 @@ function poolKey(key: number): string {
   return `\u0000k${key}`;
 }
 
-const LOOKS = 3;
+const LOOKS = 8;
 
 interface Held {
   readonly bytes: Uint8Array;
@@ -90,6 +90,9 @@ export class Program {
       if (acts === undefined && dice.below(2) === 0) this.endRun();
     }
     this.endRun();
+    // What is pinned is protected by that alone now.
+    if (this.held.length > 0) this.wait();
+    this.checkHeld();
     for (const { page } of this.held.splice(0)) page?.release();
     // What a stopped node kept it from taking back is others' to clean up.
     if ((acts === undefined && dice.below(2) === 0) || node.session.writer.leftovers.count > 0) node.session.close();

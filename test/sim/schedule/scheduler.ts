@@ -36,6 +36,8 @@ export interface Plan {
   readonly programs?: Readonly<Record<number, readonly Act[]>>;
   /** What is done beforehand, in one go, by an actor that stays. */
   readonly before?: readonly Act[];
+  /** Whether the first actor has looked at the page before its program begins. */
+  readonly isKnown?: boolean;
 }
 
 export class ActorStepper implements Stepper, Waiting {

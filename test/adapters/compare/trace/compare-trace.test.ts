@@ -152,7 +152,7 @@ describe('the comparison on a trace', () => {
         .to.be.greaterThan(0.93 * memory)
         .and.lessThan(1.05 * memory);
       expect(arm.objects! * 4096, arm.name)
-        .to.be.greaterThan(0.8 * memory)
+        .to.be.greaterThan(0.75 * memory)
         .and.lessThan(memory);
       expect(arm).to.not.have.property('atSharedBytes');
     }
