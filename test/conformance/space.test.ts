@@ -116,7 +116,11 @@ describe('conformance: space', () => {
       const fill = () => {
         for (; ; count++) pool.put(`kept-${count}`, new Uint8Array(4000), { retain: true });
       };
-      expect(await codeOf(fill)).to.equal('POOL_FULL');
+      // Behind chunks that are blocked a put may be refused where a later one finds room.
+      for (let refused = 0, filled = count; refused < 8; refused = count > filled ? 0 : refused + 1) {
+        filled = count;
+        expect(await codeOf(fill)).to.equal('POOL_FULL');
+      }
       expect(count * 4096).to.be.above(pool.stats().bytesData * 0.8);
       expect(await codeOf(() => pool.put(`kept-${count}`, new Uint8Array(4000)))).to.equal('POOL_FULL');
       for (let i = 0; i < count; i++) expect(pool.has(`kept-${i}`)).to.equal(true);
