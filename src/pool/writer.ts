@@ -99,10 +99,19 @@ export class Writer {
         const stolen = this.guarded(shard, () => this.createLocked(shard, fields, bytes, claimed));
         if (stolen !== 'full') return stolen;
       } finally {
-        this.parts.chunks.unclaim(claimed, chunks);
+        this.unclaim(claimed, chunks);
       }
     }
     return 'full';
+  }
+
+  /** A claim that cannot be given back now, behind a stopped node, is given back by upkeep: it must not cost a draft. */
+  private unclaim(first: number, count: number): void {
+    try {
+      this.parts.chunks.unclaim(first, count);
+    } catch (error) {
+      if (!(error instanceof PoolError)) throw error;
+    }
   }
 
   private createLocked(shard: number, fields: DraftFields, bytes: number, claimed: number): CreateOutcome {
@@ -168,7 +177,10 @@ export class Writer {
       if (claimed >= 0 && chunks.takeClaimed(shard, claimed, length)) return extents.adoptRun(shard, claimed, length);
       return extents.allocateRun(shard, bytes);
     }
-    if (claimed >= 0 && chunks.takeClaimedChunk(shard, claimed)) extents.adopt(shard, claimed);
+    const found = extents.allocate(shard, bytes);
+    // A chunk that turned out not to be needed is not taken: it would stay, with nothing in it.
+    if (found !== NO_EXTENT || claimed < 0 || !chunks.takeClaimedChunk(shard, claimed)) return found;
+    extents.adopt(shard, claimed);
     return extents.allocate(shard, bytes);
   }
 

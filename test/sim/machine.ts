@@ -32,7 +32,7 @@ export class SimulatedMachine implements Machine {
   /** Looking at the clock takes time: a loop that waits by looking comes to its end. */
   elapsedMs(): number {
     this.waiting.checkAlive();
-    this.control.pass(0.02);
+    this.control.pass(0.1);
     return this.control.nowMs;
   }
   randomWord(): number {

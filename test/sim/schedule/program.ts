@@ -163,8 +163,12 @@ export class Program {
         if (error instanceof PoolError && error.code === 'KEY_EXISTS') return [value, 0];
         throw error;
       }
-      if (kind === 'put') draft.seal();
-      else draft.abort();
+      try {
+        if (kind === 'put') draft.seal();
+      } finally {
+        // Of what could not be sealed nothing stays; of what was there is nothing to take back.
+        draft.abort();
+      }
       // Behind a stopped lock holder a draft is taken back later.
       if (this.node.session.writer.leftovers.count > 0) throw new PoolError('BUSY', 'taken back later');
       return [value, 1];
