@@ -53,7 +53,10 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
     regionWord: geometry.regions.locks.word,
     row: nodes.self,
     repair: onTakeOver,
-    released: () => bells.flush(),
+    // The chunk lock is taken under a shard's: nobody is rung before that one is free as well.
+    released: (lock) => {
+      if (lock !== geometry.shards) bells.flush();
+    },
   });
   chunks.useLocks(locks);
   spaces.useLocks(locks);

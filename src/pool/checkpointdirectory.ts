@@ -251,7 +251,7 @@ export class CheckpointDirectory {
     return term < TERM_MAX ? term : 0;
   }
 
-  private isHeld(entry: number, term: number): boolean {
+  isHeld(entry: number, term: number): boolean {
     return this.isUsed(entry) && this.isOpen(entry) && this.term(entry) === term;
   }
 

@@ -67,9 +67,13 @@ export class CheckpointObjects {
       if (shards.retained(shard) === 0) continue;
       for (let local = 0; local < geometry.slotsPerShard; local++) {
         const slot = shard * geometry.slotsPerShard + local;
-        if ((slots.stateWord(slot) & STATE_MASK) !== STATE_SEALED || !slots.isInternal(slot)) continue;
+        const before = slots.stateWord(slot);
+        if ((before & STATE_MASK) !== STATE_SEALED || !slots.isInternal(slot)) continue;
         const key = slots.keyBytes(slot);
-        if (key.length === INTERNAL_KEY_BYTES) found.push(idOfBytes(key.subarray(INTERNAL_KEY_BYTES - ID_BYTES)));
+        // Without the lock: the slot may have become another object's while its key was read.
+        if (key.length !== INTERNAL_KEY_BYTES || slots.stateWord(slot) !== before) continue;
+        const id = idOfBytes(key.subarray(INTERNAL_KEY_BYTES - ID_BYTES));
+        if (id.entry >= 0 && id.entry < geometry.checkpoints) found.push(id);
       }
     }
     return found;
@@ -120,7 +124,9 @@ export class CheckpointObjects {
 
   /** Whether what is committed has to be brought to a disk. */
   private get needsSync(): boolean {
-    this.isOnDisk ??= !this.session.parts.segment.file.isVolatile();
+    const { file } = this.session.parts.segment;
+    // A device has nothing to write back to.
+    this.isOnDisk ??= !file.isVolatile() && file.stats().isFile();
     return this.isOnDisk;
   }
 

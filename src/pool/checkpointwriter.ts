@@ -148,6 +148,7 @@ export class PartWriter implements CheckpointWriter {
     const { session, objects } = this.host;
     const { entry } = this.tenure;
     for (const { draft } of this.parts.values()) if (draft?.isOpen) draft.seal();
+    this.checkParts();
     const parts = new Map([...this.parts].map(([part, { id, size }]) => [part, { id, size }]));
     const bytes = [...parts.values()].reduce((sum, { size }) => sum + size, 0);
     const sequence = (this.last?.sequence ?? 0) + 1;
@@ -162,6 +163,19 @@ export class PartWriter implements CheckpointWriter {
     this.end('committed');
     this.discardOld(manifest, id);
     return describeCommit(this.name, manifest, session.parts.nodes.self);
+  }
+
+  /** A repair drops what is damaged, a draft or a sealed part: what is listed has to be there. Throws NOT_OWNER. */
+  private checkParts(): void {
+    for (const [part, { id }] of this.parts) {
+      if (this.host.objects.find(id) !== undefined) continue;
+      // Who took the name over has dropped it.
+      if (!this.host.session.parts.checkpoints.isHeld(this.tenure.entry, this.tenure.term)) {
+        this.abort();
+        throw fenced();
+      }
+      throw new PoolError('NOT_OWNER', `The part ${JSON.stringify(part)} of the checkpoint is gone.`, { part });
+    }
   }
 
   /** What the old checkpoint alone had, and what was made for this one and is no part of it. */
@@ -185,8 +199,11 @@ export class PartWriter implements CheckpointWriter {
     const committed = checkpoints.committedOf(this.tenure.entry);
     if (committed === 'damaged') return;
     if (committed !== undefined && this.made.some((id) => nameOfId(id) === nameOfId(committed.manifest))) return;
-    this.host.discard(this.made);
-    checkpoints.end(this.tenure);
+    try {
+      this.host.discard(this.made);
+    } finally {
+      checkpoints.end(this.tenure);
+    }
   }
 
   private end(state: 'committed' | 'aborted'): void {

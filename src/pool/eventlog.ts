@@ -116,6 +116,7 @@ export class EventLog {
   private written = 0;
   // The event under way, which is nobody else's business.
   private slot = 0;
+  private isHidden = false;
   private kind = 0;
 
   constructor(words: Words, geometry: Geometry, slots: Slots, bells: Bells) {
@@ -141,6 +142,9 @@ export class EventLog {
 
   /** Says what is about to become of the page. The caller holds the shard's lock, and calls `commit` when it is done. */
   begin(shard: number, slot: number, kind: number): void {
+    // Parts of checkpoints are nobody's news.
+    this.isHidden = this.slots.isInternal(slot);
+    if (this.isHidden) return;
     const { words } = this;
     const head = this.head(shard);
     this.slot = slot;
@@ -154,6 +158,7 @@ export class EventLog {
 
   /** Tells the event that was begun. */
   commit(shard: number): void {
+    if (this.isHidden) return;
     this.append(shard, this.slot, this.kind);
     this.words.store(this.head(shard) + PENDING, 0);
     this.bells.note(this.slots.hashHigh(this.slot));
@@ -206,6 +211,14 @@ export class EventLog {
   isSettled(shard: number): boolean {
     // ORDER event-1: after the stamps, before the end; pairs with begin.
     return this.words.load(this.head(shard) + PENDING) === 0;
+  }
+
+  /** The slot of which a seal will still be told, or -1: a retirement that was cut off may never have been. */
+  untoldSeal(shard: number): number {
+    const head = this.head(shard);
+    const slot = this.pendingSlot(shard);
+    const isSeal = this.words.read(head + PENDING_KIND) === EVENT_SEALED;
+    return isSeal && this.end(shard) === this.words.read(head + PENDING_END) ? slot : -1;
   }
 
   /** The slot whose event is under way, or -1. */

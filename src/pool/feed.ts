@@ -62,7 +62,7 @@ export class Feed {
       this.counts[shard] = count;
       this.published[shard] = published;
       // Behind a stopped writer: its event will be told when it is, so the replay leaves it out.
-      this.unsettled[shard] = isOneMoment ? -1 : log.pendingSlot(shard);
+      this.unsettled[shard] = isOneMoment ? -1 : log.untoldSeal(shard);
       return;
     }
   }

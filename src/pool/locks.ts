@@ -38,7 +38,7 @@ export class Locks {
   /** Repairs what the lock guards; called with the lock held. */
   private readonly repair: (lock: number) => void;
   /** Called after each release: for what should not be done under a lock. */
-  private readonly released: (() => void) | undefined;
+  private readonly released: ((lock: number) => void) | undefined;
   /** Milliseconds of the longest wait on a dead owner, for figures. */
   longestTakeoverMs = 0;
 
@@ -49,7 +49,7 @@ export class Locks {
     regionWord: number;
     row: number;
     repair: (lock: number) => void;
-    released?: () => void;
+    released?: (lock: number) => void;
   }) {
     this.words = options.words;
     this.machine = options.machine;
@@ -78,13 +78,13 @@ export class Locks {
 
   release(lock: number): void {
     this.releaseWith(this.base + lock * LockLine.words, 0);
-    this.released?.();
+    this.released?.(lock);
   }
 
   /** What the lock guards may be half-done: the next owner repairs it. */
   releaseDirty(lock: number): void {
     this.releaseWith(this.base + lock * LockLine.words, DIRTY);
-    this.released?.();
+    this.released?.(lock);
   }
 
   /** What the lock guards is to be repaired by whoever takes it next. For an opener that is alone with the pool. */

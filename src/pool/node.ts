@@ -175,6 +175,8 @@ export class NodeSession {
       // With drafts left that no lock could be had for, the row stays taken: others clean it up as a dead one.
       if (leftovers.count === 0) nodes.leave();
     } finally {
+      // Drafts given up after the waits were closed may have rung others.
+      this.parts.bells.port?.close();
       // ORDER leave-1: the row's file lock goes last: a joiner gets the row only after that; pairs with takeRow.
       nodes.letGo();
       segment.unmap();

@@ -80,10 +80,11 @@ export class Reclaimer {
     if (entry >= 0) table.remove(shard, slots.hashLow(slot), entry);
     shards.addLive(shard, -1);
     shards.addDrafts(shard, -1);
-    bells.note(slots.hashHigh(slot));
+    const tag = slots.hashHigh(slot);
     this.free(shard, local);
     // Whoever waits for the end of a draft looks whether this has moved.
     shards.advancePublish(shard);
+    bells.note(tag);
   }
 
   private free(shard: number, local: number): void {

@@ -6,6 +6,7 @@
  * cannot be moved ends the attempt, is avoided, and the next best place is tried. A crash leaves claims of a dead node,
  * which count for nothing and are cleared when its row is cleaned.
  */
+import { PoolError } from '../../lib/errors.js';
 import { CHUNK_FREE } from './layout.js';
 import type { Parts } from './parts.js';
 import type { Reclaimer } from './reclaim.js';
@@ -104,6 +105,17 @@ export class Runs {
     return Math.min(1, extents.usedOf(chunk) / extents.chunkGranules) + 0.01;
   }
 
+  /** Takes the shard's lock. False for a shard that cannot be repaired now: the place is sought elsewhere. */
+  private isOpen(shard: number): boolean {
+    try {
+      this.parts.locks.acquire(shard);
+      return true;
+    } catch (error) {
+      if (error instanceof PoolError && error.code === 'POOL_CORRUPT') return false;
+      throw error;
+    }
+  }
+
   private empty(first: number, count: number): boolean {
     const { chunks, geometry, locks } = this.parts;
     const owners = new Set<number>();
@@ -112,7 +124,7 @@ export class Runs {
     }
     for (const shard of owners) {
       if (shard < 0 || shard >= geometry.shards) throw chunks.corrupt(first);
-      locks.acquire(shard);
+      if (!this.isOpen(shard)) return false;
       let emptied: boolean;
       try {
         emptied = this.reclaimer.emptyChunks(shard, first, count);

@@ -73,7 +73,7 @@ describe('conformance: who repairs', () => {
       fill(pool, 60);
       const [dying, second, third] = await processes.connect(pool.path, 3);
       await dying?.call('create', `draft-${round}`, 700);
-      for (let lock = 0; lock < pool.session.parts.geometry.shards + 3; lock++) await dying?.call('acquire', lock);
+      for (let lock = 0; lock < lockCount(pool.session.parts.geometry); lock++) await dying?.call('acquire', lock);
       for (const repairer of [second, third]) await repairer?.call('dieAtStore', below(4000));
       await dying?.kill();
       for (const repairer of [second, third]) {
@@ -281,7 +281,7 @@ describe('conformance: process numbers mean nothing', () => {
       await living?.call('create', 'kept', 100);
       await living?.call('fill', 'page-1', 1, 500);
       expect(await reader?.call('pin', 'page-1')).to.equal(true);
-      for (let lock = 0; lock < pool.session.parts.geometry.shards + 3; lock++) await dying?.call('acquire', lock);
+      for (let lock = 0; lock < lockCount(pool.session.parts.geometry); lock++) await dying?.call('acquire', lock);
       await dying?.kill();
       expect(await living?.call('put', 'draft', contentOf('draft', 2, 100))).to.equal(true);
       pool.delete('page-1');
