@@ -1,6 +1,6 @@
 /**
  * Locks in shared memory: one line each. A lock's word holds its owner's row + 1, whether somebody sleeps on it, whether
- * what it guards was left half-done, and a term that a take-over from a dead owner raises.
+ * what it guards was left half-done, and a term that every release and every take-over raises.
  *
  * (L1) no user code runs under a lock, so a hold is microseconds.
  * (L2) a waiter looks at the owner's death mark about every millisecond: a dead owner is replaced by compare-and-
@@ -8,7 +8,9 @@
  *      repair leaves the lock held by a dead owner once more, and the next one repairs from the start.
  * (L3) an error thrown under a lock leaves by `releaseDirty`: the next owner repairs, exactly as after a death.
  * (L4) behind an owner that is alive but does not run, `acquire` throws BUSY at the limit.
- * (L5) an owner is a row of the pool.
+ * (L5) an owner is a row of the pool, and a row may pass to another node. So no two holds of a lock have one word: who
+ *      found an owner dead takes over from that hold, or not at all, and never from a living node that joined the row and
+ *      took the lock since. The term comes round after 2^20 holds.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
@@ -137,7 +139,7 @@ export class Locks {
     for (;;) {
       const seen = this.words.load(word);
       if ((seen & OWNER_MASK) !== this.owner) throw new PoolError('NODE_FENCED', 'A lock of this node was taken over.');
-      const freed = (seen & ~(OWNER_MASK | WAITERS)) | dirty;
+      const freed = ((seen & ~(OWNER_MASK | WAITERS)) + TERM_STEP) | dirty;
       if (this.words.compareExchange(word, seen, freed) !== seen) continue;
       if ((seen & WAITERS) !== 0) this.machine.unpark(word);
       return;

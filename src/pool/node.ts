@@ -156,6 +156,18 @@ export class NodeSession {
     return isFree;
   }
 
+  /** Whether no draft and no claim is left for want of a lock. If one is, the row stays taken: others clean it as a dead one. */
+  private isBare(): boolean {
+    const { chunks, nodes } = this.parts;
+    try {
+      chunks.unclaimRow(nodes.self);
+    } catch (error) {
+      if (!(error instanceof PoolError)) throw error;
+      return false;
+    }
+    return this.writer.leftovers.count === 0;
+  }
+
   /** Gives everything back. What other nodes pin or read is theirs and stays. */
   close(): void {
     if (!this.open) return;
@@ -172,8 +184,7 @@ export class NodeSession {
       }
       this.reader.near.clear();
       this.reader.hazards.close();
-      // With drafts left that no lock could be had for, the row stays taken: others clean it up as a dead one.
-      if (leftovers.count === 0) nodes.leave();
+      if (this.isBare()) nodes.leave();
     } finally {
       // Drafts given up after the waits were closed may have rung others.
       this.parts.bells.port?.close();

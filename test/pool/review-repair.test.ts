@@ -4,6 +4,7 @@ import { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/cache/index.js';
 import { ChunkEntry } from '../../src/pool/layout.js';
 import { Locks } from '../../src/pool/locks.js';
+import { expectCleanCensus } from '../support/census.js';
 import { codeOf, Yard } from './review-pool.js';
 
 const page = (byte: number) => new Uint8Array(4096).fill(byte);
@@ -90,6 +91,45 @@ describe('what repair and cleaning leave alone', () => {
     });
     expect(locks.recoverOwn(1)).to.equal(0);
     expect(locks.ownerOf(0)).to.equal(2);
+  });
+
+  it('a lock is not taken from a node that joined the row of the owner found dead', () => {
+    const words = new Words(new ArrayBuffer(64));
+    const options = { words, regionWord: 0, repair: () => {} };
+    const hold = () => new Locks({ ...options, machine: undefined as never, judge: { isDead: () => false }, row: 0 });
+    const owner = hold();
+    owner.acquire(0);
+    let now = 0;
+    let judgements = 0;
+    const judge = {
+      isDead: () => {
+        if (judgements++ > 0) return false;
+        // Between the look at the word and the take-over: the owner leaves, and another node takes its row and the lock.
+        owner.release(0);
+        hold().acquire(0);
+        return true;
+      },
+    };
+    const machine = { elapsedMs: () => (now += 500), park: () => {}, unpark: () => {} } as never;
+    const other = new Locks({ ...options, machine, judge, row: 1 });
+    expect(codeOf(() => other.acquire(0))).to.equal('BUSY');
+    expect([judgements > 1, other.ownerOf(0)]).to.deep.equal([true, 0]);
+  });
+
+  it('a node that cannot give a claim back keeps its row, for others to clean', async () => {
+    await yard.format();
+    const [pool, leaving] = [await yard.connect(), await yard.connect()];
+    const { locks, geometry, nodes, chunks } = pool.session.parts;
+    leaving.session.parts.chunks.claim(0, 1);
+    locks.acquire(geometry.shards);
+    await leaving.disconnect();
+    locks.release(geometry.shards);
+    expect(nodes.isTaken(leaving.session.parts.nodes.self)).to.equal(true);
+    (pool as unknown as { upkeep: { tick(): void } }).upkeep.tick();
+    expect(nodes.isTaken(leaving.session.parts.nodes.self)).to.equal(false);
+    expect(chunks.claim(0, 1)).to.equal(true);
+    chunks.unclaim(0, 1);
+    await expectCleanCensus(yard.path);
   });
 
   it('a chunk being freed never looks like one of another shard', async () => {
