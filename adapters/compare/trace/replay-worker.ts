@@ -2,12 +2,14 @@
  * replay-worker: the program of a node process. Started by fork with an IPC channel and --expose-gc, of no use alone.
  *
  * (W1) It ends when its driver does: the channel closes while it is idle, its parent changes while it replays.
- * (W2) bytesPrivate is what the cache alone keeps from the collector: the heap and the array buffers that go when the
- *      cache is dropped. Compiled code and the replay's own arrays are on both sides of that difference.
+ * (W2) bytesPrivate is what the cache alone keeps from the collector: the objects and the array buffers that go when the
+ *      cache is dropped. The replay's own arrays are on both sides of that difference; compiled code is not counted, as
+ *      newer engines drop with a cache the code that was compiled for its objects.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { getHeapSpaceStatistics } from 'node:v8';
 import { MappedBoard, stayOnProcessor, yieldProcessor } from '../../../lib/linux/index.js';
 import { PatternPages, StoragePages } from './pages.js';
 import { PrivateLruCache, PrivatePolicyCache, type ReplayCache } from './replay-cache.js';
@@ -19,6 +21,8 @@ import { createPolicy } from './simulate.js';
 const SETTLE_MS = 100;
 const COLLECT_ROUNDS_MAX = 500;
 const COLLECT_ROUND_MS = 20;
+/** Spaces of V8 that hold compiled code and what belongs to it. */
+const CODE_SPACE = /^(code|trusted)_/;
 
 const parent = process.ppid;
 let config: NodeConfig;
@@ -72,8 +76,8 @@ async function start(): Promise<void> {
 function retainedBytes(): number {
   globalThis.gc!();
   globalThis.gc!();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
+  const objects = getHeapSpaceStatistics().filter(({ space_name: name }) => !CODE_SPACE.test(name));
+  return objects.reduce((sum, space) => sum + space.space_used_size, process.memoryUsage().arrayBuffers);
 }
 
 /** Frames of finished calls, or a compilation in the background, may hold a dropped cache for a while. */
