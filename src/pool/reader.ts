@@ -6,11 +6,14 @@
  *
  * (F1) a hit is decided by slot state, generation and the whole key; a hash is never trusted.
  * (F2) a miss is reported only when the shard's publish and retire sequences are what they were before the probe and no
- *      retired slot was met: a page just being superseded must not look like a missing one.
- * (F3) after a few tries the probe is made under the shard's lock; when its holder does not run, the answer is a miss:
- *      readers never wait for writers.
+ *      entry moved under it: a page just being superseded must not look like a missing one.
+ * (F3) after a few tries the probe is made under the shard's lock; when its holder does not run, what the table says is
+ *      the answer: readers never wait for writers.
  * (F4) the near entry is made from fields that the hazard keeps from changing. It is remembered under what this node had
  *      seen of the sequence before the probe, so a retirement since then will still be read.
+ * (F5) a key has the page that its entry names until the entry names another or none. So a retired page that is named
+ *      still is an answer, but is not remembered: the record of its retirement may have been read already. A writer who
+ *      stops between the two stores leaves the old page to every reader, and to none of them its successor.
  */
 import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';
@@ -50,7 +53,7 @@ export class Reader {
   private readonly slotsPerShard: number;
   private readonly copies: boolean;
   private drops: number;
-  private metRetired = false;
+  private metMove = false;
 
   /** `copies`: hand out checked private copies instead of views (SEALPOOL_DEBUG=copy). */
   constructor(parts: Parts, nearEntries: number, copies: boolean) {
@@ -108,7 +111,7 @@ export class Reader {
     return entry !== undefined && this.isFresh(entry) ? entry : undefined;
   }
 
-  /** After a near miss. The page of the key, exposed and remembered, or undefined. Throws POOL_CORRUPT. */
+  /** After a near miss. The page of the key, exposed, and remembered if it may be (F5), or undefined. Throws POOL_CORRUPT. */
   search(map: NearMap, key: NearKey, probe: ProbeKey, asOf: number | undefined): NearEntry | undefined {
     const { shards } = this.parts;
     const shard = shards.ofHash(probe.hashLow);
@@ -119,17 +122,13 @@ export class Reader {
       const retired = this.seen[shard];
       const found = this.probe(map, key, probe, shard, asOf);
       if (found !== undefined) return found;
-      if (this.metRetired) continue;
+      if (this.metMove) continue;
       if (shards.publishSequence(shard) === published && shards.retireSequence(shard) === retired) return undefined;
     }
     return this.decide(map, key, probe, shard, asOf);
   }
 
-  /**
-   * Under the lock, if it can be had: at once, from a dead owner, or within PATIENCE_MS. Its holder may be alive and have
-   * stopped between retiring a page and giving its entry to the successor: then the slots, which are the truth, have the
-   * answer, provided that he did nothing while they were looked through.
-   */
+  /** Under the lock, if it can be had: at once, from a dead owner, or within PATIENCE_MS; otherwise behind its holder. */
   private decide(
     map: NearMap,
     key: NearKey,
@@ -153,6 +152,7 @@ export class Reader {
     return this.decideBehind(map, key, probe, shard, asOf);
   }
 
+  /** Its holder may be alive and have stopped: the table, which nobody changes then, has the answer. */
   private decideBehind(
     map: NearMap,
     key: NearKey,
@@ -165,30 +165,8 @@ export class Reader {
       const published = shards.publishSequence(shard);
       const known = this.again(map, key, shard, asOf) ?? this.probe(map, key, probe, shard, asOf);
       if (known !== undefined) return known;
-      const found = this.metRetired ? this.probeSlots(map, key, probe, shard, asOf) : undefined;
-      if (found !== undefined) return found;
+      if (this.metMove) continue;
       if (shards.publishSequence(shard) === published && shards.retireSequence(shard) === this.seen[shard]) break;
-    }
-    return undefined;
-  }
-
-  /** The page of the key by way of every slot of the shard. */
-  private probeSlots(
-    map: NearMap,
-    key: NearKey,
-    probe: ProbeKey,
-    shard: number,
-    asOf: number | undefined,
-  ): NearEntry | undefined {
-    const { slots } = this.parts;
-    for (let local = 0; local < this.slotsPerShard; local++) {
-      const slot = shard * this.slotsPerShard + local;
-      if (slots.hashLow(slot) !== probe.hashLow || slots.hashHigh(slot) !== probe.hashHigh) continue;
-      this.hazards.expose(slot);
-      // ORDER hazard-1: interest, then state; pairs with announce and the scan.
-      if ((slots.stateWord(slot) & STATE_MASK) !== STATE_SEALED) continue;
-      const found = this.answer(map, key, probe, slot, asOf);
-      if (found !== undefined) return found;
     }
     return undefined;
   }
@@ -201,29 +179,32 @@ export class Reader {
     asOf: number | undefined,
   ): NearEntry | undefined {
     const { table, slots } = this.parts;
-    this.metRetired = false;
+    this.metMove = false;
     table.begin(shard, probe.hashLow, probe.hashHigh);
     for (let local = table.next(); local >= 0; local = table.next()) {
       const slot = shard * this.slotsPerShard + local;
       this.hazards.expose(slot);
       // ORDER hazard-1: interest, then state; pairs with announce and the scan.
-      const state = slots.stateWord(slot) & STATE_MASK;
-      // ORDER supersede-1: a retired page in the table may have a successor a moment later; pairs with publishDetached.
-      if (state === STATE_RETIRED) this.metRetired = true;
-      if (state !== STATE_SEALED) continue;
+      const word = slots.stateWord(slot);
+      const state = word & STATE_MASK;
+      if (state !== STATE_SEALED && state !== STATE_RETIRED) continue;
       // ORDER supersede-1: entry once more: a slot reused since it was read may hold a successor that is sealed but not
       // yet announced, and the next get would answer with the page before it; pairs with publishDetached.
-      if (!table.stillNames(local)) {
-        this.metRetired = true;
+      // ORDER hazard-1: of a retired page the state once more, after the entry: the scan that frees it comes after the
+      // entry has gone, and meets the hazard; pairs with retire and refuseIfHeld.
+      if (!table.stillNames(local) || (state === STATE_RETIRED && slots.stateWord(slot) !== word)) {
+        this.metMove = true;
         continue;
       }
       const found = this.answer(map, key, probe, slot, asOf);
-      if (found !== undefined) return found;
+      if (found === undefined) continue;
+      if (state === STATE_SEALED) this.near.remember(found);
+      return found;
     }
     return undefined;
   }
 
-  /** The sealed page of an exposed slot, when it is the key's and answers. */
+  /** The page of an exposed slot, when it is the key's and answers. */
   private answer(
     map: NearMap,
     key: NearKey,
@@ -239,10 +220,10 @@ export class Reader {
     if (!isAnsweredBy(asOf, slots.from(slot), slots.until(slot))) return undefined;
     const expiry = slots.expiry(slot);
     if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
-    return this.remember(map, key, slot, shards.of(slot), expiry);
+    return this.entryOf(map, key, slot, shards.of(slot), expiry);
   }
 
-  private remember(map: NearMap, key: NearKey, slot: number, shard: number, expiry: number): NearEntry {
+  private entryOf(map: NearMap, key: NearKey, slot: number, shard: number, expiry: number): NearEntry {
     const { slots, segment } = this.parts;
     const extent = slots.extent(slot);
     const size = slots.size(slot);
@@ -250,7 +231,7 @@ export class Reader {
     const bytes = extent === NO_EXTENT ? NOTHING : segment.sealedBytes(extent, 0, size);
     const metadata =
       metadataLength === 0 ? NOTHING : segment.sealedBytes(extent, slots.metadataOffset(slot), metadataLength);
-    const entry = new NearEntry(map, key, {
+    return new NearEntry(map, key, {
       slot,
       shard,
       generation: slots.generation(slot),
@@ -262,8 +243,6 @@ export class Reader {
       from: slots.from(slot),
       until: slots.until(slot),
     });
-    this.near.remember(entry);
-    return entry;
   }
 }
 

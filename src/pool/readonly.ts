@@ -134,8 +134,14 @@ export class ReadOnlyPool implements Pool, ObjectSource {
     for (let local = table.next(); local >= 0; local = table.next()) {
       const slot = shard * geometry.slotsPerShard + local;
       const before = slots.stateWord(slot);
-      changing ||= (before & STATE_MASK) === STATE_RETIRED;
-      if ((before & STATE_MASK) !== STATE_SEALED || !slots.keyEquals(slot, keys.bytes, keys.length)) continue;
+      const state = before & STATE_MASK;
+      if (state !== STATE_SEALED && state !== STATE_RETIRED) continue;
+      if (!slots.keyEquals(slot, keys.bytes, keys.length)) continue;
+      // As Reader.probe: a page is the key's as long as the entry names it, retired or not.
+      if (!table.stillNames(local)) {
+        changing = true;
+        continue;
+      }
       if (!slots.isIntact(slot)) {
         if (slots.stateWord(slot) === before) slots.verify(slot);
         return 'changing';

@@ -1,8 +1,8 @@
 /**
  * The way out of the pool: retire, reclaim, evict. Everything here runs under the shard's lock.
  *
- * (A1) retire: slot state, then ring record and sequence, then the bucket entry. From the state on no table lookup, and
- *      from the sequence on no near hit, answers with the page.
+ * (A1) retire: slot state, then ring record and sequence, then the bucket entry. From the state on nobody remembers the
+ *      page, from the sequence on no near hit, and from the entry on no table lookup answers with it.
  * (A2) reclaim: only after all of that are the hazards scanned; what no counted node holds is free, the rest waits in
  *      limbo for the next scan. One scan serves the whole limbo list.
  * (A3) eviction passes over pages that a scan found held. It works in small batches, so that one scan serves many.
@@ -46,12 +46,14 @@ export class Reclaimer {
 
   /** Hides a sealed page from every later get and puts it into limbo. `entryWord` is its bucket entry where known. */
   retire(shard: number, local: number, reason: number, entryWord = -1): void {
-    const { slots, table } = this.parts;
+    const { slots, table, events } = this.parts;
     const slot = shard * this.slotsPerShard + local;
     this.announce(shard, local, reason);
     const hashLow = slots.hashLow(slot);
     const entry = entryWord >= 0 ? entryWord : table.find(shard, hashLow, slots.hashHigh(slot), local);
     if (entry >= 0) table.remove(shard, hashLow, entry);
+    // Nobody is told of an end that the table does not know yet.
+    if (reason !== REASON_SUPERSEDED) events.commit(shard);
   }
 
   /** The first half of retire, for a page whose bucket entry a successor takes over. */
@@ -69,7 +71,6 @@ export class Reclaimer {
     if ((slots.flags(slot) & FLAG_RETAINED) !== 0) shards.addRetained(shard, -1);
     shards.addLive(shard, -1);
     shards.pushLimbo(shard, local);
-    if (isTold) events.commit(shard);
   }
 
   /** Takes a draft away: its key and its space are free again. */

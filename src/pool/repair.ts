@@ -108,9 +108,10 @@ export class Repair {
 
   /** (D6) */
   private refuseIfHeld(shard: number, local: number): void {
-    const { slots, scan } = this.parts;
+    const { slots, scan, table } = this.parts;
     const slot = this.slotOf(shard, local);
-    // ORDER hazard-1: no page any more before the scan; pairs with probe.
+    // ORDER hazard-1: no entry and no page any more before the scan; pairs with probe.
+    table.repair(shard, (other) => (other === local ? -1 : other));
     slots.setState(slot, STATE_RETIRED);
     scan.scan(shard);
     if (!scan.isHeld(local)) return;
@@ -201,21 +202,29 @@ export class Repair {
 
   private rebuildLists(shard: number): void {
     const { slots, shards, policies } = this.parts;
-    const sealed: number[] = [];
+    const newest = shards.publishSequence(shard);
+    // One number for each sealed page, as typed arrays are sorted natively: a node's first repair is cold code.
+    const sealed = new Float64Array(this.slotsPerShard);
+    const counts = { sealed: 0, live: 0, drafts: 0, retained: 0 };
     for (let local = this.slotsPerShard - 1; local >= 0; local--) {
       const state = this.stateOf(shard, local);
       if (state === STATE_FREE) shards.pushFree(shard, local);
       else if (state === STATE_RETIRED) shards.pushLimbo(shard, local);
-      else shards.addLive(shard, 1);
-      if (state === STATE_DRAFT) shards.addDrafts(shard, 1);
+      else counts.live++;
+      if (state === STATE_DRAFT) counts.drafts++;
       if (state !== STATE_SEALED) continue;
-      if ((slots.flags(this.slotOf(shard, local)) & FLAG_RETAINED) !== 0) shards.addRetained(shard, 1);
-      else sealed.push(local);
+      const slot = this.slotOf(shard, local);
+      const age = (slots.publishSequence(slot) - newest) | 0;
+      if ((slots.flags(slot) & FLAG_RETAINED) !== 0) counts.retained++;
+      else sealed[counts.sealed++] = age * this.slotsPerShard + local;
     }
-    const sequence = (local: number) => slots.publishSequence(this.slotOf(shard, local));
-    const newest = shards.publishSequence(shard);
-    sealed.sort((a, b) => ((sequence(a) - newest) | 0) - ((sequence(b) - newest) | 0));
-    for (const local of sealed) policies[shard]?.insert(local, slots.hashLow(this.slotOf(shard, local)));
+    shards.addLive(shard, counts.live);
+    shards.addDrafts(shard, counts.drafts);
+    shards.addRetained(shard, counts.retained);
+    for (const place of sealed.subarray(0, counts.sealed).sort()) {
+      const local = place - Math.floor(place / this.slotsPerShard) * this.slotsPerShard;
+      policies[shard]?.insert(local, slots.hashLow(this.slotOf(shard, local)));
+    }
   }
 
   /** Undoes everything a dead node of the row left, and gives the row back. */

@@ -167,7 +167,8 @@ export class Table {
     const counts = this.overflows(shard, hashOf);
     const first = this.base + shard * this.stride;
     for (let bucket = 0; bucket <= this.mask; bucket++) {
-      this.words.store(first + bucket * Bucket.words + OVERFLOW, counts[bucket] as number);
+      const word = first + bucket * Bucket.words + OVERFLOW;
+      if (this.words.load(word) !== counts[bucket]) this.words.store(word, counts[bucket] as number);
     }
   }
 

@@ -13,8 +13,8 @@ export interface Mutant extends Mutation {
   readonly isLarge?: true;
 }
 
-const exposes = ['hit.expose', 'known.expose', 'probe.expose', 'slots.expose'];
-const raises = ['hit.raise', 'known.raise', 'probe.raise', 'slots.raise'];
+const exposes = ['hit.expose', 'known.expose', 'probe.expose'];
+const raises = ['hit.raise', 'known.raise', 'probe.raise'];
 const scans = ['scan.count', 'scan.borrow', 'scan.borrow 2', 'scan.borrow 3'];
 const announces = ['log.invalid', 'log.slot', 'log.number'];
 
@@ -58,7 +58,9 @@ const reading: Mutant[] = [
     flags: ['any key will do'],
     omit: ['probe.named'],
   },
-  { name: 'miss: a retired page is no reason to look again', on: 'one key', flags: ['retired page is no reason'] },
+  { name: 'probe: a retired page is no answer', on: 'one key', flags: ['retired page is no answer'] },
+  { name: 'probe: a retired page is remembered', on: 'one key', flags: ['retired page remembered'] },
+  { name: 'probe: a retired page not looked at again', on: 'one key', omit: ['probe.still'] },
   { name: 'miss: publish sequence not looked at', on: 'one key', omit: ['missed.published'] },
   {
     name: 'miss: retire sequence not looked at',
@@ -269,7 +271,6 @@ const small: Mutant[] = [
 const UNFLUSHED_SURVIVORS: Readonly<Record<string, string>> = {
   'draft.state': 'the state SEALED follows in the same line',
   'log.number': 'that the number before was taken away is written back, and whoever meets that forgets the shard',
-  'retire.entry': 'who follows an old entry is told by the state of the slot',
   'free.state': 'no page is as little there in a free slot as in a retired one',
   'run.end': 'an old count holds memory back and no more',
   'search.sequence': 'an old sequence is found out by the next hit, or before a miss is believed',
@@ -286,7 +287,7 @@ const FLUSHED: readonly string[] = [
   ...['draft.fields', 'draft.state', 'fill', 'seal.entry', 'seal.state', 'retire.state', ...announces, 'log.sequence'],
   ...['retire.entry', 'seal.replace', 'seal.published', 'free.state', 'run.end'],
   ...['hit.sequence', 'search.sequence', 'record.number', 'record.slot', 'record.again'],
-  ...['search.published', 'probe.entry', 'probe.state', 'probe.named', 'probe.key', 'probe.data'],
+  ...['search.published', 'probe.entry', 'probe.state', 'probe.named', 'probe.still', 'probe.key', 'probe.data'],
   ...['missed.published', 'missed.retired', 'scan.count', 'scan.borrow', 'scan.borrow 2'],
 ];
 
@@ -308,12 +309,13 @@ const early: Mutant = {
   reorder: ['probe.data', 'probe.state'],
 };
 
-/** A page known of from before is taken under an old sequence: two pages have to be retired while one is looked for. */
+/** A page known of from before is taken under an old sequence: other pages have to be retired while one is looked for. */
 const known: Mutant = {
   name: 'unflushed: known.sequence',
   on: 'hosts apart, two keys deleted',
   unflushed: ['known.sequence'],
   isLarge: true,
+  survives: 'the hit that was refused exposed the page, and the sequence was looked at since',
 };
 
 export const mutants: readonly Mutant[] = [

@@ -32,8 +32,8 @@ const COARSE = [
 
 /** And readers: for models that are about who sees what first, not about hazards. */
 const COARSE_READING = [
-  ...['hit.expose', 'hit.raise', 'known.expose', 'known.raise', 'probe.expose', 'probe.raise', 'slots.expose'],
-  ...['slots.raise', 'slots.hash', 'slots.key', 'record.number', 'record.slot', 'record.again', 'search.published'],
+  ...['hit.expose', 'hit.raise', 'known.expose', 'known.raise', 'probe.expose', 'probe.raise'],
+  ...['record.number', 'record.slot', 'record.again', 'search.published'],
   ...['probe.named', 'probe.key', 'behind.published'],
 ];
 

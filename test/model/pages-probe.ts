@@ -2,9 +2,44 @@
  * The reader's way through the table: src/pool/reader.ts (probe, answer, search's judgement of a miss, decide). The order is
  * entry, hazard, state, entry once more, key.
  */
-import { HOW, KEY, MET, PAGE, PUBLISHED, RETIRED, SEALED, SEEN, SLOT, UNLOCKED } from './pages.js';
+import { HOW, IS_RETIRED, KEY, MET, PAGE, PUBLISHED, RETIRED, SEALED, SEEN, SLOT, UNLOCKED } from './pages.js';
 import { again, BEHIND, expose, found, miss, type Reader, remember, UNDER_LOCK } from './pages-reading.js';
 import { BLOCKED, type Routine, type Step } from './world.js';
+
+/** Reader.answer, of an exposed slot that is the key's page. */
+const answer: Step<Reader>[] = [
+  {
+    name: 'probe.key',
+    order: 'seal-1',
+    run: (m) => {
+      const key = m.load(m.words.key + m.get(SLOT));
+      return key === m.get(KEY) || m.has('any key will do') ? undefined : 'missed';
+    },
+  },
+  {
+    name: 'probe.check',
+    order: 'seal-1',
+    when: (m) => !m.memory.isApart,
+    run: (m) => {
+      if (m.load(m.words.check + m.get(SLOT)) !== m.checkOf(m.get(SLOT))) m.fail('(M5) a get threw POOL_CORRUPT');
+    },
+  },
+  {
+    name: 'probe.data',
+    order: 'seal-1',
+    when: (m) => m.memory.isApart,
+    run: (m) => m.invalidate(m.words.data + m.get(SLOT)),
+  },
+  {
+    name: 'probe.remember',
+    isPrivate: 'after',
+    run: (m) => {
+      if (m.get(IS_RETIRED) === 0 || m.has('retired page remembered')) remember(m);
+      m.set(IS_RETIRED, 0);
+    },
+  },
+  { name: 'probe.found', isPrivate: 'after', run: (m) => found(m) },
+];
 
 export const probe: Routine<Reader>[] = [
   {
@@ -32,9 +67,10 @@ export const probe: Routine<Reader>[] = [
         order: ['hazard-1', 'supersede-1', 'seal-1'],
         run: (m) => {
           const word = m.load(m.words.state + m.get(SLOT));
-          if ((word & 7) === RETIRED && !m.has('retired page is no reason')) m.set(MET, 1);
           m.set(PAGE, word >> 3);
-          return (word & 7) === SEALED ? undefined : 'missed';
+          m.set(IS_RETIRED, (word & 7) === RETIRED ? 1 : 0);
+          if ((word & 7) === RETIRED && m.has('retired page is no answer')) return 'missed';
+          return (word & 7) === SEALED || (word & 7) === RETIRED ? undefined : 'missed';
         },
       },
       {
@@ -46,41 +82,21 @@ export const probe: Routine<Reader>[] = [
           return 'missed';
         },
       },
-      ...answer('probe', 'missed'),
+      {
+        name: 'probe.still',
+        order: 'hazard-1',
+        when: (m) => m.get(IS_RETIRED) === 1,
+        run: (m) => {
+          if (m.load(m.words.state + m.get(SLOT)) === ((m.get(PAGE) << 3) | RETIRED)) return undefined;
+          m.set(MET, 1);
+          return 'missed';
+        },
+      },
+      ...answer,
     ],
     onward: (m) => found(m),
   },
 ];
-
-/** Reader.answer, of an exposed slot seen sealed. */
-function answer(where: string, otherwise: string): Step<Reader>[] {
-  return [
-    {
-      name: `${where}.key`,
-      order: 'seal-1',
-      run: (m) => {
-        const key = m.load(m.words.key + m.get(SLOT));
-        return key === m.get(KEY) || m.has('any key will do') ? undefined : otherwise;
-      },
-    },
-    {
-      name: `${where}.check`,
-      order: 'seal-1',
-      when: (m) => !m.memory.isApart,
-      run: (m) => {
-        if (m.load(m.words.check + m.get(SLOT)) !== m.checkOf(m.get(SLOT))) m.fail('(M5) a get threw POOL_CORRUPT');
-      },
-    },
-    {
-      name: `${where}.data`,
-      order: 'seal-1',
-      when: (m) => m.memory.isApart,
-      run: (m) => m.invalidate(m.words.data + m.get(SLOT)),
-    },
-    { name: `${where}.remember`, isPrivate: 'after', run: (m) => remember(m) },
-    { name: `${where}.found`, isPrivate: 'after', run: (m) => found(m) },
-  ];
-}
 
 /** No page at the entry: whether that is a miss. */
 export const missed: Routine<Reader> = {
@@ -92,9 +108,10 @@ export const missed: Routine<Reader> = {
       run: (m) => {
         m.set(PAGE, 0);
         if (m.get(HOW) === UNDER_LOCK) return 'unlock';
+        m.set(IS_RETIRED, 0);
         if (m.get(MET) === 0) return undefined;
         m.set(SLOT, 0);
-        return m.get(HOW) === BEHIND ? 'slots' : again(m);
+        return again(m);
       },
     },
     {
@@ -153,61 +170,5 @@ export const decide: Routine<Reader>[] = [
       },
     ],
     onward: () => 'search',
-  },
-  {
-    name: 'slots',
-    steps: [
-      {
-        name: 'slots.hash',
-        run: (m) => {
-          if (m.get(SLOT) === m.bounds.slots) return 'missed behind';
-          if (m.load(m.words.key + m.get(SLOT)) === m.get(KEY)) return undefined;
-          m.set(SLOT, m.get(SLOT) + 1);
-          return 'slots';
-        },
-      },
-      ...expose('slots'),
-      {
-        name: 'slots.state',
-        order: ['hazard-1', 'seal-1'],
-        run: (m) => {
-          const word = m.load(m.words.state + m.get(SLOT));
-          m.set(PAGE, word >> 3);
-          return (word & 7) === SEALED ? undefined : 'next slot';
-        },
-      },
-      ...answer('slots', 'next slot'),
-    ],
-    onward: () => 'take',
-  },
-  {
-    name: 'next slot',
-    steps: [
-      {
-        name: 'slots.next',
-        isPrivate: 'after',
-        run: (m) => {
-          m.set(PAGE, 0);
-          m.set(SLOT, m.get(SLOT) + 1);
-          return m.get(SLOT) === m.bounds.slots ? 'missed behind' : 'slots';
-        },
-      },
-    ],
-    onward: () => 'slots',
-  },
-  {
-    name: 'missed behind',
-    steps: [
-      {
-        name: 'behind.again',
-        isPrivate: 'after',
-        run: (m) => {
-          m.set(MET, 0);
-          m.set(SLOT, 0);
-          return 'missed';
-        },
-      },
-    ],
-    onward: () => 'missed',
   },
 ];

@@ -5,11 +5,12 @@
  * the page since will scan after it stored the sequence, and so meet the hazard (hazard-1). Changed: `search`.
  *
  * search: the retire log is read up to the sequence and what it names forgotten (retire-2); the near index asked once more;
- * then the table: entry, hazard, state, key. A page found so may be remembered under the sequence from before the probe.
- * A miss is believed only when no retired page was met (supersede-1) and both sequences stand where they stood.
+ * then the table: entry, hazard, state, key. A page found sealed is remembered under the sequence from before the probe, one
+ * found retired is an answer for as long as the entry names it. A miss is believed only when no entry moved under the
+ * probe (supersede-1) and both sequences stand where they stood.
  *
  * decide: after some tries, here whenever it likes, the reader looks under the lock; where it cannot be had, behind its
- * holder, the slots are asked as well. Nothing else is shared by these ways, so one routine serves them: HOW says whose.
+ * holder. Nothing else is shared by these ways, so one routine serves them: HOW says whose.
  */
 import { AT, both, COUNT, CURRENT, HOW, KEY, PAGE, PINNED, POSITION, RECORD, SEEN, SLOT, WANTS_PIN } from './pages.js';
 import { decide, missed, probe } from './pages-probe.js';

@@ -5,6 +5,7 @@ import {
   COUNT,
   CURRENT,
   HOW,
+  IS_RETIRED,
   KEY,
   MET,
   PAGE,
@@ -82,7 +83,7 @@ export function nearby(m: Reader): boolean {
 
 /** Locals that no later step reads are cleared, so that they do not tell states apart. */
 export function over(m: Reader): string {
-  for (const local of [SLOT, PAGE, CURRENT, AT, RECORD, PUBLISHED, MET, HOW, WANTS_PIN]) m.set(local, 0);
+  for (const local of [SLOT, PAGE, IS_RETIRED, CURRENT, AT, RECORD, PUBLISHED, MET, HOW, WANTS_PIN]) m.set(local, 0);
   m.getEnds();
   return 'idle';
 }

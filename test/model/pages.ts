@@ -95,7 +95,9 @@ const OVER_BEFORE = 20;
 const THERE_BEFORE = 21;
 const IS_THERE = 22;
 const GETS = 23;
-const LOCALS = 24;
+/** The slot was met RETIRED. */
+export const IS_RETIRED = 24;
+const LOCALS = 25;
 
 export const both = (slot: number, page: number) => (slot << 4) | page;
 export const slotOf = (pair: number) => pair >> 4;
@@ -150,7 +152,7 @@ function loadedBy(step: string, { slots, keys, ring, borrows }: PagesBounds, wor
   if (step.endsWith('.sequence') || step === 'missed.retired') return [words.sequence];
   if (step.endsWith('.published')) return [words.published];
   if (step === 'probe.entry' || step === 'probe.named') return range(words.entry, keys);
-  if (step === 'probe.state') return range(words.state, slots);
+  if (step === 'probe.state' || step === 'probe.still') return range(words.state, slots);
   if (step === 'probe.key') return range(words.key, slots);
   if (step === 'record.slot') return range(words.record, ring);
   if (step.startsWith('record.')) return range(words.number, ring);

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { PoolError } from '../../lib/errors.js';
 import { SharedCache } from '../../src/cache/index.js';
-import type { AttachedPool } from '../../src/pool/index.js';
+import { type AttachedPool, connect } from '../../src/pool/index.js';
 import { Yard } from './review-pool.js';
 
 function tick(pool: AttachedPool): void {
@@ -40,6 +40,72 @@ describe('behind a node that is stopped', () => {
     Object.assign(writer, { create, abort });
     tick(pool);
     expect(pool.stats().drafts).to.equal(0);
+  });
+
+  it('in the middle of superseding, every reader has the old page, and afterwards the new one', async () => {
+    await yard.format();
+    const [writer, near, far] = [await yard.connect(), await yard.connect(), await yard.connect()];
+    const looking = await connect(yard.path, { readOnly: true });
+    const readers = [near, far, looking];
+    const cache = new SharedCache(writer);
+    cache.set('key', new Uint8Array([1]));
+    const key = [...writer.list()][0]?.keyBytes as Uint8Array;
+    const see = () => readers.map((pool) => pool.get(key)?.bytes[0]);
+    expect(near.get(key)?.bytes[0]).to.equal(1);
+    const { log, table } = writer.session.parts;
+    const { append } = log;
+    const { replace } = table;
+    const seen: unknown[] = [];
+    log.append = (...record) => {
+      // RETIRED, but not announced: the second reader asks the table, the first need not.
+      seen.push(see());
+      append.apply(log, record);
+      seen.push(see());
+    };
+    table.replace = (...entry) => {
+      seen.push(see());
+      replace.apply(table, entry);
+      seen.push(see());
+    };
+    cache.set('key', new Uint8Array([2]));
+    const [before, after] = [
+      [1, 1, 1],
+      [2, 2, 2],
+    ];
+    expect(seen).to.deep.equal([before, before, before, after]);
+    await looking.disconnect();
+  });
+
+  it('in the middle of a deletion, a page is there until the table says so, and its end is told after that', async () => {
+    await yard.format();
+    const [writer, reader] = [await yard.connect(), await yard.connect()];
+    writer.put('key', new Uint8Array([1]));
+    const { log, table, events } = writer.session.parts;
+    const { append } = log;
+    const { remove } = table;
+    const { commit } = events;
+    const seen: unknown[] = [];
+    const see = (step: string) => seen.push([step, reader.get('key')?.bytes[0]]);
+    log.append = (...record) => {
+      see('retired');
+      append.apply(log, record);
+      see('announced');
+    };
+    table.remove = (...entry) => {
+      remove.apply(table, entry);
+      see('removed');
+    };
+    events.commit = (shard) => {
+      commit.call(events, shard);
+      see('told');
+    };
+    writer.delete('key');
+    expect(seen).to.deep.equal([
+      ['retired', 1],
+      ['announced', 1],
+      ['removed', undefined],
+      ['told', undefined],
+    ]);
   });
 
   it('a miss is believed only if nothing was published meanwhile', async () => {

@@ -107,9 +107,21 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   of(
     'reader',
-    'a retired page in the table is no reason to look again',
-    '            if (state === STATE_RETIRED)\n                this.metRetired = true;\n',
-    '',
+    'a retired page in the table is no answer',
+    'if (state !== STATE_SEALED && state !== STATE_RETIRED)',
+    'if (state !== STATE_SEALED)',
+  ),
+  of(
+    'reader',
+    'a retired page is remembered',
+    '            if (state === STATE_SEALED)\n                this.near.remember(found);\n',
+    '            this.near.remember(found);\n',
+  ),
+  of(
+    'reader',
+    'a retired page is not looked at again after its entry',
+    '(state === STATE_RETIRED && slots.stateWord(slot) !== word)',
+    'false',
   ),
   of(
     'reader',
@@ -117,12 +129,7 @@ export const MUTANTS: readonly Mutant[] = [
     '        if (!slots.keyEquals(slot, probe.bytes, probe.length))\n            return undefined;\n',
     '',
   ),
-  of(
-    'reader',
-    'an entry is not looked at again after the state',
-    '            if (!table.stillNames(local)) {\n',
-    '            if (false) {\n',
-  ),
+  of('reader', 'an entry is not looked at again after the state', 'if (!table.stillNames(local) || ', 'if ('),
   of(
     'repair',
     'an entry is zeroed before its successor has one',
@@ -132,8 +139,8 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'reader',
     'drafts are answers',
-    '            if (state !== STATE_SEALED)\n                continue;\n            // ORDER supersede-1: entry once more',
-    '            if (state !== STATE_SEALED && state !== 2)\n                continue;\n            // ORDER supersede-1: entry once more',
+    'if (state !== STATE_SEALED && state !== STATE_RETIRED)',
+    'if (state !== STATE_SEALED && state !== STATE_RETIRED && state !== 2)',
   ),
   of('reader', 'a drop is not looked for', 'if (this.words.read(this.dropWord) !== this.drops)', 'if (false)'),
   of(
