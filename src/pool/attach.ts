@@ -111,6 +111,9 @@ function attachAs(nodes: Nodes, segment: Segment, machine: Machine, options: Att
   parts.locks.recoverOwn(lockCount(segment.geometry));
   repair.undoDraftsOf(nodes.self);
   parts.chunks.unclaimRow(nodes.self);
+  // An earlier node of the row may have died between what it published and the bells.
+  parts.bells.noteAll();
+  parts.bells.flush();
   const reader = new Reader(parts, options.nearEntries, options.copies);
   parts.scan.own = reader.hazards;
   return { parts, reader, writer, repair };

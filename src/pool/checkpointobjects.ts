@@ -9,9 +9,10 @@ import { FLAG_RETAINED, INTERNAL_KEY_BYTES, NO_EXTENT, STATE_MASK, STATE_SEALED 
 import { bytesOfId, ID_BYTES, idOfBytes, type ObjectId } from './manifest.js';
 import type { NearEntry } from './near.js';
 import type { NodeSession } from './node.js';
+import { PassOver } from './passing.js';
 import { REASON_DELETED } from './retirelog.js';
+import { poolFull } from './runs.js';
 import type { DraftPlace } from './writer.js';
-import { poolFull } from './writer.js';
 
 /** Objects dropped under one hold of a shard's lock. */
 const BATCH_MAX = 128;
@@ -89,11 +90,13 @@ export class CheckpointObjects {
       if (others === undefined) byShard.set(shard, [id]);
       else others.push(id);
     }
+    const passing = new PassOver();
     for (const [shard, all] of byShard) {
-      for (let from = 0; from < all.length; from += BATCH_MAX) {
-        this.dropIn(shard, all.slice(from, from + BATCH_MAX));
-      }
+      passing.attempt(shard, () => {
+        for (let from = 0; from < all.length; from += BATCH_MAX) this.dropIn(shard, all.slice(from, from + BATCH_MAX));
+      });
     }
+    passing.tell();
   }
 
   private dropIn(shard: number, ids: readonly ObjectId[]): void {

@@ -258,6 +258,8 @@ async function restore(
     partsFor(segment, machine, nodes, () => {}),
     breathe,
   ).run();
+  // No process of before the restart hears them.
+  removeBells(segment.file.path);
   const attached = attachNode();
   try {
     for (let lock = 0; lock < lockCount(segment.geometry); lock++) {

@@ -3,8 +3,9 @@ import { PoolError } from '../../lib/errors.js';
 import { NO_EXTENT } from './layout.js';
 import type { NearEntry } from './near.js';
 import type { NodeSession } from './node.js';
+import { poolFull } from './runs.js';
 import type { Draft, Key, Page } from './types.js';
-import { type DraftPlace, poolFull } from './writer.js';
+import type { DraftPlace } from './writer.js';
 
 const EMPTY = new Uint8Array(0);
 

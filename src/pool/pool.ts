@@ -7,6 +7,7 @@ import { listObjects, statsOf } from './listing.js';
 import type { NodeSession } from './node.js';
 import { checkCreate, checkSubscribe, checkWait } from './options.js';
 import { OpenDraft, PinnedPage } from './page.js';
+import { poolFull } from './runs.js';
 import type { DraftFields } from './slots.js';
 import { OpenSubscription } from './subscription.js';
 import type {
@@ -28,7 +29,6 @@ import type {
 } from './types.js';
 import { Upkeep } from './upkeep.js';
 import { pagesWhenSealed } from './waiting.js';
-import { poolFull } from './writer.js';
 
 const NO_PREFIX = new Uint8Array(0);
 
@@ -196,8 +196,11 @@ export class AttachedPool implements Pool {
 
   async disconnect(): Promise<void> {
     this.upkeep.stop();
-    this.named.close();
-    this.session.close();
+    try {
+      this.named.close();
+    } finally {
+      this.session.close();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -183,7 +183,8 @@ export class ReadOnlyPool implements Pool, ObjectSource {
 
   isBlocked(id: ObjectId): boolean {
     const { shards, locks } = this.parts;
-    return locks.ownerOf(shards.ofHash(this.internalKeys.encode(bytesOfId(id)).hashLow)) >= 0;
+    const shard = shards.ofHash(this.internalKeys.encode(bytesOfId(id)).hashLow);
+    return locks.ownerOf(shard) >= 0 || locks.isDirty(shard);
   }
 
   restore(name: string): Checkpoint | undefined {

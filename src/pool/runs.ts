@@ -139,3 +139,7 @@ export class Runs {
     return true;
   }
 }
+
+export function poolFull(path: string, bytes: number): PoolError {
+  return new PoolError('POOL_FULL', `${path} has no room for an object of ${bytes} bytes.`, { bytes });
+}

@@ -27,6 +27,7 @@ import {
 } from './layout.js';
 import { Leftovers } from './leftovers.js';
 import type { Parts } from './parts.js';
+import { PassOver } from './passing.js';
 import { Reclaimer } from './reclaim.js';
 import { REASON_DELETED, REASON_EXPIRED, REASON_SUPERSEDED } from './retirelog.js';
 import { Runs } from './runs.js';
@@ -378,21 +379,20 @@ export class Writer {
     });
   }
 
-  /** Frees at least so many bytes of extents where it can. */
+  /** Frees at least so many bytes of extents where it can: shards that cannot be had are left out. */
   evict(bytes: number): number {
-    const { geometry } = this.parts;
+    const { shards } = this.parts.geometry;
+    const passing = new PassOver();
     let freed = 0;
-    for (let shard = 0; shard < geometry.shards && freed < bytes; shard++) {
-      const share = Math.ceil((bytes - freed) / (geometry.shards - shard));
-      freed += this.guarded(shard, () => this.reclaimer.evictBytes(shard, share));
+    for (let shard = 0; shard < 2 * shards && freed < bytes; shard++) {
+      // Once round for its share of each, once more for what some did not have.
+      const share = shard < shards ? Math.ceil((bytes - freed) / (shards - shard)) : bytes - freed;
+      const place = shard % shards;
+      passing.attempt(place, () => {
+        freed += this.guarded(place, () => this.reclaimer.evictBytes(place, share));
+      });
     }
-    for (let shard = 0; shard < geometry.shards && freed < bytes; shard++) {
-      freed += this.guarded(shard, () => this.reclaimer.evictBytes(shard, bytes - freed));
-    }
+    if (freed === 0) passing.tell();
     return freed;
   }
-}
-
-export function poolFull(path: string, bytes: number): PoolError {
-  return new PoolError('POOL_FULL', `${path} has no room for an object of ${bytes} bytes.`, { bytes });
 }

@@ -57,8 +57,10 @@ describe('conformance: who repairs', () => {
     await eventually(() => {
       for (const lock of all) expect([locks.ownerOf(lock), locks.isDirty(lock)]).to.deep.equal([-1, false]);
     });
-    // One take-over and one release.
-    expect(terms()).to.deep.equal(before.terms.map((term) => term + 2));
+    // One take-over and one release, and whoever has had the lock since.
+    terms().forEach((term, lock) => {
+      expect(term).to.be.at.least((before.terms[lock] as number) + 2);
+    });
     // Each repair takes the sequence past the ring three times.
     expect(sequences()).to.deep.equal(before.sequences.map((sequence) => sequence + 3 * (geometry.ringRecords + 1)));
     for (const node of others) await node.call('disconnect');

@@ -70,6 +70,30 @@ describe('what an operation that fails gives back', () => {
     expect(pages.borrow(1)?.[0]).to.equal(2);
   });
 
+  it('evict leaves out a shard that cannot be had, and fails only when it freed nothing', async () => {
+    await yard.format({ size: '64MiB', maxObjects: 8192 });
+    const pool = await yard.connect();
+    const { geometry } = pool.session.parts;
+    expect(geometry.shards).to.be.above(2);
+    for (let i = 0; i < 2000; i++) pool.put(`key ${i}`, page(1));
+    const { reclaimer } = pool.session.writer;
+    const { evictBytes } = reclaimer;
+    let refused = 0;
+    const refuse = (isRefused: (shard: number) => boolean) => {
+      reclaimer.evictBytes = (shard, bytes) => {
+        if (!isRefused(shard)) return evictBytes.call(reclaimer, shard, bytes);
+        refused++;
+        throw new PoolError('POOL_CORRUPT', 'a damaged shard');
+      };
+    };
+    refuse((shard) => shard === 0);
+    expect(pool.evict(1_000_000)).to.be.at.least(1_000_000);
+    expect(refused).to.equal(1);
+    refuse(() => true);
+    expect(codeOf(() => pool.evict(1_000_000))).to.equal('POOL_CORRUPT');
+    expect(refused).to.equal(1 + geometry.shards);
+  });
+
   it('an aborted draft is taken back later when its shard is busy', async () => {
     await yard.format();
     const pool = await yard.connect();
