@@ -34,6 +34,13 @@ export class Repair {
   private readonly parts: Parts;
   private readonly reclaimer: Reclaimer;
   private readonly slotsPerShard: number;
+  /**
+   * Of the shard under repair, each slot's state and hashes: nobody else changes them now, and a node's first repair is
+   * cold code, to which each look at shared memory is dear.
+   */
+  private readonly states: Uint8Array;
+  private readonly lows: Int32Array;
+  private readonly highs: Int32Array;
   /** Drafts of the shard under repair over which a page was set. */
   private readonly displaced = new Set<number>();
   /** Pages of the shard under repair that the table had no room for. */
@@ -43,6 +50,9 @@ export class Repair {
     this.parts = parts;
     this.reclaimer = reclaimer;
     this.slotsPerShard = parts.geometry.slotsPerShard;
+    this.states = new Uint8Array(this.slotsPerShard);
+    this.lows = new Int32Array(this.slotsPerShard);
+    this.highs = new Int32Array(this.slotsPerShard);
   }
 
   /** Repairs what the lock guards. Called with the lock held. */
@@ -84,8 +94,9 @@ export class Repair {
     return shard * this.slotsPerShard + local;
   }
 
-  private stateOf(shard: number, local: number): number {
-    return this.parts.slots.stateWord(this.slotOf(shard, local)) & STATE_MASK;
+  private retire(shard: number, local: number): void {
+    this.parts.slots.setState(this.slotOf(shard, local), STATE_RETIRED);
+    this.states[local] = STATE_RETIRED;
   }
 
   /**
@@ -96,7 +107,10 @@ export class Repair {
     const { slots, nodes, extents } = this.parts;
     const slot = this.slotOf(shard, local);
     const state = slots.stateWord(slot) & STATE_MASK;
+    this.states[local] = state;
     if (state === STATE_FREE) return;
+    this.lows[local] = slots.hashLow(slot);
+    this.highs[local] = slots.hashHigh(slot);
     const isKnown = state === STATE_DRAFT || state === STATE_SEALED || state === STATE_RETIRED;
     const isIntact = isKnown && slots.isIntact(slot);
     const isOrphan = state === STATE_DRAFT && nodes.isGone(slots.ownerRow(slot), slots.ownerIncarnation(slot));
@@ -104,6 +118,7 @@ export class Repair {
     if (stays) return;
     if (state !== STATE_DRAFT) this.refuseIfHeld(shard, local);
     slots.setFree(slot);
+    this.states[local] = STATE_FREE;
   }
 
   /** (D6) */
@@ -122,41 +137,46 @@ export class Repair {
 
   private retireOlderTwins(shard: number): void {
     const { slots } = this.parts;
-    const byHash = new Map<number, number[]>();
+    const { states, highs } = this;
+    // Sealed slots of one hash, each leading to the next.
+    const first = new Map<number, number>();
+    const next = new Int32Array(this.slotsPerShard);
+    const sealedTwin = (local: number) => {
+      let other = first.get(highs[local] as number) ?? -1;
+      while (other >= 0 && !(states[other] === STATE_SEALED && this.isTwin(shard, local, other)))
+        other = next[other] as number;
+      return other;
+    };
+    const drafts: number[] = [];
     for (let local = 0; local < this.slotsPerShard; local++) {
-      if (this.stateOf(shard, local) !== STATE_SEALED) continue;
-      const slot = this.slotOf(shard, local);
-      const hash = slots.hashHigh(slot);
-      const others = byHash.get(hash) ?? [];
-      const twin = others.find((other) => this.isTwin(slot, this.slotOf(shard, other)));
-      if (twin === undefined) {
-        byHash.set(hash, [...others, local]);
-        continue;
+      if (states[local] === STATE_DRAFT) drafts.push(local);
+      if (states[local] !== STATE_SEALED) continue;
+      const twin = sealedTwin(local);
+      if (twin >= 0) {
+        const since =
+          slots.publishSequence(this.slotOf(shard, local)) - slots.publishSequence(this.slotOf(shard, twin));
+        const isNewer = (since | 0) > 0;
+        this.retire(shard, isNewer ? twin : local);
+        if (!isNewer) continue;
       }
-      const twinSlot = this.slotOf(shard, twin);
-      const isNewer = ((slots.publishSequence(slot) - slots.publishSequence(twinSlot)) | 0) > 0;
-      slots.setState(isNewer ? twinSlot : slot, STATE_RETIRED);
-      if (isNewer) byHash.set(hash, [...others.filter((other) => other !== twin), local]);
+      next[local] = first.get(highs[local] as number) ?? -1;
+      first.set(highs[local] as number, local);
     }
     this.displaced.clear();
-    for (let local = 0; local < this.slotsPerShard; local++) {
-      if (this.stateOf(shard, local) !== STATE_DRAFT) continue;
-      const slot = this.slotOf(shard, local);
-      const sealed = byHash.get(slots.hashHigh(slot)) ?? [];
-      if (sealed.some((other) => this.isTwin(slot, this.slotOf(shard, other)))) this.displaced.add(local);
-    }
+    for (const local of drafts) if (sealedTwin(local) >= 0) this.displaced.add(local);
   }
 
-  private isTwin(one: number, other: number): boolean {
+  private isTwin(shard: number, one: number, other: number): boolean {
     const { slots } = this.parts;
-    if (slots.hashLow(one) !== slots.hashLow(other) || slots.from(one) !== slots.from(other)) return false;
-    const key = slots.keyBytes(one);
-    return slots.keyEquals(other, key, key.length);
+    if (this.lows[one] !== this.lows[other] || this.highs[one] !== this.highs[other]) return false;
+    if (slots.from(this.slotOf(shard, one)) !== slots.from(this.slotOf(shard, other))) return false;
+    const key = slots.keyBytes(this.slotOf(shard, one));
+    return slots.keyEquals(this.slotOf(shard, other), key, key.length);
   }
 
   /** Whether the slot has an entry in its bucket: sealed pages, and drafts that hold their key. */
   private isEntered(shard: number, local: number): boolean {
-    const state = this.stateOf(shard, local);
+    const state = this.states[local];
     if (state === STATE_SEALED) return true;
     if (state !== STATE_DRAFT || this.displaced.has(local)) return false;
     return (this.parts.slots.flags(this.slotOf(shard, local)) & FLAG_DETACHED) === 0;
@@ -168,34 +188,32 @@ export class Repair {
    */
   private successorOf(shard: number, local: number): number {
     if (this.isEntered(shard, local)) return local;
-    if (this.stateOf(shard, local) !== STATE_RETIRED) return -1;
+    if (this.states[local] !== STATE_RETIRED) return -1;
     for (let other = 0; other < this.slotsPerShard; other++) {
-      if (this.stateOf(shard, other) !== STATE_SEALED) continue;
-      if (this.isTwin(this.slotOf(shard, local), this.slotOf(shard, other))) return other;
+      if (this.states[other] === STATE_SEALED && this.isTwin(shard, local, other)) return other;
     }
     return -1;
   }
 
   private rebuildTable(shard: number): void {
-    const { table, slots } = this.parts;
-    const entered = new Set<number>();
+    const { table } = this.parts;
+    const { lows, highs, states } = this;
+    const entered = new Uint8Array(this.slotsPerShard);
     this.squeezedOut.length = 0;
-    const hashOf = (local: number) => slots.hashLow(this.slotOf(shard, local));
+    const hashOf = (local: number) => lows[local] as number;
     table.repair(shard, (local, tag, entryWord) => {
-      const slot = this.slotOf(shard, local);
-      const isInPlace = tag === slots.hashHigh(slot) && table.isReachable(shard, slots.hashLow(slot), entryWord);
+      const isInPlace = tag === highs[local] && table.isReachable(shard, hashOf(local), entryWord);
       const settled = isInPlace ? this.successorOf(shard, local) : -1;
-      if (settled < 0 || entered.has(settled)) return -1;
-      entered.add(settled);
+      if (settled < 0 || entered[settled] === 1) return -1;
+      entered[settled] = 1;
       return settled;
     });
     table.recount(shard, hashOf);
     for (let local = 0; local < this.slotsPerShard; local++) {
       // A living node's draft without an entry was displaced by a set: its seal finds that out.
-      if (entered.has(local) || this.stateOf(shard, local) !== STATE_SEALED) continue;
-      const slot = this.slotOf(shard, local);
-      if (table.insert(shard, hashOf(local), slots.hashHigh(slot), local)) continue;
-      slots.setState(slot, STATE_RETIRED);
+      if (entered[local] === 1 || states[local] !== STATE_SEALED) continue;
+      if (table.insert(shard, hashOf(local), highs[local] as number, local)) continue;
+      this.retire(shard, local);
       this.squeezedOut.push(local);
     }
   }
@@ -207,7 +225,7 @@ export class Repair {
     const sealed = new Float64Array(this.slotsPerShard);
     const counts = { sealed: 0, live: 0, drafts: 0, retained: 0 };
     for (let local = this.slotsPerShard - 1; local >= 0; local--) {
-      const state = this.stateOf(shard, local);
+      const state = this.states[local];
       if (state === STATE_FREE) shards.pushFree(shard, local);
       else if (state === STATE_RETIRED) shards.pushLimbo(shard, local);
       else counts.live++;
@@ -223,7 +241,7 @@ export class Repair {
     shards.addRetained(shard, counts.retained);
     for (const place of sealed.subarray(0, counts.sealed).sort()) {
       const local = place - Math.floor(place / this.slotsPerShard) * this.slotsPerShard;
-      policies[shard]?.insert(local, slots.hashLow(this.slotOf(shard, local)));
+      policies[shard]?.insert(local, this.lows[local] as number);
     }
   }
 
