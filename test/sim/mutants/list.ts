@@ -248,7 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'repair',
     'a page without an entry gets none',
-    '            if (entered.has(local) || this.stateOf(shard, local) !== STATE_SEALED)\n                continue;\n',
+    '            if (entered[local] === 1 || states[local] !== STATE_SEALED)\n                continue;\n',
     '            if (true)\n                continue;\n',
   ),
   of(
