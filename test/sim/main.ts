@@ -40,20 +40,35 @@ function huntsOf(values: Record<string, string | boolean | undefined>): Hunt[] {
   return hunts;
 }
 
+const option = { type: 'string' } as const;
+const options = {
+  seeds: option,
+  seed: option,
+  from: option,
+  crash: option,
+  cases: option,
+  jobs: option,
+  mutants: { type: 'boolean' },
+  only: option,
+} as const;
+const USAGE = `Options: ${Object.keys(options)
+  .map((name) => `--${name}`)
+  .join(' ')}; see the head of test/sim/main.ts.`;
+
+/** What was asked for, or undefined after a line on what may be. */
+function valuesOf() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
 async function main(): Promise<void> {
-  const option = { type: 'string' } as const;
-  const { values } = parseArgs({
-    options: {
-      seeds: option,
-      seed: option,
-      from: option,
-      crash: option,
-      cases: option,
-      jobs: option,
-      mutants: { type: 'boolean' },
-      only: option,
-    },
-  });
+  const values = valuesOf();
+  if (values === undefined) return;
   const startedMs = performance.now();
   const root = buildCoroutines();
   if (values.mutants === true) {

@@ -214,6 +214,12 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   of(
     'locks',
+    'two holds of a lock look alike',
+    '(seen & ~(OWNER_MASK | WAITERS)) + TERM_STEP',
+    'seen & ~(OWNER_MASK | WAITERS)',
+  ),
+  of(
+    'locks',
     'a dead owner is replaced and nothing repaired',
     '                this.longestTakeoverMs = Math.max(this.longestTakeoverMs, waited);\n                this.repairHeld(lock, word);\n',
     '',
