@@ -109,7 +109,7 @@ export class Loading {
    */
   async ended(claim: Claim, encode: () => void, signal?: AbortSignal): Promise<void> {
     const { session, keys } = this.domain;
-    // There was a page, and it could not be read: behind a node stopped in the middle of replacing it.
+    // There was a page, and it was no answer: it has an end, or came or went meanwhile.
     if (claim.kind === 'sealed') return session.machine.sleep(PAUSE_MS);
     encode();
     const { parts, writer, waits } = session;

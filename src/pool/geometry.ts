@@ -153,7 +153,7 @@ function clamp(value: number, low: number, high: number): number {
 }
 
 function shardsFor(maxObjects: number, chunks: number): number {
-  const wanted = clamp(powerOfTwoAtMost(maxObjects / SHARD_OBJECTS_WANTED), 1, 256);
+  const wanted = clamp(powerOfTwoAtMost(maxObjects / SHARD_OBJECTS_WANTED), 1, 64);
   const needed = powerOfTwoAtLeast(maxObjects / SHARD_OBJECTS_MAX);
   return Math.min(Math.max(wanted, needed), powerOfTwoAtMost(Math.max(1, chunks / 8)), 4096);
 }

@@ -4,8 +4,8 @@
  * A *borrow* is the next entry of the borrow ring: good until the synchronous run ends or 1,024 borrows later. A *pin*
  * is an entry of the pin list, until release.
  *
- * (H1) a reader stores its hazard, then looks at the retire sequence or the slot's state. A reclaimer stores those, then
- *      looks at the hazards. Both through sequentially consistent atomics, so one of the two sees the other.
+ * (H1) a reader stores its hazard, then looks at the retire sequence, or at the slot's state and the entry that names it. A
+ *      reclaimer stores those, then looks at the hazards. Both through sequentially consistent atomics, so one of the two sees the other.
  * (H2) `expose` writes the ring's spare entry and does not move on; only a borrow that succeeded `keep`s it. So a failed
  *      borrow never ends an older one, and read and has use the spare as their scratch.
  * (H3) a hazard may move from the ring to the pin list: the pin is stored before the ring entry is reused. A scan reads

@@ -13,8 +13,8 @@
  * | FREE    | DRAFT   | Writer.create         | a draft: undone when its owner is found dead                  |
  * | DRAFT   | SEALED  | Writer.seal           | sealed, perhaps not in its bucket: repair enters it           |
  * | DRAFT   | FREE    | Writer.abort, repair  | a free slot whose extent is still marked: repair recounts     |
- * | SEALED  | RETIRED | Writer.retire         | hidden at its bucket by the state; repair advances the retire |
- * |         |         |                       | sequence past the ring, so that near indexes forget it        |
+ * | SEALED  | RETIRED | Reclaimer.announce    | the key's page while its bucket entry names it; repair moves  |
+ * |         |         |                       | the entry, and the retire sequence past the ring              |
  * | RETIRED | FREE    | Reclaimer.free        | a free slot whose extent is still marked: repair recounts     |
  */
 import { fingerprint, LINE_BYTES, record, render, type Struct, struct } from '../../lib/struct.js';

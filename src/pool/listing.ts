@@ -35,7 +35,10 @@ function objectAt(
   return slots.stateWord(slot) === stateWord ? info : undefined;
 }
 
-/** `space`: only objects of it; `isWanted`: of those, only from slots of which it says so. */
+/**
+ * The slots as they are: in the moment of superseding both pages are there, or the new one before a get has it.
+ * `space`: only objects of it; `isWanted`: of those, only from slots of which it says so.
+ */
 export function* listObjects(
   parts: Parts,
   prefix: Uint8Array | undefined,

@@ -92,7 +92,7 @@ export class Locks {
   /** What the lock guards is to be repaired by whoever takes it next. For an opener that is alone with the pool. */
   leaveDirty(lock: number): void {
     const word = this.base + lock * LockLine.words;
-    this.words.store(word, (this.words.load(word) & ~(OWNER_MASK | WAITERS)) | DIRTY);
+    this.words.store(word, ((this.words.load(word) & ~(OWNER_MASK | WAITERS)) + TERM_STEP) | DIRTY);
   }
 
   /** Row of the owner, or -1. */

@@ -13,7 +13,8 @@
  *      seen of the sequence before the probe, so a retirement since then will still be read.
  * (F5) a key has the page that its entry names until the entry names another or none. So a retired page that is named
  *      still is an answer, but is not remembered: the record of its retirement may have been read already. A writer who
- *      stops between the two stores leaves the old page to every reader, and to none of them its successor.
+ *      stops between the two stores leaves the old page to every reader, and to none of them its successor. A page that
+ *      ends where a later version begins is the exception: it ends first, so until that one is sealed there is none.
  */
 import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';

@@ -2,8 +2,8 @@
  * A read-only node: it maps nothing writable, takes no row, and cannot disturb the pool. It can publish no interest
  * either, so it copies: bytes out, then state and generation again. What it hands out is a private copy.
  *
- * (U1) a slot's state leaves SEALED before its extent can be reused, so a copy between two equal loads of the state word
- *      is a copy of that page. The second load comes after the copy by way of `fence`.
+ * (U1) a slot's state becomes FREE before its extent can be reused, so a copy between two equal loads of a state word that
+ *      is SEALED or RETIRED is a copy of that page. The second load comes after the copy by way of `fence`.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';

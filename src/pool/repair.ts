@@ -123,11 +123,13 @@ export class Repair {
 
   /** (D6) */
   private refuseIfHeld(shard: number, local: number): void {
-    const { slots, scan, table } = this.parts;
+    const { slots, scan, table, log } = this.parts;
     const slot = this.slotOf(shard, local);
     // ORDER hazard-1: no entry and no page any more before the scan; pairs with probe.
     table.repair(shard, (other) => (other === local ? -1 : other));
     slots.setState(slot, STATE_RETIRED);
+    // ORDER retire-1: a reader may have remembered it since the shard's repair began; pairs with catchUp.
+    log.overrun(shard);
     scan.scan(shard);
     if (!scan.isHeld(local)) return;
     throw new PoolError('POOL_CORRUPT', `The metadata of slot ${slot}, whose page a node holds, are damaged.`, {

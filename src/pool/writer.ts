@@ -7,9 +7,9 @@
  * | fill      | the creator's bytes, outside any lock                              | the same                           |
  * | seal      | publish sequence and check in the slot, state SEALED, shard's      | a sealed page; repair enters it in |
  * |           | publish sequence                                                   | its bucket and queue               |
- * | supersede | stripe count, new slot SEALED, old slot retired (A1), bucket entry | two sealed pages of one key: the   |
- * |           | swapped, shard's publish sequence                                  | one published later wins           |
- * | delete    | stripe count, slot retired (A1)                                    | hidden by its state: repair goes on|
+ * | supersede | stripe count, new slot SEALED, old slot retired (A1), bucket entry | the old page until the entry is    |
+ * |           | swapped, shard's publish sequence                                  | swapped; repair swaps it           |
+ * | delete    | stripe count, slot retired (A1), bucket entry zeroed               | the page until then; repair goes on|
  *
  * Everything but the fill happens under the shard's lock.
  */
@@ -320,7 +320,7 @@ export class Writer {
     if (slots.from(slot) > 0) stripes.raiseHighest(stripe, slots.from(slot));
     this.makeSealed(shard, local);
     if (oldState === STATE_SEALED) this.reclaimer.announce(shard, old, REASON_SUPERSEDED);
-    // ORDER supersede-1: the old page is retired before the entry names the new one; pairs with find, which looks again.
+    // ORDER supersede-1: the old page is retired before the entry names the new one; pairs with isFresh and probe.
     if (old >= 0) table.replace(entryWord, local);
     shards.advancePublish(shard);
     this.parts.events.commit(shard);

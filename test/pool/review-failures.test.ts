@@ -79,11 +79,12 @@ describe('what an operation that fails gives back', () => {
     const { reclaimer } = pool.session.writer;
     const { evictBytes } = reclaimer;
     let refused = 0;
-    const refuse = (isRefused: (shard: number) => boolean) => {
+    const damaged = new PoolError('POOL_CORRUPT', 'a damaged shard');
+    const refuse = (isRefused: (shard: number) => boolean, error = damaged) => {
       reclaimer.evictBytes = (shard, bytes) => {
         if (!isRefused(shard)) return evictBytes.call(reclaimer, shard, bytes);
         refused++;
-        throw new PoolError('POOL_CORRUPT', 'a damaged shard');
+        throw error;
       };
     };
     refuse((shard) => shard === 0);
@@ -92,6 +93,10 @@ describe('what an operation that fails gives back', () => {
     refuse(() => true);
     expect(codeOf(() => pool.evict(1_000_000))).to.equal('POOL_CORRUPT');
     expect(refused).to.equal(1 + geometry.shards);
+    // Behind the chunk lock every shard would wait as long, and be left to repair.
+    refuse(() => true, new PoolError('BUSY', 'a stopped node', { lock: geometry.shards }));
+    expect(codeOf(() => pool.evict(1_000_000))).to.equal('BUSY');
+    expect(refused).to.equal(2 + geometry.shards);
   });
 
   it('an aborted draft is taken back later when its shard is busy', async () => {
