@@ -110,7 +110,7 @@ export const Superblock = struct('Superblock', [
 export const Control = struct('Control', [
   {
     writer: 'holder of the space lock',
-    fields: { dropCount: 'sync32', spacePending: 'u32', reserved1: ['u32', 14] },
+    fields: { dropCount: 'sync32', spacePending: 'u32', spaceTarget: 'u32', reserved1: ['u32', 13] },
   },
   { writer: 'holder of the chunk lock', fields: { freeChunks: 'u32', chunkHint: 'u32', reserved2: ['u32', 14] } },
   {

@@ -4,7 +4,8 @@
  *
  * (P1) `drop` stores the generation, then the pool-wide drop count, under the space lock. Nodes look at the drop count
  *      on every hit, so a hit that begins after drop returned does not answer from before it.
- * (P2) a pending word names the space between the two stores: whoever takes the lock from a dead owner finishes them.
+ * (P2) pending words name the space and the generation it is to have, until both stores are done: whoever takes the lock
+ *      from a dead owner does what is missing of them. Not more: pages may have been stored under that generation since.
  * (P3) an entry's name is written before its state; entries are never freed before the pool is reformatted.
  * (P4) the used entries come first, and no two have the same name.
  */
@@ -31,6 +32,7 @@ export class Spaces {
   private readonly base: number;
   private readonly count: number;
   private readonly pending: number;
+  private readonly target: number;
   private readonly lock: number;
   private readonly hash = new KeyHash(0x5eed);
   private locks: Locks | undefined;
@@ -41,6 +43,7 @@ export class Spaces {
     this.count = geometry.spaces;
     this.dropWord = geometry.regions.control.word + Control.word.dropCount;
     this.pending = geometry.regions.control.word + Control.word.spacePending;
+    this.target = geometry.regions.control.word + Control.word.spaceTarget;
     this.lock = geometry.shards + 1;
   }
 
@@ -126,15 +129,15 @@ export class Spaces {
   drop(space: number): void {
     const locks = this.locks as Locks;
     locks.acquire(this.lock);
+    this.words.write(this.target, (this.words.read(this.entry(space) + GENERATION) + 1) | 0 || 1);
     this.words.write(this.pending, space);
     this.finishDrop(space);
     locks.release(this.lock);
   }
 
   private finishDrop(space: number): void {
-    const word = this.entry(space) + GENERATION;
     // ORDER drop-1: generation before drop count; pairs with the reader, who loads the count and then the generations.
-    this.words.store(word, (this.words.read(word) + 1) | 0 || 1);
+    this.words.store(this.entry(space) + GENERATION, this.words.read(this.target));
     this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);
     this.words.write(this.pending, 0);
   }

@@ -132,6 +132,28 @@ describe('what repair and cleaning leave alone', () => {
     await expectCleanCensus(yard.path);
   });
 
+  it('a clear that was cut off is finished, and takes no page that was set since', async () => {
+    await yard.format();
+    const [dying, other] = [await yard.connect(), await yard.connect()];
+    const [one, two] = [new SharedCache(dying), new SharedCache(other)];
+    one.set('before', page(1));
+    expect(two.borrow('before')?.[0]).to.equal(1);
+    const { words, spaces, locks, geometry } = dying.session.parts;
+    const store = words.store.bind(words);
+    words.store = (index, value) => {
+      if (index === spaces.dropWord) throw new PoolError('ABORTED', 'cut off');
+      store(index, value);
+    };
+    expect(codeOf(() => one.clear())).to.equal('ABORTED');
+    words.store = store;
+    const spaceLock = geometry.shards + 1;
+    locks.releaseDirty(spaceLock);
+    two.set('since', page(2));
+    other.session.parts.locks.recover(spaceLock);
+    expect(['before', 'since'].map((key) => two.borrow(key)?.[0])).to.deep.equal([undefined, 2]);
+    expect(['before', 'since'].map((key) => one.borrow(key)?.[0])).to.deep.equal([undefined, 2]);
+  });
+
   it('a chunk being freed never looks like one of another shard', async () => {
     await yard.format({ size: '16MiB', maxObjects: 2048 });
     const pool = await yard.connect();

@@ -24,7 +24,7 @@ const RESTORING = [
   'this.words.write(this.entry(chunk) + SHARD, shard);',
   'this.words.write(this.entry(chunk) + SIZE, size);',
   'this.words.store(this.entry(chunk) + KIND, kind);',
-  'this.words.store(word, (this.words.load(word) & ~(OWNER_MASK | WAITERS)) | DIRTY);',
+  'this.words.store(word, ((this.words.load(word) & ~(OWNER_MASK | WAITERS)) + TERM_STEP) | DIRTY);',
   'this.words.store(this.head(shard) + PUBLISH, sequence);',
   'this.words.write(this.wordOf(slot) + CHECKSUM, this.checksumWith(slot, sum));',
   'this.words.fill(at, Space.words, 0);',
