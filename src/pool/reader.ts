@@ -114,8 +114,20 @@ export class Reader {
 
   /** After a near miss. The page of the key, exposed, and remembered if it may be (F5), or undefined. Throws POOL_CORRUPT. */
   search(map: NearMap, key: NearKey, probe: ProbeKey, asOf: number | undefined): NearEntry | undefined {
+    const shard = this.parts.shards.ofHash(probe.hashLow);
+    const found = this.attempt(map, key, probe, shard, asOf);
+    return found === 'unsettled' ? this.decide(map, key, probe, shard, asOf) : found;
+  }
+
+  /** Without the lock: the page, undefined where a miss may be believed (F2), 'unsettled' after too many tries. */
+  private attempt(
+    map: NearMap,
+    key: NearKey,
+    probe: ProbeKey,
+    shard: number,
+    asOf: number | undefined,
+  ): NearEntry | undefined | 'unsettled' {
     const { shards } = this.parts;
-    const shard = shards.ofHash(probe.hashLow);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const known = this.again(map, key, shard, asOf);
       if (known !== undefined) return known;
@@ -126,7 +138,7 @@ export class Reader {
       if (this.metMove) continue;
       if (shards.publishSequence(shard) === published && shards.retireSequence(shard) === retired) return undefined;
     }
-    return this.decide(map, key, probe, shard, asOf);
+    return 'unsettled';
   }
 
   /** Under the lock, if it can be had: at once, from a dead owner, or within PATIENCE_MS; otherwise behind its holder. */
@@ -161,15 +173,8 @@ export class Reader {
     shard: number,
     asOf: number | undefined,
   ): NearEntry | undefined {
-    const { shards } = this.parts;
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const published = shards.publishSequence(shard);
-      const known = this.again(map, key, shard, asOf) ?? this.probe(map, key, probe, shard, asOf);
-      if (known !== undefined) return known;
-      if (this.metMove) continue;
-      if (shards.publishSequence(shard) === published && shards.retireSequence(shard) === this.seen[shard]) break;
-    }
-    return undefined;
+    const found = this.attempt(map, key, probe, shard, asOf);
+    return found === 'unsettled' ? undefined : found;
   }
 
   private probe(
