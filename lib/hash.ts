@@ -55,6 +55,16 @@ function step(value: number): number {
   return (Math.imul(rotate(value, 13), 5) + 0xe6546b64) | 0;
 }
 
+/** `checkOfWords` of words in private memory, without calls: for many at a time, by code that has not been compiled yet. */
+export function checkOfArray(words: Int32Array, start: number, count: number, seed: number): number {
+  let hash = seed | 0;
+  for (let i = start; i < start + count; i++) {
+    hash ^= Math.imul(words[i] as number, 0xcc9e2d51);
+    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
+  }
+  return finalize(hash ^ count);
+}
+
 /** A 32-bit check over `count` words, read plainly. */
 export function checkOfWords(words: Words, start: number, count: number, seed: number): number {
   let hash = seed | 0;

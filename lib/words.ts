@@ -71,4 +71,14 @@ export class Words {
   fill(index: number, count: number, value: number): void {
     this.array.fill(value, index, index + count);
   }
+
+  /** Plain reads of as many words as the target has: for words that a lock guards. */
+  copyOut(index: number, target: Int32Array): void {
+    target.set(this.array.subarray(index, index + target.length));
+  }
+
+  /** Plain writes of the words, in no order. */
+  copyIn(index: number, source: Int32Array): void {
+    this.array.set(source, index);
+  }
 }

@@ -4,7 +4,10 @@
  * (M1) a view is made only of a range inside a live mapping: koffi aborts on null, Node 20 aborts above 4 GiB.
  * (M2) a mapping is unmapped only when its root buffer could be detached first (Node >= 21): a view used after munmap
  *      is a SIGSEGV that nothing can catch. On Node 20 the mapping stays for the life of the process.
+ * (M3) once attached, a worker makes no foreign view: when it is terminated in the microsecond that this takes, the runtime
+ *      refuses the view, koffi may not throw either, and aborts the whole process.
  */
+import { isMainThread } from 'node:worker_threads';
 import { assert } from '../assert.js';
 import { PoolError } from '../errors.js';
 import { type Address, lastErrorName, libc, viewOf } from './libc.js';
@@ -87,11 +90,14 @@ export class Mapping {
     this.buffer = viewOf(address, byteLength);
   }
 
-  /** A foreign view of its own of part of the mapping, which can be detached alone. Costs about a microsecond. */
-  viewAlone(offset: number, byteLength: number): ArrayBuffer {
+  /**
+   * A foreign view of its own of part of the mapping, which can be detached alone. Costs about a microsecond. Undefined in
+   * a worker thread (M3).
+   */
+  viewAlone(offset: number, byteLength: number): ArrayBuffer | undefined {
     assert(this.live, 'a view of a mapping that was unmapped');
     assert(offset >= 0 && byteLength > 0 && offset + byteLength <= this.byteLength, 'a view outside its mapping');
-    return viewOf(this.address + offset, byteLength);
+    return isMainThread ? viewOf(this.address + offset, byteLength) : undefined;
   }
 
   /** Writes dirty pages of the range back to the file, in a worker thread of the runtime. */

@@ -58,23 +58,28 @@ export class Domain {
 
   /** The lease of the key encoded last: taken before its source is read. */
   lease(): Lease {
-    const { shards, stripes, spaces } = this.session.parts;
-    const stripe = stripes.wordOf(shards.ofHash(this.keys.hashLow), this.keys.hashHigh);
+    const { spaces } = this.session.parts;
+    const { hashLow, hashHigh } = this.keys;
     // ORDER lease-1: the counts are read before the source is; pairs with seal, which compares them under the lock.
     const spaceGeneration = spaces.generation(this.space);
-    return { stripe, count: stripes.count(stripe), space: this.space, spaceGeneration };
+    return { hashLow, hashHigh, count: this.countOf(hashLow, hashHigh), space: this.space, spaceGeneration };
   }
 
   /** Whether a fill under the lease would still be taken. */
   isValid(lease: Lease): boolean {
-    const { stripes, spaces } = this.session.parts;
-    return stripes.count(lease.stripe) === lease.count && spaces.isCurrent(lease.space, lease.spaceGeneration);
+    const { hashLow, hashHigh, count, space, spaceGeneration } = lease;
+    return this.countOf(hashLow, hashHigh) === count && this.session.parts.spaces.isCurrent(space, spaceGeneration);
+  }
+
+  /** The invalidation count of the key's stripe. */
+  private countOf(hashLow: number, hashHigh: number): number {
+    const { shards, stripes } = this.session.parts;
+    return stripes.count(stripes.wordOf(shards.ofHash(hashLow), hashHigh));
   }
 
   private checkLease(lease: Lease): void {
-    const { shards, stripes } = this.session.parts;
-    const stripe = stripes.wordOf(shards.ofHash(this.keys.hashLow), this.keys.hashHigh);
-    if (lease.stripe === stripe && lease.space === this.space) return;
+    const { hashLow, hashHigh } = this.keys;
+    if (lease.hashLow === hashLow && lease.hashHigh === hashHigh && lease.space === this.space) return;
     throw new PoolError('OPTION_INVALID', 'lease: it was given out for another key.');
   }
 

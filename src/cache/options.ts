@@ -31,7 +31,13 @@ const name = z
   .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair');
 const version = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
 const lease = z
-  .object({ stripe: z.number(), count: z.number(), space: z.number(), spaceGeneration: z.number() })
+  .object({
+    hashLow: z.number(),
+    hashHigh: z.number(),
+    count: z.number(),
+    space: z.number(),
+    spaceGeneration: z.number(),
+  })
   .optional();
 
 const cacheSchema = z.strictObject({ namespace: name.optional(), ttlMs: ttl });

@@ -3,7 +3,8 @@ import type { Key, Page } from '../pool/index.js';
 
 /** What a miss hands out before its source is read: a fill under it is refused once the page was invalidated. */
 export interface Lease {
-  readonly stripe: number;
+  readonly hashLow: number;
+  readonly hashHigh: number;
   readonly count: number;
   readonly space: number;
   readonly spaceGeneration: number;

@@ -14,7 +14,7 @@ function lowestBit(word: number): number {
 }
 
 /** Bits from `from` up to before `to`, within one word; both 0..32. */
-function maskOf(from: number, to: number): number {
+export function maskOf(from: number, to: number): number {
   const above = to === 32 ? -1 : (1 << to) - 1;
   return above & (-1 << from);
 }

@@ -17,7 +17,7 @@ import type { Words } from '../../lib/words.js';
 import { Bitmap } from './bitmap.js';
 import type { Chunks } from './chunks.js';
 import { alignUp, type Geometry } from './geometry.js';
-import { CHUNK_RUN, CHUNK_RUN_NEXT, CHUNK_SHARED, ChunkUse, NO_EXTENT, ShardHead } from './layout.js';
+import { CHUNK_RUN, CHUNK_SHARED, ChunkUse, NO_EXTENT, ShardHead } from './layout.js';
 
 const { used: USED, next: NEXT, previous: PREVIOUS, longest: LONGEST, lowest: LOWEST } = ChunkUse.word;
 const OS_PAGE_BYTES = 4096;
@@ -242,69 +242,6 @@ export class Extents {
     const { bitmaps } = this.geometry.regions;
     const word = bitmaps.word + chunk * bitmaps.stride + index;
     return this.words.read(word) === bits && this.words.read(word + this.geometry.bitmapWords) === bits;
-  }
-
-  /** Forgets all use of the shard's chunks before `claimForRepair` counts it anew. */
-  resetShard(shard: number): void {
-    const { words, geometry } = this;
-    words.write(this.head(shard), 0);
-    words.write(geometry.regions.shardHeads.word + shard * ShardHead.words + ShardHead.word.granulesUsed, 0);
-    for (let chunk = 0; chunk < geometry.chunks; chunk++) {
-      if (!this.belongsTo(chunk, shard)) continue;
-      words.fill(this.use(chunk), ChunkUse.words, 0);
-      words.fill(
-        geometry.regions.bitmaps.word + chunk * geometry.regions.bitmaps.stride,
-        geometry.regions.bitmaps.stride,
-        0,
-      );
-    }
-  }
-
-  private belongsTo(chunk: number, shard: number): boolean {
-    // ORDER chunk-1: kind before shard: a chunk that another shard is freeing is seen free; pairs with Chunks.set.
-    const kind = this.chunks.kind(chunk);
-    const isOwned = kind === CHUNK_SHARED || kind === CHUNK_RUN || kind === CHUNK_RUN_NEXT;
-    return isOwned && this.chunks.shard(chunk) === shard;
-  }
-
-  /** During repair: marks a slot's extent as taken. False when it does not fit what the chunks say, or is taken. */
-  claimForRepair(shard: number, extent: number, bytes: number): boolean {
-    if (extent === NO_EXTENT) return true;
-    const chunk = this.chunkOf(extent);
-    if (chunk < 0 || chunk >= this.geometry.chunks || !this.belongsTo(chunk, shard)) return false;
-    if (this.isRun(bytes)) {
-      return extent === chunk * this.chunkGranules && this.claimRun(shard, chunk, this.runLengthOf(bytes));
-    }
-    const granules = this.granulesOf(bytes);
-    const first = extent - chunk * this.chunkGranules;
-    const bits = this.bits(chunk);
-    if (this.chunks.kind(chunk) !== CHUNK_SHARED || !bits.isAll(first, granules, false)) return false;
-    bits.set(first, granules, true);
-    this.words.write(this.use(chunk) + USED, this.usedOf(chunk) + granules);
-    this.countGranules(shard, granules);
-    return true;
-  }
-
-  private claimRun(shard: number, first: number, length: number): boolean {
-    if (this.chunks.kind(first) !== CHUNK_RUN || this.chunks.size(first) !== length) return false;
-    if (first + length > this.geometry.chunks || this.usedOf(first) !== 0) return false;
-    for (let i = 1; i < length; i++) {
-      if (!this.belongsTo(first + i, shard) || this.chunks.kind(first + i) !== CHUNK_RUN_NEXT) return false;
-    }
-    this.adoptRun(shard, first, length);
-    return true;
-  }
-
-  /** The end of repair: chunks of the shard that no slot uses are freed, the others listed. */
-  settleShard(shard: number): void {
-    for (let chunk = 0; chunk < this.geometry.chunks; chunk++) {
-      if (!this.belongsTo(chunk, shard)) continue;
-      if (this.usedOf(chunk) === 0) this.chunks.free(chunk, 1);
-      else if (this.chunks.kind(chunk) === CHUNK_SHARED) {
-        this.words.write(this.use(chunk) + LONGEST, this.chunkGranules);
-        this.link(shard, chunk);
-      }
-    }
   }
 
   /** Throws OBJECT_TOO_LARGE when so many bytes never fit, even in an empty pool. */

@@ -108,6 +108,8 @@ export class OpenDraft implements Draft {
   private readonly session: NodeSession;
   private readonly place: DraftPlace;
   private view: Uint8Array;
+  /** The view is private memory, copied into the pool at the seal. */
+  private readonly isPrivate: boolean;
   private state: 'open' | 'sealed' | 'aborted' = 'open';
 
   constructor(session: NodeSession, key: Key, place: DraftPlace, size: number) {
@@ -116,8 +118,20 @@ export class OpenDraft implements Draft {
     this.place = place;
     const hasBytes = place.extent !== NO_EXTENT && size > 0;
     const buffer = hasBytes ? session.parts.segment.draftView(place.extent, size) : undefined;
-    this.view = buffer === undefined ? EMPTY : new Uint8Array(buffer);
-    session.track(place, buffer);
+    this.isPrivate = hasBytes && buffer === undefined;
+    if (this.isPrivate) this.view = this.allocate(size);
+    else this.view = buffer === undefined ? EMPTY : new Uint8Array(buffer);
+    session.track(place, hasBytes ? (this.view.buffer as ArrayBuffer) : undefined);
+  }
+
+  /** Throws RangeError where the runtime has no memory for it; the draft is gone then. */
+  private allocate(size: number): Uint8Array {
+    try {
+      return new Uint8Array(size);
+    } catch (error) {
+      this.session.writer.leftovers.abandon(this.place);
+      throw error;
+    }
   }
 
   get bytes(): Uint8Array {
@@ -132,7 +146,9 @@ export class OpenDraft implements Draft {
     if (this.state === 'sealed') throw new PoolError('ALREADY_SEALED', `${describe(this.key)} is sealed already.`);
     if (this.state === 'aborted') throw new PoolError('NOT_OWNER', `The draft ${describe(this.key)} was aborted.`);
     this.session.check();
-    const outcome = this.session.writer.seal(this.place);
+    const { writer, parts } = this.session;
+    if (this.isPrivate && writer.isOurs(this.place)) parts.segment.writeDraft(this.place.extent, 0, this.view);
+    const outcome = writer.seal(this.place);
     this.end(outcome === 'sealed' ? 'sealed' : 'aborted');
     if (outcome === 'full') throw poolFull(this.session.path, this.view.length);
     if (outcome !== 'sealed') throw new PoolError('NOT_OWNER', `The draft ${describe(this.key)} is gone.`);

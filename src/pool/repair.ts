@@ -16,6 +16,7 @@
  * Each step may be cut off anywhere and is done again from the start: the lock stays dirty until all of them are through.
  */
 import { PoolError } from '../../lib/errors.js';
+import { ExtentClaims } from './extentclaims.js';
 import { lockCount } from './geometry.js';
 import {
   EVENT_EVICTED,
@@ -29,18 +30,15 @@ import {
 } from './layout.js';
 import type { Parts } from './parts.js';
 import type { Reclaimer } from './reclaim.js';
+import { SlotImage } from './slotimage.js';
 
 export class Repair {
   private readonly parts: Parts;
   private readonly reclaimer: Reclaimer;
   private readonly slotsPerShard: number;
-  /**
-   * Of the shard under repair, each slot's state and hashes: nobody else changes them now, and a node's first repair is
-   * cold code, to which each look at shared memory is dear.
-   */
-  private readonly states: Uint8Array;
-  private readonly lows: Int32Array;
-  private readonly highs: Int32Array;
+  /** Of the shard under repair: its slots, and whose space is whose. */
+  private readonly image: SlotImage;
+  private readonly claims: ExtentClaims;
   /** Drafts of the shard under repair over which a page was set. */
   private readonly displaced = new Set<number>();
   /** Pages of the shard under repair that the table had no room for. */
@@ -50,9 +48,8 @@ export class Repair {
     this.parts = parts;
     this.reclaimer = reclaimer;
     this.slotsPerShard = parts.geometry.slotsPerShard;
-    this.states = new Uint8Array(this.slotsPerShard);
-    this.lows = new Int32Array(this.slotsPerShard);
-    this.highs = new Int32Array(this.slotsPerShard);
+    this.image = new SlotImage(parts.words, parts.geometry, parts.slots);
+    this.claims = new ExtentClaims(parts.words, parts.geometry, parts.chunks, parts.extents);
   }
 
   /** Repairs what the lock guards. Called with the lock held. */
@@ -65,14 +62,12 @@ export class Repair {
   }
 
   private repairShard(shard: number): void {
-    const { log, shards, stripes, extents, policies, events, bells } = this.parts;
+    const { log, shards, stripes, events, bells } = this.parts;
     // ORDER retire-1: the sequence goes past the ring before anything is freed; pairs with announce.
     log.overrun(shard);
     stripes.advanceAll(shard);
-    shards.reset(shard);
-    extents.resetShard(shard);
-    policies[shard]?.reset();
-    for (let local = 0; local < this.slotsPerShard; local++) this.settleSlot(shard, local);
+    this.image.take(shard);
+    this.settleSlots(shard);
     this.retireOlderTwins(shard);
     // ORDER retire-1: and before an entry names the newer twin: a reader may have remembered the older one; pairs with catchUp.
     log.overrun(shard);
@@ -80,7 +75,7 @@ export class Repair {
     // ORDER retire-1: once more for what was retired since: a reader may have remembered it meanwhile; pairs with catchUp.
     log.overrun(shard);
     this.rebuildLists(shard);
-    extents.settleShard(shard);
+    this.claims.finish();
     shards.advancePublish(shard);
     events.recover(shard);
     for (const local of this.squeezedOut) {
@@ -96,29 +91,27 @@ export class Repair {
 
   private retire(shard: number, local: number): void {
     this.parts.slots.setState(this.slotOf(shard, local), STATE_RETIRED);
-    this.states[local] = STATE_RETIRED;
+    this.image.states[local] = STATE_RETIRED;
   }
 
   /**
-   * Undoes drafts of the dead, drops what is damaged, and marks the extents of the rest.
+   * Undoes drafts of the dead, drops what is damaged, and claims the extents of the rest.
    * ORDER draft-1: a draft's fields were stored before its state, so they are trusted; pairs with writeDraft.
    */
-  private settleSlot(shard: number, local: number): void {
-    const { slots, nodes, extents } = this.parts;
-    const slot = this.slotOf(shard, local);
-    const state = slots.stateWord(slot) & STATE_MASK;
-    this.states[local] = state;
-    if (state === STATE_FREE) return;
-    this.lows[local] = slots.hashLow(slot);
-    this.highs[local] = slots.hashHigh(slot);
-    const isKnown = state === STATE_DRAFT || state === STATE_SEALED || state === STATE_RETIRED;
-    const isIntact = isKnown && slots.isIntact(slot);
-    const isOrphan = state === STATE_DRAFT && nodes.isGone(slots.ownerRow(slot), slots.ownerIncarnation(slot));
-    const stays = isIntact && !isOrphan && extents.claimForRepair(shard, slots.extent(slot), slots.extentBytes(slot));
-    if (stays) return;
-    if (state !== STATE_DRAFT) this.refuseIfHeld(shard, local);
-    slots.setFree(slot);
-    this.states[local] = STATE_FREE;
+  private settleSlots(shard: number): void {
+    const { image, claims } = this;
+    const { slots, nodes } = this.parts;
+    claims.begin(shard);
+    for (let local = 0; local < this.slotsPerShard; local++) {
+      const state = image.states[local];
+      if (state === STATE_FREE) continue;
+      const isOrphan = state === STATE_DRAFT && nodes.isGone(image.ownerRow(local), image.ownerIncarnation(local));
+      const isIntact = image.intact[local] === 1;
+      if (isIntact && !isOrphan && claims.claim(image.extent(local), image.extentBytes(local))) continue;
+      if (state !== STATE_DRAFT) this.refuseIfHeld(shard, local);
+      slots.setFree(this.slotOf(shard, local));
+      image.states[local] = STATE_FREE;
+    }
   }
 
   /** (D6) */
@@ -138,8 +131,8 @@ export class Repair {
   }
 
   private retireOlderTwins(shard: number): void {
-    const { slots } = this.parts;
-    const { states, highs } = this;
+    const { image } = this;
+    const { states, highs } = image;
     // Sealed slots of one hash, each leading to the next.
     const first = new Map<number, number>();
     const next = new Int32Array(this.slotsPerShard);
@@ -155,8 +148,7 @@ export class Repair {
       if (states[local] !== STATE_SEALED) continue;
       const twin = sealedTwin(local);
       if (twin >= 0) {
-        const since =
-          slots.publishSequence(this.slotOf(shard, local)) - slots.publishSequence(this.slotOf(shard, twin));
+        const since = image.publishSequence(local) - image.publishSequence(twin);
         const isNewer = (since | 0) > 0;
         this.retire(shard, isNewer ? twin : local);
         if (!isNewer) continue;
@@ -170,18 +162,19 @@ export class Repair {
 
   private isTwin(shard: number, one: number, other: number): boolean {
     const { slots } = this.parts;
-    if (this.lows[one] !== this.lows[other] || this.highs[one] !== this.highs[other]) return false;
+    const { lows, highs } = this.image;
+    if (lows[one] !== lows[other] || highs[one] !== highs[other]) return false;
     if (slots.from(this.slotOf(shard, one)) !== slots.from(this.slotOf(shard, other))) return false;
     const key = slots.keyBytes(this.slotOf(shard, one));
     return slots.keyEquals(this.slotOf(shard, other), key, key.length);
   }
 
   /** Whether the slot has an entry in its bucket: sealed pages, and drafts that hold their key. */
-  private isEntered(shard: number, local: number): boolean {
-    const state = this.states[local];
+  private isEntered(local: number): boolean {
+    const state = this.image.states[local];
     if (state === STATE_SEALED) return true;
     if (state !== STATE_DRAFT || this.displaced.has(local)) return false;
-    return (this.parts.slots.flags(this.slotOf(shard, local)) & FLAG_DETACHED) === 0;
+    return (this.image.flags(local) & FLAG_DETACHED) === 0;
   }
 
   /**
@@ -189,17 +182,18 @@ export class Repair {
    * its writer was cut off before that; -1 for none. By one store, as no reader may miss the key meanwhile.
    */
   private successorOf(shard: number, local: number): number {
-    if (this.isEntered(shard, local)) return local;
-    if (this.states[local] !== STATE_RETIRED) return -1;
+    const { states } = this.image;
+    if (this.isEntered(local)) return local;
+    if (states[local] !== STATE_RETIRED) return -1;
     for (let other = 0; other < this.slotsPerShard; other++) {
-      if (this.states[other] === STATE_SEALED && this.isTwin(shard, local, other)) return other;
+      if (states[other] === STATE_SEALED && this.isTwin(shard, local, other)) return other;
     }
     return -1;
   }
 
   private rebuildTable(shard: number): void {
     const { table } = this.parts;
-    const { lows, highs, states } = this;
+    const { lows, highs, states } = this.image;
     const entered = new Uint8Array(this.slotsPerShard);
     this.squeezedOut.length = 0;
     const hashOf = (local: number) => lows[local] as number;
@@ -221,30 +215,26 @@ export class Repair {
   }
 
   private rebuildLists(shard: number): void {
-    const { slots, shards, policies } = this.parts;
+    const { shards, policies } = this.parts;
+    const { image, slotsPerShard } = this;
     const newest = shards.publishSequence(shard);
-    // One number for each sealed page, as typed arrays are sorted natively: a node's first repair is cold code.
-    const sealed = new Float64Array(this.slotsPerShard);
-    const counts = { sealed: 0, live: 0, drafts: 0, retained: 0 };
-    for (let local = this.slotsPerShard - 1; local >= 0; local--) {
-      const state = this.states[local];
-      if (state === STATE_FREE) shards.pushFree(shard, local);
-      else if (state === STATE_RETIRED) shards.pushLimbo(shard, local);
-      else counts.live++;
-      if (state === STATE_DRAFT) counts.drafts++;
-      if (state !== STATE_SEALED) continue;
-      const slot = this.slotOf(shard, local);
-      const age = (slots.publishSequence(slot) - newest) | 0;
-      if ((slots.flags(slot) & FLAG_RETAINED) !== 0) counts.retained++;
-      else sealed[counts.sealed++] = age * this.slotsPerShard + local;
+    // One number for each sealed page, oldest first, as typed arrays are sorted natively.
+    const places = new Float64Array(slotsPerShard);
+    let count = 0;
+    let retained = 0;
+    for (let local = 0; local < slotsPerShard; local++) {
+      if (image.states[local] !== STATE_SEALED) continue;
+      if ((image.flags(local) & FLAG_RETAINED) !== 0) retained++;
+      else places[count++] = ((image.publishSequence(local) - newest) | 0) * slotsPerShard + local;
     }
-    shards.addLive(shard, counts.live);
-    shards.addDrafts(shard, counts.drafts);
-    shards.addRetained(shard, counts.retained);
-    for (const place of sealed.subarray(0, counts.sealed).sort()) {
-      const local = place - Math.floor(place / this.slotsPerShard) * this.slotsPerShard;
-      policies[shard]?.insert(local, this.lows[local] as number);
+    const order = new Int32Array(count);
+    places.subarray(0, count).sort();
+    for (let i = 0; i < count; i++) {
+      const place = places[i] as number;
+      order[i] = place - Math.floor(place / slotsPerShard) * slotsPerShard;
     }
+    shards.rebuild(shard, image.states, retained);
+    policies[shard]?.refill(order, image.lows);
   }
 
   /** Undoes everything a dead node of the row left, and gives the row back. */

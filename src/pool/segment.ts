@@ -114,8 +114,8 @@ export class Segment {
     return new Uint8Array((this.drafts[window] as Mapping).buffer, start - window * this.windowBytes, length);
   }
 
-  /** A writable view of its own, which can be taken away alone. */
-  draftView(extent: number, length: number): ArrayBuffer {
+  /** A writable view of its own, which can be taken away alone; undefined where there can be none: in worker threads. */
+  draftView(extent: number, length: number): ArrayBuffer | undefined {
     const start = extent * this.geometry.granuleBytes;
     const window = Math.floor(start / this.windowBytes);
     return (this.drafts[window] as MappedRange).viewAlone(start - window * this.windowBytes, length);

@@ -9,7 +9,7 @@
 import { PoolError } from '../../lib/errors.js';
 import type { Words } from '../../lib/words.js';
 import { capacityOf, type Geometry } from './geometry.js';
-import { ShardHead } from './layout.js';
+import { ShardHead, STATE_DRAFT, STATE_FREE, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
 
 const {
   publishSequence: PUBLISH,
@@ -162,8 +162,32 @@ export class Shards {
     return new PoolError('POOL_CORRUPT', `The lists of shard ${shard} are damaged.`, { shard });
   }
 
-  /** Empties lists and counts before repair fills them anew. */
-  reset(shard: number): void {
-    for (const word of [FREE, LIMBO, LIVE, DRAFTS, LIMBO_COUNT, RETAINED]) this.words.write(this.head(shard) + word, 0);
+  /** Lists and counts anew, from the state of each slot; `retained` is counted by the caller. */
+  rebuild(shard: number, states: Uint8Array, retained: number): void {
+    const links = new Int32Array(states.length);
+    const counts = new Int32Array(STATE_MASK + 1);
+    let free = 0;
+    let limbo = 0;
+    for (let local = states.length - 1; local >= 0; local--) {
+      const state = states[local] as number;
+      counts[state] = (counts[state] as number) + 1;
+      if (state === STATE_FREE) {
+        links[local] = free;
+        free = local + 1;
+      } else if (state === STATE_RETIRED) {
+        links[local] = limbo;
+        limbo = local + 1;
+      }
+    }
+    const { words } = this;
+    const head = this.head(shard);
+    const drafts = counts[STATE_DRAFT] as number;
+    words.copyIn(this.link(shard, 0), links);
+    words.write(head + FREE, free);
+    words.write(head + LIMBO, limbo);
+    words.write(head + LIVE, drafts + (counts[STATE_SEALED] as number));
+    words.write(head + DRAFTS, drafts);
+    words.write(head + LIMBO_COUNT, counts[STATE_RETIRED] as number);
+    words.write(head + RETAINED, retained);
   }
 }

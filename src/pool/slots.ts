@@ -57,8 +57,9 @@ const {
   checksum: CHECKSUM,
   key: KEY,
 } = Slot.word;
-const CHECKED_FROM = HASH_LOW;
-const CHECKED_WORDS = SPACE_GENERATION + 1 - HASH_LOW;
+/** Which words of a slot its check covers. */
+export const CHECKED_FROM = HASH_LOW;
+export const CHECKED_WORDS = SPACE_GENERATION + 1 - HASH_LOW;
 
 /** What a new draft is made of. `key` holds keyLength bytes; times are milliseconds since the epoch, 0 for never. */
 export interface DraftFields {
@@ -204,11 +205,13 @@ export class Slots {
 
   /** Whether lengths and extent lie where an object may lie. */
   isInRange(slot: number): boolean {
-    const keyLength = this.keyLength(slot);
-    const metadataLength = this.metadataLength(slot);
+    return this.canBe(this.keyLength(slot), this.metadataLength(slot), this.size(slot), this.extent(slot));
+  }
+
+  /** Whether an object of these lengths may lie at the extent. */
+  canBe(keyLength: number, metadataLength: number, size: number, extent: number): boolean {
     if (keyLength < 1 || keyLength > KEY_BYTES_MAX || metadataLength > METADATA_BYTES_MAX) return false;
-    const bytes = extentBytes(this.size(slot), keyLength, metadataLength);
-    const extent = this.extent(slot);
+    const bytes = extentBytes(size, keyLength, metadataLength);
     return extent === NO_EXTENT ? bytes === 0 : this.segment.isInside(extent, bytes);
   }
 

@@ -147,38 +147,49 @@ export class Table {
    * one it names, another of the same tag, or -1 for none.
    */
   repair(shard: number, settle: (local: number, tag: number, entryWord: number) => number): void {
-    const { words } = this;
     const first = this.base + shard * this.stride;
-    for (let bucket = 0; bucket <= this.mask; bucket++) {
-      const start = first + bucket * Bucket.words;
-      for (let i = 0; i < BUCKET_ENTRIES; i++) {
-        const word = start + i * 2 + 1;
-        const local = words.read(word) - 1;
-        if (local === -1) continue;
+    const image = this.imageOf(shard);
+    for (let at = 0; at < image.length; at += Bucket.words) {
+      for (let i = at + 1; i < at + 2 * BUCKET_ENTRIES; i += 2) {
+        const named = image[i] as number;
+        if (named === 0) continue;
+        const local = named - 1;
         const isSlot = local >= 0 && local < this.slotsPerShard;
-        const settled = isSlot ? settle(local, words.read(word - 1), word) : -1;
-        if (settled !== local) words.store(word, settled + 1);
+        const settled = isSlot ? settle(local, image[i - 1] as number, first + i) : -1;
+        if (settled !== local) this.words.store(first + i, settled + 1);
       }
     }
   }
 
+  /** The shard's buckets in private memory. Under its lock nobody else changes them. */
+  private imageOf(shard: number): Int32Array {
+    const image = new Int32Array((this.mask + 1) * Bucket.words);
+    this.words.copyOut(this.base + shard * this.stride, image);
+    return image;
+  }
+
   /** Sets every overflow count of the shard from its entries. `hashOf` gives a local slot's low hash. */
   recount(shard: number, hashOf: (local: number) => number): void {
-    const counts = this.overflows(shard, hashOf);
-    const first = this.base + shard * this.stride;
+    const image = this.imageOf(shard);
+    const counts = this.overflowsOf(image, hashOf);
+    const first = this.base + shard * this.stride + OVERFLOW;
     for (let bucket = 0; bucket <= this.mask; bucket++) {
-      const word = first + bucket * Bucket.words + OVERFLOW;
-      if (this.words.load(word) !== counts[bucket]) this.words.store(word, counts[bucket] as number);
+      const at = bucket * Bucket.words;
+      if (image[at + OVERFLOW] !== counts[bucket]) this.words.store(first + at, counts[bucket] as number);
     }
   }
 
   /** What the overflow counts must be. */
   overflows(shard: number, hashOf: (local: number) => number): Int32Array {
+    return this.overflowsOf(this.imageOf(shard), hashOf);
+  }
+
+  private overflowsOf(image: Int32Array, hashOf: (local: number) => number): Int32Array {
     const counts = new Int32Array(this.mask + 1);
-    const first = this.base + shard * this.stride;
     for (let bucket = 0; bucket <= this.mask; bucket++) {
-      for (let i = 0; i < BUCKET_ENTRIES; i++) {
-        const local = this.words.read(first + bucket * Bucket.words + i * 2 + 1) - 1;
+      const at = bucket * Bucket.words;
+      for (let i = at + 1; i < at + 2 * BUCKET_ENTRIES; i += 2) {
+        const local = (image[i] as number) - 1;
         if (local < 0 || local >= this.slotsPerShard) continue;
         const home = hashOf(local) & this.mask;
         const steps = (bucket - home) & this.mask;

@@ -58,7 +58,10 @@ export interface CreateOptions {
 
 export interface Draft extends Disposable {
   readonly key: Key;
-  /** Writable until seal; detached after it on Node >= 22. Node 20 cannot detach it: do not write to it after seal. */
+  /**
+   * Writable until seal; detached after it on Node >= 22. Node 20 cannot detach it: do not write to it after seal. In a
+   * worker thread private memory, copied into the pool at the seal: there `put` saves a copy.
+   */
   readonly bytes: Uint8Array;
   /** Throws ALREADY_SEALED, NOT_OWNER. */
   seal(): void;

@@ -221,7 +221,7 @@ export class Writer {
     return !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
   }
 
-  private isOurs(place: DraftPlace): boolean {
+  isOurs(place: DraftPlace): boolean {
     const { slots, nodes } = this.parts;
     const { slot } = place;
     const stateWord = slots.stateWord(slot);

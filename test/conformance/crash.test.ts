@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
+import { canDetach } from '../../lib/linux/index.js';
 import { connect } from '../../src/index.js';
 import { lockCount } from '../../src/pool/geometry.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
@@ -192,6 +193,24 @@ describe('conformance: deaths at random moments', () => {
     }
     expect(await reading).to.be.above(100);
     await witness?.call('disconnect');
+    await expectSound(pool, 1);
+  });
+
+  it('a worker fills its drafts in private memory, which is no longer the page once it is sealed', async () => {
+    const pool = await pools.create(SMALL);
+    const size = 5000;
+    const workerData = { path: pool.path, key: 'of a worker', size };
+    const worker = new Worker(new URL('../process/draft.worker.js', import.meta.url), { workerData });
+    const answer = () => new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+    expect(await answer()).to.deep.equal({ buffer: size, length: size });
+    expect(pool.get('of a worker')).to.equal(undefined);
+    worker.postMessage('seal');
+    const after = canDetach() ? { buffer: 0, length: 0 } : { buffer: size, length: size };
+    expect(await answer()).to.deep.equal(after);
+    await new Promise((resolve) => worker.once('exit', resolve));
+    const page = pool.get('of a worker');
+    expect(page && checkContent(page.bytes, 'of a worker')).to.equal(7);
+    page?.release();
     await expectSound(pool, 1);
   });
 

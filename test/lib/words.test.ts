@@ -73,6 +73,23 @@ describe('Words', () => {
     expect(Array.from({ length: 6 }, (_, index) => words.read(index))).to.deep.equal([0, 9, 9, 9, 0, 0]);
   });
 
+  it('copies out and in exactly the words it is told to', () => {
+    const words = wordsOf(6);
+    words.copyIn(1, Int32Array.of(7, 8, -9));
+    expect(Array.from({ length: 6 }, (_, index) => words.read(index))).to.deep.equal([0, 7, 8, -9, 0, 0]);
+    const target = new Int32Array(2);
+    words.copyOut(2, target);
+    expect([...target]).to.deep.equal([8, -9]);
+    words.write(2, 1);
+    expect([...target]).to.deep.equal([8, -9]);
+  });
+
+  it('refuses a copy that does not lie within, and changes nothing', () => {
+    const words = wordsOf(2);
+    expect(() => words.copyIn(1, Int32Array.of(1, 2))).to.throw(RangeError);
+    expect([words.read(0), words.read(1)]).to.deep.equal([0, 0]);
+  });
+
   it('throws at a synchronized access out of range and touches nothing', () => {
     const words = wordsOf(2);
     for (const index of [-1, 2]) {

@@ -11,7 +11,7 @@ import type { FormatOptions } from '../../src/pool/types.js';
 import { expectCleanCensus } from '../support/census.js';
 import { Chance } from '../support/chance.js';
 import { checkContent, contentOf } from '../support/content.js';
-import { diskFolder, RecordedDisk, type Sealing, sealedPages, useDisk } from '../support/disk.js';
+import { diskFolder, RecordedDisk, type Sealing, sealedPages, useDisk, wordsStoredBy } from '../support/disk.js';
 import { KIB, LONG, MIB, settle, usePools } from '../support/pools.js';
 
 /** One shard that is always full, and several that take chunks from one another. */
@@ -148,10 +148,9 @@ async function storesOf(work: () => Promise<unknown>): Promise<[word: number, va
   const stores: [number, number][] = [];
   const originals = { ...wordsMethods };
   for (const [name, original] of Object.entries(originals)) {
-    const noted = function (this: Words, word: number, ...rest: number[]): number {
-      const result = (original as (...all: number[]) => number).call(this, word, ...rest);
-      for (let i = 0; i < (name === 'fill' ? (rest[0] as number) : 1); i++)
-        stores.push([word + i, this.read(word + i)]);
+    const noted = function (this: Words, word: number, ...rest: unknown[]): number {
+      const result = (original as (...all: unknown[]) => number).call(this, word, ...rest);
+      for (let i = 0; i < wordsStoredBy(name, rest[0]); i++) stores.push([word + i, this.read(word + i)]);
       return result;
     };
     Object.assign(Words.prototype, { [name]: noted });
@@ -164,8 +163,8 @@ async function storesOf(work: () => Promise<unknown>): Promise<[word: number, va
   return stores;
 }
 
-const { write, store, exchange, add, compareExchange, fill } = Words.prototype;
-const wordsMethods = { write, store, exchange, add, compareExchange, fill };
+const { write, store, exchange, add, compareExchange, fill, copyIn } = Words.prototype;
+const wordsMethods = { write, store, exchange, add, compareExchange, fill, copyIn };
 
 const folder = diskFolder();
 if (folder === undefined) {

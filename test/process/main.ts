@@ -137,6 +137,13 @@ const machinery = {
   /** The process is killed by itself in place of that store, in whatever it does next. Answers by being gone. */
   dieAtStore(store: number): void {
     let left = store;
+    const { copyIn } = Words.prototype;
+    Words.prototype.copyIn = function (index, source) {
+      // Each word is a store.
+      copyIn.call(this, index, source.subarray(0, left));
+      if (left < source.length) process.kill(process.pid, 'SIGKILL');
+      left -= source.length;
+    };
     for (const name of ['write', 'store', 'compareExchange', 'fill'] as const) {
       const original = Words.prototype[name] as (...all: number[]) => number;
       const counted = function (this: Words, ...all: number[]): number {

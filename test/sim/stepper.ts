@@ -129,4 +129,10 @@ export class SteppedWords extends Words {
   override fill(index: number, count: number, value: number): void {
     for (let i = 0; i < count; i++) this.write(index + i, value);
   }
+  override copyOut(index: number, target: Int32Array): void {
+    for (let i = 0; i < target.length; i++) target[i] = this.see(index + i);
+  }
+  override copyIn(index: number, source: Int32Array): void {
+    for (let i = 0; i < source.length; i++) this.write(index + i, source[i] as number);
+  }
 }

@@ -53,7 +53,7 @@ export function lightFuse(fuse: Fuse, board: Board, seat: number): void {
     process.kill(process.pid, 'SIGKILL');
   };
   const words = Words.prototype;
-  const { store, write, fill } = words;
+  const { store, write, fill, copyIn } = words;
   words.store = function (index, value) {
     store.call(this, index, value);
     burn();
@@ -64,6 +64,10 @@ export function lightFuse(fuse: Fuse, board: Board, seat: number): void {
   };
   words.fill = function (index, count, value) {
     fill.call(this, index, count, value);
+    burn();
+  };
+  words.copyIn = function (index, source) {
+    copyIn.call(this, index, source);
     burn();
   };
   if (fuse.where === 'repair') {

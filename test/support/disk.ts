@@ -60,6 +60,12 @@ export function nameOf(pool: AttachedPool, slot: number): string {
   return `${Buffer.from(slots.keyBytes(slot)).toString('hex')}@${slots.from(slot)}`;
 }
 
+/** How many words a call of a method of Words stores; `argument` is what follows the index. */
+export function wordsStoredBy(name: string, argument: unknown): number {
+  if (name === 'fill') return argument as number;
+  return name === 'copyIn' ? (argument as Int32Array).length : 1;
+}
+
 export class RecordedDisk {
   /** Number of stores so far: the moment. */
   now = 0;
@@ -100,11 +106,11 @@ export class RecordedDisk {
       const values = Int32Array.from({ length: count }, (_, i) => words.read(index + i));
       this.note(index * 4, new Uint8Array(values.buffer));
     };
-    for (const name of ['write', 'store', 'exchange', 'add', 'compareExchange', 'fill'] as const) {
-      const original = (words[name] as (...all: number[]) => number | undefined).bind(words);
-      const recorded = (index: number, ...rest: number[]) => {
+    for (const name of ['write', 'store', 'exchange', 'add', 'compareExchange', 'fill', 'copyIn'] as const) {
+      const original = (words[name] as (...all: unknown[]) => number | undefined).bind(words);
+      const recorded = (index: number, ...rest: unknown[]) => {
         const result = original(index, ...rest);
-        noted(index, name === 'fill' ? rest[0] : 1);
+        noted(index, wordsStoredBy(name, rest[0]));
         return result;
       };
       Object.assign(words, { [name]: recorded });

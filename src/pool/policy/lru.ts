@@ -21,6 +21,11 @@ export class Lru implements Policy {
     resetQueues(this.region);
   }
 
+  refill(order: Int32Array, hashes: Int32Array): void {
+    this.reset();
+    this.queue.refill(order, hashes);
+  }
+
   insert(slot: number, hash: number): void {
     this.queue.put(slot, hash, 0);
   }

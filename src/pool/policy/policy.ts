@@ -3,7 +3,7 @@
  *
  * All their state lies in the region's words, so any process that holds the shard's lock goes on where the last one
  * stopped; a Policy holds only where that region is. A holder that dies inside a call leaves the words in any state:
- * whoever repairs the shard calls reset and inserts its sealed pages again.
+ * whoever repairs the shard calls refill with its sealed pages.
  */
 import { unreachable } from '../../../lib/assert.js';
 import { Lru } from './lru.js';
@@ -20,6 +20,7 @@ export type PolicyKind = 's3-fifo' | 'sieve' | 'lru' | 'none';
 /** Pages leave only when they are deleted. Keeps nothing, so that its region may be empty: count is always zero. */
 class NoEviction implements Policy {
   reset(): void {}
+  refill(): void {}
   insert(): void {}
   remove(): void {}
   touch(): void {}

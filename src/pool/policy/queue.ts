@@ -46,6 +46,8 @@ export interface PolicyRegion {
 export interface Policy {
   /** Empties the queues and the ghost, whatever the words held. */
   reset(): void;
+  /** `reset`, then `insert` of each slot in this order, in one go: for repair. `hashes` has a hash for every slot. */
+  refill(order: Int32Array, hashes: Int32Array): void;
   /** A page entered the slot; `hash` is the 32-bit hash of its key. */
   insert(slot: number, hash: number): void;
   /** The page left otherwise (deleted, superseded). Harmless when the slot is not queued. */
@@ -178,6 +180,25 @@ export class Queue {
     words.write(word + HASH, hash);
     words.write(this.firstWord, link);
     words.write(this.countWord, count + 1);
+  }
+
+  /** Fills a queue of a region that was just reset: what `put` of each slot in this order makes. */
+  refill(order: Int32Array, hashes: Int32Array): void {
+    const count = order.length;
+    if (count === 0) return;
+    const image = new Int32Array(this.slots * ENTRY_WORDS);
+    for (let i = 0; i < count; i++) {
+      const slot = order[i] as number;
+      const at = slot * ENTRY_WORDS;
+      image[at + PREVIOUS] = i + 1 < count ? (order[i + 1] as number) + 1 : 0;
+      image[at + NEXT] = i > 0 ? (order[i - 1] as number) + 1 : 0;
+      image[at + INFO] = this.number;
+      image[at + HASH] = hashes[slot] as number;
+    }
+    this.words.copyIn(this.entries, image);
+    this.words.write(this.lastWord, (order[0] as number) + 1);
+    this.words.write(this.firstWord, (order[count - 1] as number) + 1);
+    this.words.write(this.countWord, count);
   }
 
   /** Takes out a slot whose info says that it is in this queue. */

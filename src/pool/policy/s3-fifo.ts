@@ -55,6 +55,12 @@ export class S3Fifo implements Policy {
     this.ghost.reset();
   }
 
+  /** All into small: nothing is remembered of what left it. */
+  refill(order: Int32Array, hashes: Int32Array): void {
+    this.reset();
+    this.small.refill(order, hashes);
+  }
+
   insert(slot: number, hash: number): void {
     const queue = this.ghost.take(hash | 0) ? this.main : this.small;
     queue.put(slot, hash, 0);

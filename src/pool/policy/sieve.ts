@@ -28,6 +28,11 @@ export class Sieve implements Policy {
     resetQueues(this.region);
   }
 
+  refill(order: Int32Array, hashes: Int32Array): void {
+    this.reset();
+    this.queue.refill(order, hashes);
+  }
+
   insert(slot: number, hash: number): void {
     this.queue.put(slot, hash, 0);
   }

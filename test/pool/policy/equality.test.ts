@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { PolicyKind } from '../../../src/pool/policy/index.js';
+import { PolicyEntry, PolicyHead } from '../../../src/pool/policy/records.js';
 import { type Reference, ReferenceLru, ReferenceS3Fifo, ReferenceSieve } from './reference.js';
-import { chanceOf, hashOf, plainShard, problemsOf } from './shard.js';
+import { chanceOf, hashOf, plainShard, problemsOf, type Shard } from './shard.js';
 
 /** Enough that no line overflows and the ring never comes round. */
 const GHOST_LINES = 512;
@@ -78,6 +79,13 @@ class Twins {
     this.keys.delete(slot);
     this.free.push(slot);
   }
+}
+
+/** Every word of a policy's head and entries, and its first eviction. */
+function wordsOf({ region, policy }: Shard): number[] {
+  const { words, head, entries, slots } = region;
+  const read = (from: number, count: number) => Array.from({ length: count }, (_, i) => words.read(from + i));
+  return [...read(head, PolicyHead.words), ...read(entries, slots * PolicyEntry.words), policy.evict(() => false)];
 }
 
 /** Zipf-distributed keys, with scans of keys that come once, or come back with the next scan. */
@@ -156,6 +164,30 @@ describe('eviction policies against naive references', () => {
         { numRuns: 400 },
       );
       expect(evictions).to.be.greaterThan(1_000);
+    });
+  }
+
+  for (const [kind] of references) {
+    it(`${kind} is refilled in one go as by one insert after the other`, () => {
+      fc.assert(
+        fc.property(fc.integer(), fc.integer({ min: 1, max: 60 }), fc.nat(70), (seed, capacity, used) => {
+          const chance = chanceOf(seed);
+          const slots = capacity + SPARE_SLOTS;
+          const order = Int32Array.from({ length: slots }, (_, slot) => slot)
+            .sort(() => chance() - 0.5)
+            .slice(0, Math.min(used, slots));
+          const hashes = Int32Array.from({ length: slots }, (_, slot) => hashOf(slot));
+          const [one, other] = [1, 2].map(() => plainShard(kind, { capacity, slots, ghostLines: GHOST_LINES }));
+          // What was there before is forgotten.
+          for (let slot = 0; slot < slots; slot++) one!.policy.insert(slot, slot);
+          for (let left = Math.floor(chance() * slots); left > 0; left--) one!.policy.evict(() => false);
+          one!.policy.refill(order, hashes);
+          for (const slot of order) other!.policy.insert(slot, hashes[slot] as number);
+          expect(problemsOf(one!.policy)).to.deep.equal([]);
+          expect(wordsOf(one!)).to.deep.equal(wordsOf(other!));
+        }),
+        { numRuns: 100 },
+      );
     });
   }
 

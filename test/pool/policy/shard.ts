@@ -34,6 +34,11 @@ export class GuardedWords extends Words {
     super.fill(index, count, value);
   }
 
+  override copyIn(index: number, source: Int32Array): void {
+    this.note(index, source.length);
+    super.copyIn(index, source);
+  }
+
   private note(index: number, count: number): void {
     this.accesses += 1;
     if (!this.allowed.some(([word, length]) => index >= word && index + count <= word + length)) this.outside += 1;

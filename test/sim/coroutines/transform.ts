@@ -22,6 +22,8 @@ const WORD_CALLS = new Set([
   'read',
   'write',
   'fill',
+  'copyOut',
+  'copyIn',
 ]);
 
 type FunctionNode = ts.MethodDeclaration | ts.FunctionDeclaration | ts.ArrowFunction | ts.FunctionExpression;

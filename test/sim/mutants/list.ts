@@ -246,7 +246,7 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'repair',
     'drafts of the dead stay',
-    'state === STATE_DRAFT && nodes.isGone(slots.ownerRow(slot), slots.ownerIncarnation(slot))',
+    'state === STATE_DRAFT && nodes.isGone(image.ownerRow(local), image.ownerIncarnation(local))',
     'false',
   ),
   of('repair', 'of two pages of a key the older stays', '| 0) > 0;', '| 0) < 0;'),
@@ -264,10 +264,16 @@ export const MUTANTS: readonly Mutant[] = [
     'const settled = isInPlace ? local : -1;',
   ),
   of(
-    'repair',
+    'shards',
     'retired pages leave limbo',
-    '            else if (state === STATE_RETIRED)\n                shards.pushLimbo(shard, local);\n',
-    '            else if (state === STATE_RETIRED)\n                shards.pushFree(shard, local);\n',
+    'else if (state === STATE_RETIRED) {\n                links[local] = limbo;\n                limbo = local + 1;\n',
+    'else if (state === STATE_RETIRED) {\n                links[local] = free;\n                free = local + 1;\n',
+  ),
+  of(
+    'extentclaims',
+    'the repaired space is not written',
+    '            if (kinds[chunk] === CHUNK_SHARED)\n                this.writeBits(chunk);\n',
+    '',
   ),
   of('repair', "a dead node's drafts are left to themselves", '        this.undoDraftsOf(row, incarnation);\n', ''),
   of('repair', "a dead node's claims stay", '        chunks.unclaimRow(row);\n', ''),
