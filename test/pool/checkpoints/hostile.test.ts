@@ -31,9 +31,12 @@ function lie(pool: AttachedPool, liar: Liar, chance: Chance): void {
     const now = words.read(at);
     words.store(at, chance.pick([now ^ (1 << chance.below(32)), 0, 1, 2, -1, now + 1, now - 1, chance.word()]));
   } else if (kind < 7) {
-    const slot = chance.pick([0, ...internalSlots(pool)]);
+    // Not of a free slot, whose extent may be another's by now; and only manifests are small: the content of parts is the
+    // user's.
+    const all = internalSlots(pool);
+    if (all.length === 0) return;
+    const slot = chance.pick(all);
     const extent = slots.extent(slot);
-    // Only manifests are small: the content of parts is the user's.
     if (extent === NO_EXTENT || slots.size(slot) >= 1000 || !segment.isInside(extent, slots.size(slot))) return;
     segment.writeDraft(extent, chance.below(slots.size(slot)), Uint8Array.of(chance.below(256)));
   } else liar.tell(chance);
