@@ -13,6 +13,7 @@ import { liveAtOnce } from './life.js';
 import type { Fuse, LifePlan, Scene } from './plan.js';
 
 const WARM_ROUNDS = 20_000;
+const WARM_REPAIRS = 40;
 const SIGNAL_BITS = 7;
 
 interface Told {
@@ -33,7 +34,9 @@ async function warmUp(): Promise<void> {
   const actor = new Actor(pool, board, { scene: warm, seat: 0, seats: 1, seed: 1 }, random(1));
   for (let i = 0; i < WARM_ROUNDS; i++) await actor.act();
   actor.end();
-  pool.session.repair.repair(0);
+  // By themselves they would compile it while they hold the lock, where a program of its own has other threads for that.
+  for (let round = 0; round < WARM_REPAIRS; round++)
+    pool.session.repair.repair(round % pool.session.parts.geometry.shards);
   await pool.disconnect();
   rmSync(poolPath);
   rmSync(boardPath);
