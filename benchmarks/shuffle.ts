@@ -16,7 +16,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connect } from '../src/index.js';
+import { format } from '../src/index.js';
 import type { Benchmark, Context } from './frame.js';
 import { diskFolder, scratchFolder } from './scratch.js';
 import { type ArmName, NODES, type Setting } from './shuffle.media.js';
@@ -155,20 +155,18 @@ async function runArm(arm: ArmName, input: Input): Promise<Outcome> {
   const memory = tasks * splitBytes * MEMORY_FACTOR;
   const poolPath = join(input.folder, 'pool');
   const spillFolder = diskFolder();
-  const pool =
-    arm === 'shared pool'
-      ? await connect(poolPath, {
-          create: {
-            size: memory,
-            // Chunks of a few pieces: a large chunk takes long to search for room.
-            pageSize: Math.max(512, Math.floor(splitBytes / PARTITIONS / 8)),
-            // Every shard takes its part of them, and keys fall to the shards by chance.
-            maxObjects: tasks * PARTITIONS * 2,
-            maxNodes: NODES + 1,
-            eviction: 'none',
-          },
-        })
-      : undefined;
+  if (arm === 'shared pool') {
+    // This process is no node of it: on Node 20 it would keep each round's pool mapped, and so its memory taken.
+    await format(poolPath, {
+      size: memory,
+      // Chunks of a few pieces: a large chunk takes long to search for room.
+      pageSize: Math.max(512, Math.floor(splitBytes / PARTITIONS / 8)),
+      // Every shard takes its part of them, and keys fall to the shards by chance.
+      maxObjects: tasks * PARTITIONS * 2,
+      maxNodes: NODES,
+      eviction: 'none',
+    });
+  }
   const settings = Array.from({ length: NODES }, (_, node) => {
     const spillPath = join(spillFolder, `spill-${node}`);
     return { arm, node, tasks, splitBytes, inputPath: input.path, poolPath, spillPath, storeBytes: memory / NODES };
@@ -178,7 +176,6 @@ async function runArm(arm: ArmName, input: Input): Promise<Outcome> {
     return await runPhases(cluster, input);
   } finally {
     cluster.kill();
-    await pool?.disconnect();
     rmSync(poolPath, { force: true });
     rmSync(spillFolder, { recursive: true });
   }

@@ -87,7 +87,7 @@ export async function formatFile(file: PoolFile, options: CheckedFormat): Promis
     await segment.metadata.sync(0, OS_PAGE_BYTES);
     file.syncFolder();
   }
-  segment.unmap();
+  segment.unmapUnshared();
 }
 
 /** Throws OPTION_INVALID when the options do not give a pool. */

@@ -76,7 +76,7 @@ export function isBeingFormatted(file: PoolFile): boolean {
 function refuseIfAttached(file: PoolFile): void {
   const { segment, nodes } = viewOnly(file, readIdentity(file));
   const alive = nodes.list(true).filter((node) => node.state === 'alive');
-  segment.unmap();
+  segment.unmapUnshared();
   if (alive.length === 0) return;
   const names = alive.map((node) => node.name).join(', ');
   throw new PoolError('IN_USE', `${file.path}: ${alive.length} nodes are attached (${names}).`, { nodes: alive });

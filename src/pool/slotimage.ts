@@ -35,13 +35,13 @@ export class SlotImage {
   readonly intact: Uint8Array;
   private readonly words: Words;
   private readonly slots: Slots;
-  private readonly image: Int32Array;
+  /** Made when a repair first wants it: most nodes never repair. */
+  private image = new Int32Array(0);
 
   constructor(words: Words, geometry: Geometry, slots: Slots) {
     this.words = words;
     this.slots = slots;
     this.count = geometry.slotsPerShard;
-    this.image = new Int32Array(this.count * Slot.words);
     this.states = new Uint8Array(this.count);
     this.lows = new Int32Array(this.count);
     this.highs = new Int32Array(this.count);
@@ -49,7 +49,9 @@ export class SlotImage {
   }
 
   take(shard: number): void {
-    const { image, states, lows, highs, intact, slots, count } = this;
+    const { states, lows, highs, intact, slots, count } = this;
+    if (this.image.length === 0) this.image = new Int32Array(count * Slot.words);
+    const { image } = this;
     this.words.copyOut(slots.wordOf(shard * count), image);
     for (let local = 0; local < count; local++) {
       const at = local * Slot.words;

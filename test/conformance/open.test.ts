@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { expect } from 'chai';
 import { PoolFile } from '../../lib/linux/index.js';
-import { connect, destroy, format } from '../../src/index.js';
+import { connect, destroy, format, inspect } from '../../src/index.js';
 import { Superblock } from '../../src/pool/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { Page } from '../../src/pool/types.js';
@@ -117,6 +117,20 @@ describe('conformance: format and open', () => {
     await node?.kill();
     await destroy(path);
     expect(existsSync(path)).to.equal(false);
+  });
+
+  it('formatting, being refused and destroying leave nothing mapped: the memory goes with the file', async () => {
+    const path = pools.path();
+    const mapped = () =>
+      readFileSync('/proc/self/maps', 'utf8')
+        .split('\n')
+        .filter((line) => line.includes(path));
+    await format(path, SMALL);
+    expect(await codeOf(() => format(path, SMALL))).to.equal('POOL_EXISTS');
+    await format(path, { ...SMALL, force: true });
+    await inspect(path);
+    await destroy(path);
+    expect(mapped()).to.deep.equal([]);
   });
 
   it('the file has the mode that was asked for, whatever the umask, and 0600 by default', async () => {
