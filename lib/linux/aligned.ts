@@ -2,8 +2,11 @@
  * Owns page-aligned memory: anonymous mappings for reads that bypass the OS page cache, and the question whether a view
  * is aligned. A mapping lives as long as the process: a view used after munmap would end it.
  *
+ * In a worker thread it is memory of the runtime's, and goes with it (M3 of mapping.ts).
+ *
  * (A1) An address is viewed only after it was seen to be neither null nor MAP_FAILED: koffi.view aborts on null.
  */
+import { isMainThread } from 'node:worker_threads';
 import koffi from 'koffi';
 import { assert } from '../assert.js';
 import { PoolError } from '../errors.js';
@@ -15,10 +18,15 @@ export const ALIGNMENT = 4096;
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 
-/** Zeroed, page-aligned, writable, private to the process, never unmapped. Throws NO_SPACE when the system refuses. */
+/** Zeroed, page-aligned, writable, private to the process, never unmapped. Throws NO_SPACE or RangeError when refused. */
 export function alignedBuffer(size: number): Uint8Array {
   assert(Number.isSafeInteger(size) && size > 0, 'an aligned buffer has a positive size');
   const length = Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+  if (!isMainThread) {
+    const roomy = new Uint8Array(length + ALIGNMENT);
+    const start = (ALIGNMENT - remainderOf(roomy.buffer)) % ALIGNMENT;
+    return roomy.subarray(start, start + size);
+  }
   const address: number | bigint = libc().mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
   // MAP_FAILED is 2^64-1 and arrives as a bigint, a good address as a number.
   if (typeof address !== 'number' || address === 0 || address % ALIGNMENT !== 0) {
@@ -33,10 +41,14 @@ const remainders = new WeakMap<ArrayBufferLike, number>();
 /** Whether the first byte of the view lies on a multiple of ALIGNMENT. */
 export function isAligned(view: Uint8Array): boolean {
   if (view.byteLength === 0) return false;
-  let remainder = remainders.get(view.buffer);
+  return (remainderOf(view.buffer) + view.byteOffset) % ALIGNMENT === 0;
+}
+
+function remainderOf(buffer: ArrayBufferLike): number {
+  let remainder = remainders.get(buffer);
   if (remainder === undefined) {
-    remainder = Number(koffi.address(view.buffer) % BigInt(ALIGNMENT));
-    remainders.set(view.buffer, remainder);
+    remainder = Number(koffi.address(buffer) % BigInt(ALIGNMENT));
+    remainders.set(buffer, remainder);
   }
-  return (remainder + view.byteOffset) % ALIGNMENT === 0;
+  return remainder;
 }

@@ -4,8 +4,8 @@
  * (M1) a view is made only of a range inside a live mapping: koffi aborts on null, Node 20 aborts above 4 GiB.
  * (M2) a mapping is unmapped only when its root buffer could be detached first (Node >= 21): a view used after munmap
  *      is a SIGSEGV that nothing can catch. On Node 20 the mapping stays for the life of the process.
- * (M3) once attached, a worker makes no foreign view: when it is terminated in the microsecond that this takes, the runtime
- *      refuses the view, koffi may not throw either, and aborts the whole process.
+ * (M3) a worker makes foreign views only while it opens a pool, never in its work: when it is terminated in the microsecond
+ *      that one takes, the runtime refuses the view, koffi may not throw either, and aborts the whole process.
  */
 import { isMainThread } from 'node:worker_threads';
 import { assert } from '../assert.js';
@@ -37,6 +37,8 @@ export function canDetach(): boolean {
 export function detach(buffer: ArrayBuffer): boolean {
   const { transfer } = buffer as Detachable;
   if (transfer === undefined) return false;
+  // Somebody transferred it already; no view made here is empty.
+  if (buffer.byteLength === 0) return true;
   transfer.call(buffer, 0);
   return true;
 }

@@ -79,7 +79,7 @@ export class Loading {
     const { session } = this.domain;
     session.check();
     session.untrack(place);
-    session.parts.segment.writeDraft(place.extent, 0, bytes);
+    if (session.writer.isOurs(place)) session.parts.segment.writeDraft(place.extent, 0, bytes);
     const outcome = this.trySeal(place);
     if (outcome === 'sealed') return true;
     session.count(outcome === 'stale' ? 'staleFills' : 'unshared');

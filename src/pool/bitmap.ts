@@ -85,7 +85,7 @@ export class Bitmap {
     return word === 0 ? 0 : index * 32 + 32 - Math.clz32(word);
   }
 
-  /** Whether all of the bits are free (`taken` false), or all are taken. Looks at no others: repair asks for every slot. */
+  /** Whether all of the bits are free (`taken` false), or all are taken. Looks at no others. */
   isAll(first: number, count: number, taken: boolean): boolean {
     if (first < 0 || first + count > this.bits) return false;
     const flip = taken ? -1 : 0;

@@ -72,22 +72,22 @@ export class ExtentClaims {
     if (this.extents.isRun(bytes)) return first === 0 && this.claimRun(chunk, this.extents.runLengthOf(bytes));
     const granules = this.extents.granulesOf(bytes);
     if (this.kinds[chunk] !== CHUNK_SHARED || first + granules > this.chunkGranules) return false;
-    if (!this.take((this.bitsAt[chunk] as number) * 32 + first, granules)) return false;
+    if (!this.take(this.bitsAt[chunk] as number, first, granules)) return false;
     this.used[chunk] = (this.used[chunk] as number) + granules;
     return true;
   }
 
-  /** Sets the bits from the place on; false when one is set already. */
-  private take(place: number, count: number): boolean {
+  /** Sets bits of the chunk whose bits begin at the word; false when one is set already. */
+  private take(word: number, first: number, count: number): boolean {
     const { bits } = this;
-    const end = place + count;
-    for (let bit = place; bit < end; bit = (bit | 31) + 1) {
+    const end = first + count;
+    for (let bit = first; bit < end; bit = (bit | 31) + 1) {
       const mask = maskOf(bit & 31, Math.min(32, end - (bit & ~31)));
-      if (((bits[bit >>> 5] as number) & mask) !== 0) return false;
+      if (((bits[word + (bit >>> 5)] as number) & mask) !== 0) return false;
     }
-    for (let bit = place; bit < end; bit = (bit | 31) + 1) {
-      const mask = maskOf(bit & 31, Math.min(32, end - (bit & ~31)));
-      bits[bit >>> 5] = (bits[bit >>> 5] as number) | mask;
+    for (let bit = first; bit < end; bit = (bit | 31) + 1) {
+      const at = word + (bit >>> 5);
+      bits[at] = (bits[at] as number) | maskOf(bit & 31, Math.min(32, end - (bit & ~31)));
     }
     return true;
   }

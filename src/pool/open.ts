@@ -204,6 +204,7 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   try {
     session = await join(file, checked);
     file.unlock(MEMBERSHIP_BYTE);
+    session.repair.rehearse();
     await prefault(session.parts.segment, checked);
     return new AttachedPool(session, infoOf(path, readIdentity(file)));
   } catch (error) {

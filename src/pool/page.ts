@@ -107,6 +107,7 @@ export class OpenDraft implements Draft {
   readonly key: Key;
   private readonly session: NodeSession;
   private readonly place: DraftPlace;
+  private readonly size: number;
   private view: Uint8Array;
   /** The view is private memory, copied into the pool at the seal. */
   private readonly isPrivate: boolean;
@@ -116,6 +117,7 @@ export class OpenDraft implements Draft {
     this.session = session;
     this.key = key;
     this.place = place;
+    this.size = size;
     const hasBytes = place.extent !== NO_EXTENT && size > 0;
     const buffer = hasBytes ? session.parts.segment.draftView(place.extent, size) : undefined;
     this.isPrivate = hasBytes && buffer === undefined;
@@ -146,11 +148,15 @@ export class OpenDraft implements Draft {
     if (this.state === 'sealed') throw new PoolError('ALREADY_SEALED', `${describe(this.key)} is sealed already.`);
     if (this.state === 'aborted') throw new PoolError('NOT_OWNER', `The draft ${describe(this.key)} was aborted.`);
     this.session.check();
+    if (this.view.length !== this.size) {
+      this.abort();
+      throw new PoolError('NOT_OWNER', `The bytes of the draft ${describe(this.key)} were transferred: it is aborted.`);
+    }
     const { writer, parts } = this.session;
     if (this.isPrivate && writer.isOurs(this.place)) parts.segment.writeDraft(this.place.extent, 0, this.view);
     const outcome = writer.seal(this.place);
     this.end(outcome === 'sealed' ? 'sealed' : 'aborted');
-    if (outcome === 'full') throw poolFull(this.session.path, this.view.length);
+    if (outcome === 'full') throw poolFull(this.session.path, this.size);
     if (outcome !== 'sealed') throw new PoolError('NOT_OWNER', `The draft ${describe(this.key)} is gone.`);
   }
 

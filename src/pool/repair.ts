@@ -13,7 +13,8 @@
  * (D6) a damaged slot that a node holds cannot be dropped: nobody knows what else lies where its page does. Then the repair
  *      throws, and the shard takes no writes until the page is let go.
  *
- * Each step may be cut off anywhere and is done again from the start: the lock stays dirty until all of them are through.
+ * A repair is planned on private copies of slots and table, and then written. Each store may be the last: the lock stays
+ * dirty until all of them are made, and all is done again from the start.
  */
 import { PoolError } from '../../lib/errors.js';
 import { ExtentClaims } from './extentclaims.js';
@@ -32,6 +33,24 @@ import type { Parts } from './parts.js';
 import type { Reclaimer } from './reclaim.js';
 import { SlotImage } from './slotimage.js';
 
+/** After so many slots the engine has compiled what a plan runs, or will have soon. */
+const REHEARSED_SLOTS = 20_000;
+const REHEARSALS_MAX = 8;
+/** Slots planned for practice so far: the engine compiles for all nodes of its thread. */
+let rehearsed = 0;
+
+/** What a repair does with the slots and the table of a shard, worked out in private memory. Slots are local. */
+interface Plan {
+  /** To be freed. */
+  readonly dropped: readonly number[];
+  /** To be retired. */
+  readonly outdated: readonly number[];
+  /** Of the table, as Table.apply takes them. */
+  readonly changes: readonly number[];
+  /** Sealed and in no entry. */
+  readonly missing: readonly number[];
+}
+
 export class Repair {
   private readonly parts: Parts;
   private readonly reclaimer: Reclaimer;
@@ -41,8 +60,6 @@ export class Repair {
   private readonly claims: ExtentClaims;
   /** Drafts of the shard under repair over which a page was set. */
   private readonly displaced = new Set<number>();
-  /** Pages of the shard under repair that the table had no room for. */
-  private readonly squeezedOut: number[] = [];
 
   constructor(parts: Parts, reclaimer: Reclaimer) {
     this.parts = parts;
@@ -62,56 +79,87 @@ export class Repair {
   }
 
   private repairShard(shard: number): void {
-    const { log, shards, stripes, events, bells } = this.parts;
+    const { log, shards, slots, stripes, table, policies, events, bells } = this.parts;
     // ORDER retire-1: the sequence goes past the ring before anything is freed; pairs with announce.
     log.overrun(shard);
     stripes.advanceAll(shard);
-    this.image.take(shard);
-    this.settleSlots(shard);
-    this.retireOlderTwins(shard);
+    const { dropped, outdated, changes, missing } = this.plan(shard);
+    for (const local of dropped) this.drop(shard, local);
+    for (const local of outdated) slots.setState(this.slotOf(shard, local), STATE_RETIRED);
     // ORDER retire-1: and before an entry names the newer twin: a reader may have remembered the older one; pairs with catchUp.
     log.overrun(shard);
-    this.rebuildTable(shard);
+    table.apply(changes);
+    table.recount(shard, this.image.lows);
+    const squeezedOut = missing.filter((local) => !this.enter(shard, local));
     // ORDER retire-1: once more for what was retired since: a reader may have remembered it meanwhile; pairs with catchUp.
     log.overrun(shard);
-    this.rebuildLists(shard);
+    const { order, retained } = this.queueOf(shard);
+    shards.rebuild(shard, this.image.states, retained);
+    policies[shard]?.refill(order, this.image.lows);
     this.claims.finish();
     shards.advancePublish(shard);
     events.recover(shard);
-    for (const local of this.squeezedOut) {
+    for (const local of squeezedOut) {
       events.begin(shard, this.slotOf(shard, local), EVENT_EVICTED);
       events.commit(shard);
     }
     bells.noteAll();
   }
 
+  /** What is to be done with the shard. Stores nothing in shared memory. */
+  private plan(shard: number): Plan {
+    this.image.take(shard);
+    this.claims.begin(shard);
+    const dropped = this.settleSlots();
+    const outdated = this.olderTwins(shard);
+    return { dropped, outdated, ...this.entriesFor(shard) };
+  }
+
+  /**
+   * Plans repairs of shards that need none, without their locks, and does nothing with the plans: so that this node's
+   * first repair, for which others wait, runs code that was compiled. What it reads may be torn; a plan takes any bytes.
+   */
+  rehearse(): void {
+    const { geometry, table } = this.parts;
+    for (let round = 0; round < REHEARSALS_MAX && rehearsed < REHEARSED_SLOTS; round++) {
+      rehearsed += this.slotsPerShard;
+      const shard = round % geometry.shards;
+      this.plan(shard);
+      this.queueOf(shard);
+      table.overflows(shard, this.image.lows);
+    }
+  }
+
   private slotOf(shard: number, local: number): number {
     return shard * this.slotsPerShard + local;
   }
 
-  private retire(shard: number, local: number): void {
-    this.parts.slots.setState(this.slotOf(shard, local), STATE_RETIRED);
-    this.image.states[local] = STATE_RETIRED;
-  }
-
   /**
-   * Undoes drafts of the dead, drops what is damaged, and claims the extents of the rest.
+   * Claims the extents of the slots that stay. The others: drafts of the dead, and what is damaged.
    * ORDER draft-1: a draft's fields were stored before its state, so they are trusted; pairs with writeDraft.
    */
-  private settleSlots(shard: number): void {
+  private settleSlots(): number[] {
     const { image, claims } = this;
-    const { slots, nodes } = this.parts;
-    claims.begin(shard);
+    const { states, intact } = image;
+    const { nodes } = this.parts;
+    const dropped: number[] = [];
     for (let local = 0; local < this.slotsPerShard; local++) {
-      const state = image.states[local];
+      const state = states[local];
       if (state === STATE_FREE) continue;
       const isOrphan = state === STATE_DRAFT && nodes.isGone(image.ownerRow(local), image.ownerIncarnation(local));
-      const isIntact = image.intact[local] === 1;
+      const isIntact = intact[local] === 1;
       if (isIntact && !isOrphan && claims.claim(image.extent(local), image.extentBytes(local))) continue;
-      if (state !== STATE_DRAFT) this.refuseIfHeld(shard, local);
-      slots.setFree(this.slotOf(shard, local));
-      image.states[local] = STATE_FREE;
+      states[local] = STATE_FREE;
+      dropped.push(local);
     }
+    return dropped;
+  }
+
+  private drop(shard: number, local: number): void {
+    const { slots } = this.parts;
+    const slot = this.slotOf(shard, local);
+    if ((slots.stateWord(slot) & STATE_MASK) !== STATE_DRAFT) this.refuseIfHeld(shard, local);
+    slots.setFree(slot);
   }
 
   /** (D6) */
@@ -119,7 +167,7 @@ export class Repair {
     const { slots, scan, table, log } = this.parts;
     const slot = this.slotOf(shard, local);
     // ORDER hazard-1: no entry and no page any more before the scan; pairs with probe.
-    table.repair(shard, (other) => (other === local ? -1 : other));
+    table.apply(table.changes(shard, (other) => (other === local ? -1 : other)));
     slots.setState(slot, STATE_RETIRED);
     // ORDER retire-1: a reader may have remembered it since the shard's repair began; pairs with catchUp.
     log.overrun(shard);
@@ -130,8 +178,10 @@ export class Repair {
     });
   }
 
-  private retireOlderTwins(shard: number): void {
+  /** Of two sealed pages of one key and from-version the one to retire (D3). */
+  private olderTwins(shard: number): number[] {
     const { image } = this;
+    const outdated: number[] = [];
     const { states, highs } = image;
     // Sealed slots of one hash, each leading to the next.
     const first = new Map<number, number>();
@@ -150,7 +200,9 @@ export class Repair {
       if (twin >= 0) {
         const since = image.publishSequence(local) - image.publishSequence(twin);
         const isNewer = (since | 0) > 0;
-        this.retire(shard, isNewer ? twin : local);
+        const older = isNewer ? twin : local;
+        states[older] = STATE_RETIRED;
+        outdated.push(older);
         if (!isNewer) continue;
       }
       next[local] = first.get(highs[local] as number) ?? -1;
@@ -158,6 +210,7 @@ export class Repair {
     }
     this.displaced.clear();
     for (const local of drafts) if (sealedTwin(local) >= 0) this.displaced.add(local);
+    return outdated;
   }
 
   private isTwin(shard: number, one: number, other: number): boolean {
@@ -191,34 +244,42 @@ export class Repair {
     return -1;
   }
 
-  private rebuildTable(shard: number): void {
+  /** How the table's entries are to change, and which sealed pages have none. */
+  private entriesFor(shard: number): Pick<Plan, 'changes' | 'missing'> {
     const { table } = this.parts;
     const { lows, highs, states } = this.image;
     const entered = new Uint8Array(this.slotsPerShard);
-    this.squeezedOut.length = 0;
-    const hashOf = (local: number) => lows[local] as number;
-    table.repair(shard, (local, tag, entryWord) => {
-      const isInPlace = tag === highs[local] && table.isReachable(shard, hashOf(local), entryWord);
+    const changes = table.changes(shard, (local, tag, entryWord) => {
+      const isInPlace = tag === highs[local] && table.isReachable(shard, lows[local] as number, entryWord);
       const settled = isInPlace ? this.successorOf(shard, local) : -1;
       if (settled < 0 || entered[settled] === 1) return -1;
       entered[settled] = 1;
       return settled;
     });
-    table.recount(shard, hashOf);
+    const missing: number[] = [];
     for (let local = 0; local < this.slotsPerShard; local++) {
       // A living node's draft without an entry was displaced by a set: its seal finds that out.
       if (entered[local] === 1 || states[local] !== STATE_SEALED) continue;
-      if (table.insert(shard, hashOf(local), highs[local] as number, local)) continue;
-      this.retire(shard, local);
-      this.squeezedOut.push(local);
+      missing.push(local);
     }
+    return { changes, missing };
   }
 
-  private rebuildLists(shard: number): void {
-    const { shards, policies } = this.parts;
+  /** Gives the page an entry; false, and the page retired, when the table has no room for it. */
+  private enter(shard: number, local: number): boolean {
+    const { table, slots } = this.parts;
+    const { lows, highs, states } = this.image;
+    if (table.insert(shard, lows[local] as number, highs[local] as number, local)) return true;
+    slots.setState(this.slotOf(shard, local), STATE_RETIRED);
+    states[local] = STATE_RETIRED;
+    return false;
+  }
+
+  /** The pages that may be evicted, oldest first, and how many may not. */
+  private queueOf(shard: number): { order: Int32Array; retained: number } {
     const { image, slotsPerShard } = this;
-    const newest = shards.publishSequence(shard);
-    // One number for each sealed page, oldest first, as typed arrays are sorted natively.
+    const newest = this.parts.shards.publishSequence(shard);
+    // One number for each, as typed arrays are sorted natively.
     const places = new Float64Array(slotsPerShard);
     let count = 0;
     let retained = 0;
@@ -233,8 +294,7 @@ export class Repair {
       const place = places[i] as number;
       order[i] = place - Math.floor(place / slotsPerShard) * slotsPerShard;
     }
-    shards.rebuild(shard, image.states, retained);
-    policies[shard]?.refill(order, image.lows);
+    return { order, retained };
   }
 
   /** Undoes everything a dead node of the row left, and gives the row back. */

@@ -143,12 +143,13 @@ export class Table {
   }
 
   /**
-   * Makes the shard's entries agree with its slots without moving any. `settle` says which slot an entry is to name: the
-   * one it names, another of the same tag, or -1 for none.
+   * How the shard's entries have to change to agree with its slots, without moving any: entry words and what they are to
+   * hold, in turn. `settle` says which slot an entry is to name: the one it names, another of the same tag, or -1 for none.
    */
-  repair(shard: number, settle: (local: number, tag: number, entryWord: number) => number): void {
+  changes(shard: number, settle: (local: number, tag: number, entryWord: number) => number): number[] {
     const first = this.base + shard * this.stride;
     const image = this.imageOf(shard);
+    const changes: number[] = [];
     for (let at = 0; at < image.length; at += Bucket.words) {
       for (let i = at + 1; i < at + 2 * BUCKET_ENTRIES; i += 2) {
         const named = image[i] as number;
@@ -156,9 +157,15 @@ export class Table {
         const local = named - 1;
         const isSlot = local >= 0 && local < this.slotsPerShard;
         const settled = isSlot ? settle(local, image[i - 1] as number, first + i) : -1;
-        if (settled !== local) this.words.store(first + i, settled + 1);
+        if (settled !== local) changes.push(first + i, settled + 1);
       }
     }
+    return changes;
+  }
+
+  /** Makes the changes. The caller has held the shard's lock since they were found. */
+  apply(changes: readonly number[]): void {
+    for (let i = 0; i < changes.length; i += 2) this.words.store(changes[i] as number, changes[i + 1] as number);
   }
 
   /** The shard's buckets in private memory. Under its lock nobody else changes them. */
@@ -168,10 +175,10 @@ export class Table {
     return image;
   }
 
-  /** Sets every overflow count of the shard from its entries. `hashOf` gives a local slot's low hash. */
-  recount(shard: number, hashOf: (local: number) => number): void {
+  /** Sets every overflow count of the shard from its entries. `lows`: the low hash of each local slot. */
+  recount(shard: number, lows: Int32Array): void {
     const image = this.imageOf(shard);
-    const counts = this.overflowsOf(image, hashOf);
+    const counts = this.overflowsOf(image, lows);
     const first = this.base + shard * this.stride + OVERFLOW;
     for (let bucket = 0; bucket <= this.mask; bucket++) {
       const at = bucket * Bucket.words;
@@ -180,18 +187,18 @@ export class Table {
   }
 
   /** What the overflow counts must be. */
-  overflows(shard: number, hashOf: (local: number) => number): Int32Array {
-    return this.overflowsOf(this.imageOf(shard), hashOf);
+  overflows(shard: number, lows: Int32Array): Int32Array {
+    return this.overflowsOf(this.imageOf(shard), lows);
   }
 
-  private overflowsOf(image: Int32Array, hashOf: (local: number) => number): Int32Array {
+  private overflowsOf(image: Int32Array, lows: Int32Array): Int32Array {
     const counts = new Int32Array(this.mask + 1);
     for (let bucket = 0; bucket <= this.mask; bucket++) {
       const at = bucket * Bucket.words;
       for (let i = at + 1; i < at + 2 * BUCKET_ENTRIES; i += 2) {
         const local = (image[i] as number) - 1;
         if (local < 0 || local >= this.slotsPerShard) continue;
-        const home = hashOf(local) & this.mask;
+        const home = (lows[local] as number) & this.mask;
         const steps = (bucket - home) & this.mask;
         for (let step = 0; step < steps; step++) {
           const passed = (home + step) & this.mask;

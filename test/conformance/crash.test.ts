@@ -196,21 +196,39 @@ describe('conformance: deaths at random moments', () => {
     await expectSound(pool, 1);
   });
 
-  it('a worker fills its drafts in private memory, which is no longer the page once it is sealed', async () => {
-    const pool = await pools.create(SMALL);
-    const size = 5000;
-    const workerData = { path: pool.path, key: 'of a worker', size };
+  const DRAFT_BYTES = 5000;
+
+  /** What the worker of draft.worker.ts says before and after the seal. Ends with it. */
+  async function drafting(path: string, isTransferred: boolean): Promise<unknown[]> {
+    const workerData = { path, key: 'of a worker', size: DRAFT_BYTES, isTransferred };
     const worker = new Worker(new URL('../process/draft.worker.js', import.meta.url), { workerData });
     const answer = () => new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
-    expect(await answer()).to.deep.equal({ buffer: size, length: size });
-    expect(pool.get('of a worker')).to.equal(undefined);
+    const before = await answer();
     worker.postMessage('seal');
-    const after = canDetach() ? { buffer: 0, length: 0 } : { buffer: size, length: size };
-    expect(await answer()).to.deep.equal(after);
-    await new Promise((resolve) => worker.once('exit', resolve));
+    const after = await answer();
+    const code = await new Promise((resolve) => worker.once('exit', resolve));
+    expect(code).to.equal(0);
+    return [before, after];
+  }
+
+  it('a worker fills its drafts in private memory, which is no longer the page once it is sealed', async () => {
+    const pool = await pools.create(SMALL);
+    const [before, after] = await drafting(pool.path, false);
+    const there = { buffer: DRAFT_BYTES, length: DRAFT_BYTES };
+    expect(before).to.deep.equal({ ...there, scratch: DRAFT_BYTES });
+    expect(after).to.deep.equal({ ...(canDetach() ? { buffer: 0, length: 0 } : there), code: 'sealed' });
     const page = pool.get('of a worker');
     expect(page && checkContent(page.bytes, 'of a worker')).to.equal(7);
     page?.release();
+    await expectSound(pool, 1);
+  });
+
+  it('a draft whose bytes a worker gave away is aborted, not sealed with what lay there before', async () => {
+    const pool = await pools.create(SMALL);
+    const [, after] = await drafting(pool.path, true);
+    expect(after).to.deep.equal({ buffer: 0, length: 0, code: 'NOT_OWNER' });
+    expect(pool.get('of a worker')).to.equal(undefined);
+    expect(pool.put('of a worker', contentOf('of a worker', 1, 100))).to.equal(true);
     await expectSound(pool, 1);
   });
 

@@ -39,9 +39,9 @@ describe('readers beside a set that was cut off', () => {
     expect(codeOf(() => cache.set('key', page(2)))).to.equal('ABORTED');
     const seen: (number | undefined)[] = [];
     const { table: repaired } = repairer.session.parts;
-    const repair = repaired.repair.bind(repaired);
-    repaired.repair = (shard, settle) => {
-      repair(shard, settle);
+    const apply = repaired.apply.bind(repaired);
+    repaired.apply = (changes) => {
+      apply(changes);
       seen.push(cacheOf(reader).borrow('key')?.[0]);
     };
     repairAll(repairer);
@@ -63,8 +63,8 @@ describe('readers beside a set that was cut off', () => {
       if (seen.length === 0) seen = [early.borrow('key')?.[0]];
     };
     const recount = table.recount.bind(table);
-    table.recount = (shard, hashOf) => {
-      recount(shard, hashOf);
+    table.recount = (shard, lows) => {
+      recount(shard, lows);
       seen.push(cacheOf(late).borrow('key')?.[0], early.borrow('key')?.[0]);
     };
     repairAll(repairer);

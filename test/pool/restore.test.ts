@@ -267,8 +267,9 @@ if (folder !== undefined) {
           Words.prototype.copyIn = function (index, source) {
             // Each word is a store.
             copyIn.call(this, index, source.subarray(0, Math.max(0, left)));
-            if (left >= 0 && left < source.length) throw new Error('cut off');
+            const isLast = left >= 0 && left < source.length;
             left -= source.length;
+            if (isLast) throw new Error('cut off');
           };
           try {
             await (await pools.connect(damaged)).disconnect();

@@ -91,6 +91,10 @@ async function main(options: Options): Promise<void> {
     }
     if (options.json !== undefined) writeFileSync(options.json, JSON.stringify({ options, runs }, undefined, 1));
     await storm.close(false);
+    if (options.own > 1) {
+      say('forked nodes have one thread: what V8 would compile on another, they compile while they hold the lock, so');
+      say('their waits are longer than those of programs (--own 1)');
+    }
     say('\nnothing was wrong');
   } catch (error) {
     say(`\nFAILED: ${error instanceof Error ? error.stack : String(error)}`);

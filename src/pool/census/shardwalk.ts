@@ -180,7 +180,8 @@ export class ShardWalk {
       if (this.states[local] !== STATE_SEALED || counts[local] !== 0) continue;
       this.findings.add('ENTRY_MISSING', where, 'the table does not name it');
     }
-    const overflows = table.overflows(this.shard, (local) => slots.hashLow(this.first + local));
+    const lows = Int32Array.from({ length: this.slotsPerShard }, (_, local) => slots.hashLow(this.first + local));
+    const overflows = table.overflows(this.shard, lows);
     overflows.forEach((wanted, bucket) => {
       const found = table.overflowOf(this.shard, bucket);
       if (found === wanted) return;
