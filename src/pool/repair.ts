@@ -104,6 +104,7 @@ export class Repair {
       events.commit(shard);
     }
     bells.noteAll();
+    this.image.forget();
   }
 
   /** What is to be done with the shard. Stores nothing in shared memory. */
@@ -128,6 +129,7 @@ export class Repair {
       this.queueOf(shard);
       table.overflows(shard, this.image.lows);
     }
+    this.image.forget();
   }
 
   private slotOf(shard: number, local: number): number {

@@ -35,7 +35,7 @@ export class SlotImage {
   readonly intact: Uint8Array;
   private readonly words: Words;
   private readonly slots: Slots;
-  /** Made when a repair first wants it: most nodes never repair. */
+  /** There only from `take` to `forget`: it is hundreds of kilobytes, and most nodes never repair. */
   private image = new Int32Array(0);
 
   constructor(words: Words, geometry: Geometry, slots: Slots) {
@@ -50,7 +50,7 @@ export class SlotImage {
 
   take(shard: number): void {
     const { states, lows, highs, intact, slots, count } = this;
-    if (this.image.length === 0) this.image = new Int32Array(count * Slot.words);
+    this.image = new Int32Array(count * Slot.words);
     const { image } = this;
     this.words.copyOut(slots.wordOf(shard * count), image);
     for (let local = 0; local < count; local++) {
@@ -73,6 +73,10 @@ export class SlotImage {
         );
       intact[local] = isIntact ? 1 : 0;
     }
+  }
+
+  forget(): void {
+    this.image = new Int32Array(0);
   }
 
   private field(local: number, field: number): number {

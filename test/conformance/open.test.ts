@@ -15,7 +15,7 @@ import {
 import { expect } from 'chai';
 import { PoolFile } from '../../lib/linux/index.js';
 import { connect, destroy, format, inspect } from '../../src/index.js';
-import { Superblock } from '../../src/pool/layout.js';
+import { LAYOUT_VERSION, Superblock } from '../../src/pool/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { Page } from '../../src/pool/types.js';
 import { useProcesses } from '../process/child.js';
@@ -217,7 +217,8 @@ describe('conformance: what is no pool is refused', () => {
   const wrongs: [what: string, code: string, change: (bytes: Buffer) => void][] = [
     ['another magic', 'FORMAT_MISMATCH', (bytes) => bytes.writeUInt32LE(0x12345678, word.magicLow * 4)],
     ['another half of the magic', 'FORMAT_MISMATCH', (bytes) => bytes.writeUInt32LE(0x12345678, word.magicHigh * 4)],
-    ['a newer version', 'FORMAT_MISMATCH', (bytes) => bytes.writeUInt32LE(2, word.version * 4)],
+    ['a newer version', 'FORMAT_MISMATCH', (bytes) => bytes.writeUInt32LE(LAYOUT_VERSION + 1, word.version * 4)],
+    ['an older version', 'FORMAT_MISMATCH', (bytes) => bytes.writeUInt32LE(LAYOUT_VERSION - 1, word.version * 4)],
     ['another layout', 'FORMAT_MISMATCH', (bytes) => bytes.writeUInt32LE(1, word.fingerprint * 4)],
     ['another size', 'POOL_CORRUPT', (bytes) => bytes.writeUInt32LE(MIB, word.size * 4)],
     ['another ready word', 'POOL_CORRUPT', (bytes) => bytes.writeUInt32LE(1, word.ready * 4)],

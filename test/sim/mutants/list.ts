@@ -250,7 +250,7 @@ export const MUTANTS: readonly Mutant[] = [
     'false',
   ),
   of('repair', 'of two pages of a key the older stays', '| 0) > 0;', '| 0) < 0;'),
-  of('repair', 'two pages of a key stay', '        this.retireOlderTwins(shard);\n', ''),
+  of('repair', 'two pages of a key stay', 'const outdated = this.olderTwins(shard);', 'const outdated = [];'),
   of(
     'repair',
     'a page without an entry gets none',
