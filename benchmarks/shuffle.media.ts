@@ -266,6 +266,6 @@ class StoreMedium implements Medium {
 
 export async function openMedium(setting: Setting): Promise<Medium> {
   const { arm } = setting;
-  if (arm === 'shared pool') return new PoolMedium(await connect(setting.poolPath), setting);
+  if (arm === 'shared pool') return new PoolMedium(await connect(setting.poolPath, { prefault: 'sync' }), setting);
   return new StoreMedium(await ObjectStore.open(setting.storeBytes, setting.spillPath), setting, ENCODINGS[arm]);
 }
