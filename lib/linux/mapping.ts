@@ -33,12 +33,12 @@ export function canDetach(): boolean {
   return typeof (ArrayBuffer.prototype as Detachable).transfer === 'function';
 }
 
-/** Takes a foreign view away from everyone who still holds it. False where the runtime cannot (Node 20). */
+/** Takes a foreign view away from everyone who still holds it. False where that is not sure: always on Node 20. */
 export function detach(buffer: ArrayBuffer): boolean {
   const { transfer } = buffer as Detachable;
   if (transfer === undefined) return false;
-  // Somebody transferred it already; no view made here is empty.
-  if (buffer.byteLength === 0) return true;
+  // No view made here is empty: somebody transferred it, and may hold what it was.
+  if (buffer.byteLength === 0) return false;
   transfer.call(buffer, 0);
   return true;
 }

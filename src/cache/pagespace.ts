@@ -84,6 +84,16 @@ export class SharedPageSpace implements PageSpace {
     return this.scratches.pop() ?? alignedBuffer(this.pageSize);
   }
 
+  /** One that a loader transferred away has no bytes any more. */
+  private giveBack(scratch: Uint8Array): void {
+    if (scratch.length === this.pageSize) this.scratches.push(scratch);
+  }
+
+  private checkLoaded(scratch: Uint8Array): void {
+    if (scratch.length === this.pageSize) return;
+    throw new PoolError('OPTION_INVALID', 'load: it transferred its target away, and with it the page.');
+  }
+
   fetchSync(pageNo: number, load: LoadSync): Uint8Array {
     const entry = this.find(pageNo, undefined);
     if (entry !== undefined) return this.borrowed(entry);
@@ -92,7 +102,7 @@ export class SharedPageSpace implements PageSpace {
       const shared = this.loadOrWait(pageNo, scratch, load);
       return shared === undefined ? scratch.slice() : this.borrowed(shared);
     } finally {
-      this.scratches.push(scratch);
+      this.giveBack(scratch);
     }
   }
 
@@ -114,7 +124,7 @@ export class SharedPageSpace implements PageSpace {
       copyInto(target, 0, waited === undefined ? scratch : waited.bytes);
       return this.metAnothers;
     } finally {
-      this.scratches.push(scratch);
+      this.giveBack(scratch);
     }
   }
 
@@ -156,6 +166,7 @@ export class SharedPageSpace implements PageSpace {
     const startedMs = this.domain.session.machine.nowMs();
     try {
       load(pageNo, scratch);
+      this.checkLoaded(scratch);
     } catch (error) {
       this.loading.loaded(startedMs, true);
       onFailure();
@@ -197,6 +208,7 @@ export class SharedPageSpace implements PageSpace {
     let loaded = false;
     try {
       await load(pageNo, scratch);
+      this.checkLoaded(scratch);
       loaded = true;
       this.loading.loaded(startedMs, false);
       session.check();
@@ -212,7 +224,7 @@ export class SharedPageSpace implements PageSpace {
       if (place !== undefined) this.loading.abandon(place);
       throw error;
     } finally {
-      this.scratches.push(scratch);
+      this.giveBack(scratch);
     }
   }
 

@@ -126,6 +126,11 @@ export class ExtentClaims {
     }
   }
 
+  /** The bits are of use only until `finish`. */
+  forget(): void {
+    this.bits = new Int32Array(0);
+  }
+
   private useOf(chunk: number): number {
     return this.geometry.regions.chunkUses.word + chunk * ChunkUse.words;
   }

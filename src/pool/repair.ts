@@ -36,7 +36,8 @@ import { SlotImage } from './slotimage.js';
 /** After so many slots the engine has compiled what a plan runs, or will have soon. */
 const REHEARSED_SLOTS = 20_000;
 const REHEARSALS_MAX = 8;
-/** Slots planned for practice so far: the engine compiles for all nodes of its thread. */
+const REHEARSAL_MS = 50;
+/** Slots in use planned for practice so far: the engine compiles for all nodes of its thread. */
 let rehearsed = 0;
 
 /** What a repair does with the slots and the table of a shard, worked out in private memory. Slots are local. */
@@ -104,7 +105,7 @@ export class Repair {
       events.commit(shard);
     }
     bells.noteAll();
-    this.image.forget();
+    this.forget();
   }
 
   /** What is to be done with the shard. Stores nothing in shared memory. */
@@ -121,15 +122,22 @@ export class Repair {
    * first repair, for which others wait, runs code that was compiled. What it reads may be torn; a plan takes any bytes.
    */
   rehearse(): void {
-    const { geometry, table } = this.parts;
+    const { geometry, table, machine } = this.parts;
+    const started = machine.elapsedMs();
     for (let round = 0; round < REHEARSALS_MAX && rehearsed < REHEARSED_SLOTS; round++) {
-      rehearsed += this.slotsPerShard;
       const shard = round % geometry.shards;
       this.plan(shard);
       this.queueOf(shard);
       table.overflows(shard, this.image.lows);
+      rehearsed += this.image.used;
+      if (machine.elapsedMs() - started > REHEARSAL_MS) break;
     }
+    this.forget();
+  }
+
+  private forget(): void {
     this.image.forget();
+    this.claims.forget();
   }
 
   private slotOf(shard: number, local: number): number {

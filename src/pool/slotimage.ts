@@ -28,6 +28,8 @@ const {
 
 export class SlotImage {
   readonly count: number;
+  /** Slots that were not free. */
+  used = 0;
   readonly states: Uint8Array;
   readonly lows: Int32Array;
   readonly highs: Int32Array;
@@ -52,6 +54,7 @@ export class SlotImage {
     const { states, lows, highs, intact, slots, count } = this;
     this.image = new Int32Array(count * Slot.words);
     const { image } = this;
+    this.used = 0;
     this.words.copyOut(slots.wordOf(shard * count), image);
     for (let local = 0; local < count; local++) {
       const at = local * Slot.words;
@@ -59,6 +62,7 @@ export class SlotImage {
       const state = word & STATE_MASK;
       states[local] = state;
       if (state === STATE_FREE) continue;
+      this.used++;
       lows[local] = image[at + HASH_LOW] as number;
       highs[local] = image[at + HASH_HIGH] as number;
       const isKnown = state === STATE_DRAFT || state === STATE_SEALED || state === STATE_RETIRED;

@@ -1,5 +1,6 @@
 /** PageSpace, call by call, on two nodes. Versions have a file of their own. */
 import { expect } from 'chai';
+import { canDetach, detach } from '../../lib/linux/index.js';
 import type { PageSpace } from '../../src/index.js';
 import { SharedCache } from '../../src/index.js';
 import { codeOf, join, makePool, makeTwo, pattern } from './pools.js';
@@ -288,6 +289,25 @@ describe('loaders that use the cache themselves', () => {
       'OPTION_INVALID',
     );
   });
+
+  if (canDetach()) {
+    it('a loader that gives its target away publishes nothing, and the next one loads', async () => {
+      const [one, two] = (await makeSpaces()) as [PageSpace, PageSpace];
+      const { load } = counting();
+      // What lies where the next page will.
+      one.put(9, pattern(SIZE, 9));
+      one.invalidate(9);
+      const giveAway = (pageNo: number, target: Uint8Array) => {
+        load(pageNo, target);
+        detach(target.buffer as ArrayBuffer);
+      };
+      expect(await codeOf(() => one.fetchSync(1, giveAway))).to.equal('OPTION_INVALID');
+      expect(await codeOf(() => one.readThrough(1, new Uint8Array(SIZE), giveAway))).to.equal('OPTION_INVALID');
+      expect(await codeOf(() => one.fetch(1, giveAway))).to.equal('OPTION_INVALID');
+      expect(two.borrow(1)).to.equal(undefined);
+      for (const space of [one, two]) expect(space.fetchSync(1, load).slice()).to.deep.equal(pattern(SIZE, 1));
+    });
+  }
 
   it('a node that disconnects in the middle of its own load gets DISCONNECTED, and the next node loads', async () => {
     const pool = await makePool();

@@ -28,6 +28,6 @@ describe('the geometry of a pool', () => {
       .update(JSON.stringify(plans.map(geometryOf)))
       .digest('hex');
     // Another digest wants another version: the superblock keeps the plan, and every node works out the rest by itself.
-    expect([LAYOUT_VERSION, digest.slice(0, 16)]).to.deep.equal([2, '2bc34a0b430311a6']);
+    expect([LAYOUT_VERSION, digest.slice(0, 16)]).to.deep.equal([1, '2b278e793d5ba7f0']);
   });
 });
