@@ -209,9 +209,15 @@ describe('the comparison on a trace', () => {
     let pids: readonly number[] = [];
     const started = (processes: readonly number[]) => {
       pids = processes;
-      setTimeout(() => process.kill(processes[2]!, 'SIGSTOP'), 400);
     };
-    const error = await failureOf(compareTrace(longFile, { ...base, started, stallMs: 1500 }));
+    let isStopped = false;
+    // Once all of them are on their way: before, the first would be as slow.
+    const progress = ({ fraction }: { fraction: number }) => {
+      if (isStopped || pids.length < 3 || fraction === 0) return;
+      isStopped = true;
+      process.kill(pids[2]!, 'SIGSTOP');
+    };
+    const error = await failureOf(compareTrace(longFile, { ...base, started, progress, stallMs: 1500 }));
     expect(error.message).to.match(/private-lru: node 2 stood still at access \d+ of 3000000/);
     await untilEnded(pids);
   });
