@@ -36,16 +36,13 @@ export class FragileDisk {
       }
       this.hookSync(mapping, start);
     }
-    Object.assign(segment.file, { isVolatile: () => false });
     this.hookStores(words, geometry.regions.checkpoints.word);
   }
 
   private hookSync(mapping: Syncing, start: number): void {
-    const original = mapping.syncNow.bind(mapping);
     Object.assign(mapping, {
       syncNow: (offset: number, byteLength: number) => {
         this.observe();
-        original(offset, byteLength);
         this.syncs++;
         const first = Math.floor((start + offset) / PAGE);
         for (let page = first; page * PAGE < start + offset + byteLength; page++) {
