@@ -225,11 +225,29 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
   return { regions, words: word };
 }
 
+/**
+ * The same numbers, those of 31 bits as the engine's small integers. What came of a division it keeps as a float; fields
+ * reckoned from that would change their kind at their first use, and compiled code that knows them be thrown away.
+ */
+function inIntegers(geometry: Geometry): Geometry {
+  const regions = {} as Record<RegionName, Region>;
+  for (const name of REGION_NAMES) regions[name] = integersOf(geometry.regions[name]);
+  return { ...integersOf(geometry), regions };
+}
+
+function integersOf<Of extends object>(numbers: Of): Of {
+  const integers = { ...numbers } as Record<string, unknown>;
+  for (const [name, value] of Object.entries(numbers)) {
+    if (typeof value === 'number' && (value | 0) === value) integers[name] = value | 0;
+  }
+  return integers as Of;
+}
+
 /** The regions of so many of everything, with the data behind them at the alignment. */
 export function layOut(counts: Counts, alignment: number): Geometry {
   const { regions, words } = regionsOf(counts);
   const dataOffset = alignUp(words * 4, alignment);
-  return { ...counts, regions, dataOffset, dataBytes: counts.chunks * counts.chunkBytes };
+  return inIntegers({ ...counts, regions, dataOffset, dataBytes: counts.chunks * counts.chunkBytes });
 }
 
 function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
@@ -291,7 +309,7 @@ export function geometryOf(plan: Plan): Geometry {
   if (dataOffset > WINDOW_BYTES_MAX - OS_PAGE_BYTES) {
     throw new PoolError('OPTION_INVALID', `maxObjects ${plan.maxObjects} needs more than 4 GiB of metadata.`);
   }
-  return { ...counts, regions: laid.regions, dataOffset, dataBytes: chunks * chunkBytes };
+  return inIntegers({ ...counts, regions: laid.regions, dataOffset, dataBytes: chunks * chunkBytes });
 }
 
 /** Enough slots for objects of half the typical size, so that bytes and not slots limit an ordinary pool. */

@@ -34,8 +34,8 @@ import type { Reclaimer } from './reclaim.js';
 import { SlotImage } from './slotimage.js';
 
 /** After so many slots the engine has compiled what a plan runs, or will have soon. */
-const REHEARSED_SLOTS = 20_000;
-const REHEARSALS_MAX = 8;
+const REHEARSED_SLOTS = 60_000;
+const REHEARSALS_MAX = 16;
 const REHEARSAL_MS = 250;
 /** Slots in use planned for practice so far: the engine compiles for all nodes of its thread. */
 let rehearsed = 0;
