@@ -131,12 +131,21 @@ const SHARD_OBJECTS_MAX = 16_384;
 const CHUNKS_MIN = 32;
 export const NODES_MAX = 1000;
 
+/**
+ * The value, which is an integer, as the engine's small integer where it has 31 bits. What came of a power or a division
+ * it keeps as a float; fields that are reckoned from that change their kind at their first use, and all compiled code that
+ * knows their object is thrown away: in the midst of a first repair, for which others wait.
+ */
+function integer(value: number): number {
+  return (value | 0) === value ? value | 0 : value;
+}
+
 export function powerOfTwoAtMost(value: number): number {
-  return 2 ** Math.floor(Math.log2(Math.max(1, value)));
+  return integer(2 ** Math.floor(Math.log2(Math.max(1, value))));
 }
 
 export function powerOfTwoAtLeast(value: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, value)));
+  return integer(2 ** Math.ceil(Math.log2(Math.max(1, value))));
 }
 
 export function alignUp(value: number, alignment: number): number {
@@ -219,35 +228,17 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
   const regions = {} as Record<RegionName, Region>;
   for (const name of REGION_NAMES) {
     const [stride, count] = shape[name];
-    regions[name] = { word, stride, count };
+    regions[name] = { word: integer(word), stride: integer(stride), count: integer(count) };
     word = alignUp(word + stride * count, LINE_BYTES / 4);
   }
   return { regions, words: word };
-}
-
-/**
- * The same numbers, those of 31 bits as the engine's small integers. What came of a division it keeps as a float; fields
- * reckoned from that would change their kind at their first use, and compiled code that knows them be thrown away.
- */
-function inIntegers(geometry: Geometry): Geometry {
-  const regions = {} as Record<RegionName, Region>;
-  for (const name of REGION_NAMES) regions[name] = integersOf(geometry.regions[name]);
-  return { ...integersOf(geometry), regions };
-}
-
-function integersOf<Of extends object>(numbers: Of): Of {
-  const integers = { ...numbers } as Record<string, unknown>;
-  for (const [name, value] of Object.entries(numbers)) {
-    if (typeof value === 'number' && (value | 0) === value) integers[name] = value | 0;
-  }
-  return integers as Of;
 }
 
 /** The regions of so many of everything, with the data behind them at the alignment. */
 export function layOut(counts: Counts, alignment: number): Geometry {
   const { regions, words } = regionsOf(counts);
   const dataOffset = alignUp(words * 4, alignment);
-  return inIntegers({ ...counts, regions, dataOffset, dataBytes: counts.chunks * counts.chunkBytes });
+  return { ...counts, regions, dataOffset, dataBytes: counts.chunks * counts.chunkBytes };
 }
 
 function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
@@ -259,7 +250,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
   return {
     ...plan,
     shards,
-    shardBits: Math.log2(shards),
+    shardBits: integer(Math.log2(shards)),
     slotsPerShard,
     bucketsPerShard: powerOfTwoAtLeast((slotsPerShard * 1.7) / BUCKET_ENTRIES),
     stripesPerShard: clamp(powerOfTwoAtMost(slotsPerShard / 8), 64, 1024),
@@ -272,7 +263,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     chunks,
     bitmapWords: alignUp(chunkBytes / granuleBytes / 32, 16),
     granuleBytes,
-    chunksPerWindow: WINDOW_BYTES_MAX / chunkBytes,
+    chunksPerWindow: integer(WINDOW_BYTES_MAX / chunkBytes),
     spaces: SPACES,
     checkpoints: clamp(powerOfTwoAtMost(plan.size / CHECKPOINT_SHARE), 4, CHECKPOINTS_MAX),
   };
@@ -309,7 +300,7 @@ export function geometryOf(plan: Plan): Geometry {
   if (dataOffset > WINDOW_BYTES_MAX - OS_PAGE_BYTES) {
     throw new PoolError('OPTION_INVALID', `maxObjects ${plan.maxObjects} needs more than 4 GiB of metadata.`);
   }
-  return inIntegers({ ...counts, regions: laid.regions, dataOffset, dataBytes: chunks * chunkBytes });
+  return { ...counts, regions: laid.regions, dataOffset, dataBytes: chunks * chunkBytes };
 }
 
 /** Enough slots for objects of half the typical size, so that bytes and not slots limit an ordinary pool. */
