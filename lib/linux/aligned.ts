@@ -7,10 +7,9 @@
  * (A1) An address is viewed only after it was seen to be neither null nor MAP_FAILED: koffi.view aborts on null.
  */
 import { isMainThread } from 'node:worker_threads';
-import koffi from 'koffi';
 import { assert } from '../assert.js';
 import { PoolError } from '../errors.js';
-import { libc, viewOf } from './libc.js';
+import { addressOf, libc, viewOf } from './libc.js';
 
 /** Bytes. Satisfies O_DIRECT on every common device; a multiple of the logical block size of 512 or 4096. */
 export const ALIGNMENT = 4096;
@@ -47,7 +46,7 @@ export function isAligned(view: Uint8Array): boolean {
 function remainderOf(buffer: ArrayBufferLike): number {
   let remainder = remainders.get(buffer);
   if (remainder === undefined) {
-    remainder = Number(koffi.address(buffer) % BigInt(ALIGNMENT));
+    remainder = Number(addressOf(buffer) % BigInt(ALIGNMENT));
     remainders.set(buffer, remainder);
   }
   return remainder;

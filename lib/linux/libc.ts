@@ -1,16 +1,24 @@
 /**
- * koffi bindings to the C library: declarations only, no policy. Loaded at first use, so that importing the package
- * never throws on a system that has no such library.
+ * koffi bindings to the C library: declarations only, no policy. koffi itself is loaded at first use, so that importing the
+ * package never throws on a system for which it has no binary.
  */
+import { createRequire } from 'node:module';
 import { constants } from 'node:os';
-import koffi from 'koffi';
+import type Koffi from 'koffi';
 import { PoolError } from '../errors.js';
 
 /** A native address. User-space addresses are below 2^47 (2^52 with large addressing), so a number holds them. */
 export type Address = number;
 
+let loadedKoffi: typeof Koffi | undefined;
+
+function koffi(): typeof Koffi {
+  loadedKoffi ??= createRequire(import.meta.url)('koffi') as typeof Koffi;
+  return loadedKoffi;
+}
+
 function declare() {
-  const libc = koffi.load(null);
+  const libc = koffi().load(null);
   return {
     mmap: libc.func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t']),
     munmap: libc.func('munmap', 'int', ['uintptr_t', 'size_t']),
@@ -42,7 +50,12 @@ export function libc(): ReturnType<typeof declare> {
     try {
       loaded = declare();
     } catch (cause) {
-      throw new PoolError('UNSUPPORTED', 'The C library could not be bound.', undefined, cause);
+      throw new PoolError(
+        'UNSUPPORTED',
+        'The C library could not be bound: npm may have left out the native part of koffi.',
+        undefined,
+        cause,
+      );
     }
   }
   return loaded;
@@ -50,7 +63,7 @@ export function libc(): ReturnType<typeof declare> {
 
 /** The name of the last error of a call on this thread, such as ENOSPC. */
 export function lastErrorName(): string {
-  return errorNameOf(koffi.errno());
+  return errorNameOf(koffi().errno());
 }
 
 export function errorNameOf(errno: number): string {
@@ -60,5 +73,10 @@ export function errorNameOf(errno: number): string {
 
 /** A foreign view of memory. The caller has checked that the range is mapped: koffi aborts the process on null. */
 export function viewOf(address: Address, byteLength: number): ArrayBuffer {
-  return koffi.view(address, byteLength);
+  return koffi().view(address, byteLength);
+}
+
+/** Where the bytes of the buffer lie. */
+export function addressOf(buffer: ArrayBufferLike): bigint {
+  return koffi().address(buffer);
 }
