@@ -52,8 +52,8 @@ async function standby() {
   // Copied, because this process is going to count on. To answer from it, it could be read where it lies.
   const counts = new Float64Array(page.copy().buffer);
   page.release();
-  last.release();
   console.log(`standby: took over checkpoint ${last.sequence} of ${last.parts().join(' and ')}`);
+  last.release();
 
   // Nothing was lost but what came after the checkpoint, and the stream still has that.
   count(counts, position, position + 5_000);

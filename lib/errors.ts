@@ -2,7 +2,7 @@
  * The one table of operating errors. `docs/ERRORS.md` is proved against it both ways by a test.
  */
 export const errorTable = {
-  POOL_NOT_FOUND: 'Create the pool first: sealpool format PATH, or pass the create option to connect.',
+  POOL_NOT_FOUND: 'Create the pool first: sealpool format PATH --size SIZE, or pass the create option to connect.',
   POOL_EXISTS: 'Connect to the pool that is there, or pass force to format to discard it.',
   POOL_CORRUPT: 'Run sealpool verify PATH to see what is damaged. Reformat the pool when the damage is not repairable.',
   FORMAT_MISMATCH:

@@ -187,7 +187,10 @@ export function addCompare(program: Command, context: Context, words: readonly s
       (text) => parseMemory(text, '--memory'),
     )
     .option('--eviction <policy>', policies.join(', '), oneOf('--eviction', policies), 's3-fifo')
-    .option('--storage <file>', 'read missed pages from this file')
+    .option(
+      '--storage <file>',
+      'trace: read missed pages from this file; sqlite: keep the database here, a file or a folder',
+    )
     .option('--seed <number>', 'for repeatable runs', integerBetween('--seed', 0, SEED_MAX), SEED_DEFAULT)
     .option('--json [file]', 'write JSON to the file, or to standard output')
     .option('--report <file>', 'write an HTML report')

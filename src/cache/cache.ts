@@ -51,6 +51,10 @@ export class SharedCache {
     this.reader = pool.session.reader;
   }
 
+  /**
+   * The bytes in place, without a pin and without a copy; undefined on a miss. Good until the caller awaits, returns to the
+   * event loop, or borrows 1,024 further pages of the pool, whichever comes first; after that another page may lie there.
+   */
   borrow(key: Key): Uint8Array | undefined {
     // The hot path. A key given as bytes is never in this map; after disconnect the map is empty.
     const near = this.near.get(key as string);
@@ -64,12 +68,14 @@ export class SharedCache {
     return entry.bytes;
   }
 
+  /** The page in place, pinned until its release; undefined on a miss. Throws TOO_MANY_PINS. */
   get(key: Key): Page | undefined {
     const { session, keys } = this.domain;
     const entry = session.find(keys, key);
     return entry === undefined ? undefined : new PinnedPage(session, key, entry);
   }
 
+  /** Copies the bytes into the target. How many were copied, or -1 on a miss. Throws OPTION_INVALID where they do not fit. */
   read(key: Key, target: Uint8Array, targetOffset = 0): number {
     const entry = this.domain.session.find(this.domain.keys, key);
     if (entry === undefined) return -1;
@@ -77,6 +83,7 @@ export class SharedCache {
     return entry.bytes.length;
   }
 
+  /** A borrow that neither counts as a request nor tells the eviction policy. */
   peek(key: Key): Uint8Array | undefined {
     const entry = this.glance(key);
     if (entry === undefined) return undefined;
@@ -94,6 +101,10 @@ export class SharedCache {
     return entry;
   }
 
+  /**
+   * To be taken on a miss, before the source is read: `set` with it refuses a value that was invalidated meanwhile. Undefined
+   * where the key is live.
+   */
   lease(key: Key): Lease | undefined {
     this.domain.session.check();
     this.domain.keys.encode(key);
@@ -101,6 +112,10 @@ export class SharedCache {
     return this.glance(key) === undefined ? lease : undefined;
   }
 
+  /**
+   * Supersedes the value, on every node. False: it was not stored. For lack of room the old value is hidden all the same;
+   * under a lease that had ended nothing is changed. Throws BUSY where the old value could not be hidden.
+   */
   set(key: Key, bytes: Uint8Array, options?: SetOptions): boolean {
     this.domain.session.check();
     checkBytes(bytes);
@@ -109,10 +124,12 @@ export class SharedCache {
     return this.domain.store(bytes, { ttlMs: ttlMs ?? this.ttlMs, metadata, lease });
   }
 
+  /** Whether the key is live. Counts as no request. */
   has(key: Key): boolean {
     return this.glance(key) !== undefined;
   }
 
+  /** Whether the key was live; it is a miss from now on, and no running load of it publishes. Throws BUSY. */
   delete(key: Key): boolean {
     this.domain.session.check();
     this.domain.keys.encode(key);
@@ -124,6 +141,10 @@ export class SharedCache {
     this.domain.drop();
   }
 
+  /**
+   * The live keys, in no order: those that stay throughout are met, others may be. A key that is not UTF-8 is told in
+   * base64url.
+   */
   *keys(): IterableIterator<string> {
     const { session, keys, space } = this.domain;
     session.check();
@@ -134,6 +155,10 @@ export class SharedCache {
     }
   }
 
+  /**
+   * The pages of one file, table or relation, by number, of `pageSize` bytes each. The name and the namespace say which.
+   * Throws OPTION_INVALID, TOO_MANY_SPACES.
+   */
   pages(space: string, options: { pageSize: number }): PageSpace {
     const { pageSize } = checkPages(space, options);
     const { session } = this.domain;

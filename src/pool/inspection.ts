@@ -2,14 +2,13 @@
  * inspect: a report on a pool by somebody who is no node of it. Maps read-only, joins nothing, takes no lock, changes
  * nothing, so it can be used on a pool that is at work, damaged, or full.
  */
-import { PoolError } from '../../lib/errors.js';
-import { Deadline, libc } from '../../lib/linux/index.js';
+import { Deadline, libc, type PoolFile } from '../../lib/linux/index.js';
 import { partsFor } from './attach.js';
 import { takeCensus } from './census.js';
 import { statsOf } from './listing.js';
-import { isBeingFormatted, openForReading, viewOnly } from './open.js';
+import { openFormatted, viewOnly } from './open.js';
 import { isWhole } from './restore.js';
-import { infoOf, readIdentity, stateOf } from './superblock.js';
+import { infoOf, readIdentity } from './superblock.js';
 import type { PoolProblem, PoolReport } from './types.js';
 
 const FORMAT_WAIT_MS = 10_000;
@@ -33,24 +32,15 @@ function asRepairable(problem: PoolProblem): PoolProblem {
 export async function inspect(path: string): Promise<PoolReport> {
   libc();
   const deadline = new Deadline(`Inspecting ${path}`, FORMAT_WAIT_MS, undefined);
-  for (;;) {
-    const file = openForReading(path);
-    try {
-      const state = stateOf(file);
-      if (state === 'ready' || state === 'foreign') return await reportOn(path, file);
-      if (!isBeingFormatted(file)) {
-        throw state === 'blank'
-          ? new PoolError('FORMAT_MISMATCH', `${path} is empty.`, { path })
-          : new PoolError('POOL_CORRUPT', `${path}: its format was interrupted.`, { path });
-      }
-    } finally {
-      file.close();
-    }
-    await deadline.wait();
+  const file = await openFormatted(path, [], deadline);
+  try {
+    return await reportOn(path, file);
+  } finally {
+    file.close();
   }
 }
 
-async function reportOn(path: string, file: ReturnType<typeof openForReading>): Promise<PoolReport> {
+async function reportOn(path: string, file: PoolFile): Promise<PoolReport> {
   const identity = readIdentity(file);
   const { segment, nodes, machine } = viewOnly(file, identity);
   try {

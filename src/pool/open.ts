@@ -49,6 +49,28 @@ async function openLocked(
   }
 }
 
+/**
+ * The file, opened for reading, once something is in it that is no pool in the making. Throws POOL_NOT_FOUND, ACCESS_DENIED,
+ * FORMAT_MISMATCH for an empty file, POOL_CORRUPT for an interrupted format, TIMEOUT, ABORTED.
+ */
+export async function openFormatted(path: string, trustUids: readonly number[], deadline: Deadline): Promise<PoolFile> {
+  let abandoned = 0;
+  for (;;) {
+    const file = PoolFile.open(path, { writable: false, trustUids });
+    try {
+      const state = stateOf(file);
+      if (state === 'ready' || state === 'foreign') return file;
+      // Twice: whoever formats may just have made the file, or finished since.
+      if (!file.isLockedByOther(MEMBERSHIP_BYTE) && ++abandoned > 1) throw unformatted(path, state);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    file.close();
+    await deadline.wait();
+  }
+}
+
 /** The pool's mapping and nodes for somebody who only looks. */
 export function viewOnly(
   file: PoolFile,
@@ -62,14 +84,11 @@ export function viewOnly(
   return { segment, machine, nodes: new Nodes(segment.words, geometry, machine, liveness) };
 }
 
-/** Throws POOL_NOT_FOUND, ACCESS_DENIED. */
-export function openForReading(path: string): PoolFile {
-  return PoolFile.open(path, { writable: false, trustUids: [] });
-}
-
-/** Whether somebody formats, joins or destroys the pool at this moment. */
-export function isBeingFormatted(file: PoolFile): boolean {
-  return file.isLockedByOther(MEMBERSHIP_BYTE);
+/** What to throw where no pool is, and nobody is making one. */
+function unformatted(path: string, state: ReturnType<typeof stateOf>): PoolError {
+  return state === 'blank'
+    ? new PoolError('FORMAT_MISMATCH', `${path} is empty.`, { path })
+    : new PoolError('POOL_CORRUPT', `${path}: its format was interrupted.`, { path });
 }
 
 /** Throws IN_USE when a live node is attached. The caller holds the membership lock. */
@@ -151,9 +170,7 @@ async function openPool(path: string, options: CheckedConnect, deadline: Deadlin
       await formatFile(file, create);
       return file;
     }
-    throw state === 'blank'
-      ? new PoolError('FORMAT_MISMATCH', `${path} is empty.`, { path })
-      : new PoolError('POOL_CORRUPT', `${path}: its format was interrupted.`, { path });
+    throw unformatted(path, state);
   } catch (error) {
     file.close();
     throw error;
@@ -161,29 +178,19 @@ async function openPool(path: string, options: CheckedConnect, deadline: Deadlin
 }
 
 async function connectReadOnly(path: string, options: CheckedConnect, deadline: Deadline): Promise<Pool> {
-  const trustUids = options.trustUids ?? [];
-  for (;;) {
-    const file = PoolFile.open(path, { writable: false, trustUids });
-    try {
-      const state = stateOf(file);
-      if (state === 'ready' || state === 'foreign') {
-        const identity = readIdentity(file);
-        const { segment, nodes, machine } = viewOnly(file, identity);
-        return new ReadOnlyPool({
-          segment,
-          nodes,
-          machine,
-          seed: identity.seed,
-          info: infoOf(path, identity),
-          name: nameOf(options, machine),
-        });
-      }
-    } catch (error) {
-      file.close();
-      throw error;
-    }
+  const file = await openFormatted(path, options.trustUids ?? [], deadline);
+  try {
+    const identity = readIdentity(file);
+    const { segment, nodes, machine } = viewOnly(file, identity);
+    const { seed } = identity;
+    return new ReadOnlyPool({
+      ...{ segment, nodes, machine, seed },
+      info: infoOf(path, identity),
+      name: nameOf(options, machine),
+    });
+  } catch (error) {
     file.close();
-    await deadline.wait();
+    throw error;
   }
 }
 
@@ -197,7 +204,9 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   const checked = checkConnect(options);
   if (checked.create !== undefined) checkPlan(checked.create as CheckedFormat);
   const deadline = new Deadline(`Opening ${path}`, checked.timeoutMs ?? TIMEOUT_MS, checked.signal);
-  if (checked.signal?.aborted === true) throw new PoolError('ABORTED', `Opening ${path} was aborted.`);
+  if (checked.signal?.aborted === true) {
+    throw new PoolError('ABORTED', `Opening ${path} was aborted.`, undefined, checked.signal.reason);
+  }
   if (checked.readOnly === true) return connectReadOnly(path, checked, deadline);
   const file = await openPool(path, checked, deadline);
   let session: NodeSession | undefined;
@@ -253,7 +262,8 @@ async function restore(
     if (machine.elapsedMs() - pausedMs < RESTORE_TURN_MS) return;
     await machine.sleep(0);
     pausedMs = machine.elapsedMs();
-    if (options.signal?.aborted === true) throw new PoolError('ABORTED', `Restoring ${segment.file.path} was aborted.`);
+    if (options.signal?.aborted !== true) return;
+    throw new PoolError('ABORTED', `Restoring ${segment.file.path} was aborted.`, undefined, options.signal.reason);
   };
   await new Restore(
     partsFor(segment, machine, nodes, () => {}),

@@ -42,6 +42,7 @@ export class PinnedPage implements Page {
     return this.entry.bytes.length;
   }
   get generation(): number {
+    this.check();
     return this.entry.generation;
   }
   copy(): Uint8Array {
@@ -60,16 +61,16 @@ export class PinnedPage implements Page {
 /** A page that is a private copy: of a read-only node, or one that no room could be found for. */
 export class PrivatePage implements Page {
   readonly key: Key;
-  readonly generation: number;
   private readonly content: Uint8Array;
   private readonly extra: Uint8Array;
+  private readonly made: number;
   private released = false;
 
   constructor(key: Key, content: Uint8Array, extra: Uint8Array = EMPTY, generation = 0) {
     this.key = key;
     this.content = content;
     this.extra = extra;
-    this.generation = generation;
+    this.made = generation;
   }
 
   private check(): void {
@@ -77,7 +78,7 @@ export class PrivatePage implements Page {
   }
   /** The same content, to be released on its own. */
   again(): PrivatePage {
-    return new PrivatePage(this.key, this.content, this.extra, this.generation);
+    return new PrivatePage(this.key, this.content, this.extra, this.made);
   }
   get bytes(): Uint8Array {
     this.check();
@@ -90,6 +91,10 @@ export class PrivatePage implements Page {
   get size(): number {
     this.check();
     return this.content.length;
+  }
+  get generation(): number {
+    this.check();
+    return this.made;
   }
   copy(): Uint8Array {
     return this.bytes.slice();

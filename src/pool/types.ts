@@ -12,7 +12,7 @@ export interface FormatOptions {
   size: number | string;
   /** Typical object size in bytes; sizes the slot table and the chunks. Default 8192. */
   pageSize?: number;
-  /** A hard capacity in objects. Default: as many objects of pageSize as the data region holds. */
+  /** A hard capacity in objects. Default: enough for objects of somewhat under half of pageSize (2.2 * size / pageSize). */
   maxObjects?: number;
   /** Default 64. */
   maxNodes?: number;
@@ -35,7 +35,10 @@ export interface ConnectOptions {
   emulate?: 'noncoherent';
   /** Shown by nodes(); default host:pid. At most 47 bytes of UTF-8 are kept. */
   name?: string;
-  /** Maps nothing writable and cannot disturb the pool; pages it hands out are private copies. */
+  /**
+   * Maps nothing writable and cannot disturb the pool; pages it hands out are private copies. For that it takes no row:
+   * `nodes()` does not show it, and `destroy` does not wait for it (it keeps what it has mapped).
+   */
   readOnly?: boolean;
   /** Capacity of this node's lookup index, in entries. Default: the pool's maxObjects, at most 1,048,576. */
   nearEntries?: number;
@@ -112,6 +115,7 @@ export interface NodeInfo {
   bootId: string;
   state: 'alive' | 'dead' | 'fenced';
   connectedAt: Date;
+  /** True of this node itself where it is read-only; such nodes take no row, so that no list shows one. */
   readOnly: boolean;
   pins: number;
 }

@@ -1,10 +1,15 @@
 import { expect } from 'chai';
+import { SharedCache } from '../../src/cache/index.js';
 import type { Page } from '../../src/pool/types.js';
 import { useProcesses } from '../process/child.js';
 import { checkContent, contentOf } from '../support/content.js';
 import { codeOf, eventually, KIB, MIB, settle, usePools } from '../support/pools.js';
 
 const SMALL = { size: 4 * MIB, pageSize: 4 * KIB, maxNodes: 8 } as const;
+
+function usesOf(page: Page): (() => unknown)[] {
+  return [() => page.bytes, () => page.metadata, () => page.size, () => page.generation, () => page.copy()];
+}
 
 describe('conformance: pins', () => {
   const pools = usePools();
@@ -74,9 +79,10 @@ describe('conformance: pins', () => {
     pool.put('k', contentOf('k', 1, 300));
     const [page, other] = [pool.get('k') as Page, pool.get('k') as Page];
     page.release();
-    for (const use of [() => page.bytes, () => page.metadata, () => page.size, () => page.copy()]) {
-      expect(await codeOf(use)).to.equal('RELEASED');
-    }
+    // Private to its caller, as there is no room for it.
+    const copy = await new SharedCache(pool).fetch('large', () => new Uint8Array(64 * MIB));
+    copy.release();
+    for (const use of [...usesOf(page), ...usesOf(copy)]) expect(await codeOf(use)).to.equal('RELEASED');
     expect(checkContent(other.bytes, 'k')).to.equal(1);
     other.release();
   });

@@ -5,10 +5,11 @@
  */
 
 import { rmSync } from 'node:fs';
+import { PoolFile } from '../../lib/linux/index.js';
 import { format } from '../../src/index.js';
 import { partsFor } from '../../src/pool/attach.js';
 import { lockCount } from '../../src/pool/geometry.js';
-import { openForReading, viewOnly } from '../../src/pool/open.js';
+import { viewOnly } from '../../src/pool/open.js';
 import { readIdentity } from '../../src/pool/superblock.js';
 import { random } from '../support/content.js';
 import { Board } from './board.js';
@@ -74,7 +75,7 @@ export class Storm {
     const isForking = options.ownProgramOneIn > 1;
     this.spares = new Spares(isForking ? 1 : Math.max(2, Math.ceil(options.nodes / 2)));
     this.forker = isForking ? new Forker(board, scene, options.nodes) : undefined;
-    const file = openForReading(options.path);
+    const file = PoolFile.open(options.path, { writable: false, trustUids: [] });
     const { segment, nodes, machine } = viewOnly(file, readIdentity(file));
     const { locks, geometry } = partsFor(segment, machine, nodes, () => {});
     this.holdsLock = (row) => {

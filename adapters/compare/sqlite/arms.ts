@@ -4,10 +4,9 @@
  * What counts against the memory: pages and the index that finds them, wherever a node keeps them. SQLite's own page
  * cache (ENGINE_CACHE_KIB a node) is the same in every arm, comes on top of it, and is counted as private bytes.
  */
-import { statfsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { PoolError } from '../../../lib/errors.js';
 import { LRU_ENTRY_OVERHEAD } from '../../sqlite-wasm/index.js';
+import { poolFolder } from '../pool-folder.js';
 import type { ArmName, ArmResult } from '../types.js';
 import { PAGE_SIZE } from './generate.js';
 import { Latency } from './latency.js';
@@ -17,7 +16,6 @@ import type { RunResult } from './nodes.js';
 import { NEAR_ENTRY_SIZE } from './shared-source.js';
 
 export const ENGINE_CACHE_KIB = 2048;
-const SHARED_MEMORY_FOLDER = '/dev/shm';
 
 export interface Arm {
   readonly name: ArmName;
@@ -90,19 +88,6 @@ export function osCacheArm(fileSize: number): Arm {
     sharedBytes: fileSize,
     notes,
   };
-}
-
-/** Memory, where there is enough of it for the pool. */
-function poolFolder(size: number): { folder: string; note?: string } {
-  try {
-    const { bavail, bsize } = statfsSync(SHARED_MEMORY_FOLDER);
-    if (bavail * bsize >= size * 1.05) return { folder: SHARED_MEMORY_FOLDER };
-  } catch {
-    // There is none: the note says so.
-  }
-  const folder = tmpdir();
-  const note = `${SHARED_MEMORY_FOLDER} is missing or too small for the pool, which is a file in ${folder} instead.`;
-  return { folder, note };
 }
 
 export function armResult(arm: Arm, { results, elapsedMs }: RunResult): ArmResult {

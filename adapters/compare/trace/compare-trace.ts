@@ -5,11 +5,12 @@
  *      SHARED_POINTS_MAX of the exact single cache of its policy, and no page served may be another page's.
  * (T2) A share of the pages is equally many pages in every arm, bytes are equally many bytes in every arm (budget.ts).
  */
-import { statfsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PoolError } from '../../../lib/errors.js';
 import { bytesText, countText, mebibytesText, percentText } from '../figures.js';
+import { poolFolder } from '../pool-folder.js';
 import type { ArmName, ArmResult, CompareResult, Progress } from '../types.js';
 import { type ArmBudget, budgetOf, type Memory, parseTraceMemory } from './budget.js';
 import { PAGE_SIZE_MIN } from './pages.js';
@@ -41,7 +42,6 @@ export interface CompareTraceOptions {
 const PAGE_SIZE = 4096;
 /** Percentage points between the shared arm and the exact single cache of its policy. */
 const SHARED_POINTS_MAX = 0.5;
-const SHARED_MEMORY = '/dev/shm';
 /** What measuring with the collector leaves uncertain, of bytes and of each node. */
 const MEASURED_SHARE = 0.02;
 const MEASURED_OF_NODE = 256 * 1024;
@@ -74,17 +74,6 @@ function checkOptions(options: CompareTraceOptions): void {
   if (!['lru', 'sieve', 's3-fifo'].includes(eviction)) throw invalid(`eviction ${eviction} is no policy of the pool`);
 }
 
-/** In shared memory when it has room, else in the temporary directory, where the system still keeps it in memory. */
-function poolParent(size: number): string {
-  try {
-    const { bavail, bsize } = statfsSync(SHARED_MEMORY);
-    if (bavail * bsize > size) return SHARED_MEMORY;
-  } catch {
-    // A system without it.
-  }
-  return tmpdir();
-}
-
 class TraceRun {
   private readonly trace: Trace;
   private readonly options: CompareTraceOptions;
@@ -93,6 +82,8 @@ class TraceRun {
   private readonly nodeOf: Uint8Array;
   private readonly scope: RunScope;
   private readonly directory: string;
+  /** Where the pool had to be put, if not in memory. */
+  private poolNote: string | undefined;
 
   constructor(trace: Trace, options: CompareTraceOptions) {
     const { nodes, memory, seed } = options;
@@ -146,7 +137,11 @@ class TraceRun {
         ? 'Every access goes to a node of its own choice.'
         : 'All pages of a request go to one node.',
       'A latency includes filling the page on a miss; with more nodes than cores it includes waiting for a core.',
-      ...(options.storage === undefined ? ['Misses make page contents, so a miss costs less than any storage.'] : []),
+      options.storage === undefined
+        ? 'Misses make page contents, so a miss costs less than any storage; the time an arm takes says little.'
+        : 'Misses read their pages from the file in storage, perhaps from what the OS page cache holds of it.',
+      'Requests are routed at random. Perfect partitioning, with one owner per page, would reach nearly the hit ratio of the shared pool, but pays a hop to the owner for most reads.',
+      ...(this.poolNote === undefined ? [] : [this.poolNote]),
     ];
   }
 
@@ -204,7 +199,9 @@ class TraceRun {
     const { nodes, eviction } = this.options;
     const pool = { maxObjects: objects, pageSize: this.pageSize, nodes, eviction };
     const size = poolSize ?? (await sharedPoolSize(pool));
-    const path = join(this.scope.directory(poolParent(size)), 'pool');
+    const { folder, note } = poolFolder(size);
+    this.poolNote = note;
+    const path = join(this.scope.directory(folder), 'pool');
     await formatSharedPool(path, size, pool);
     return path;
   }

@@ -22,6 +22,10 @@ const base: CompareTraceOptions = {
   arms: ['private-lru', 'private-s3-fifo'],
 };
 
+interface Baselines {
+  readonly traces: Record<string, { readonly hitRatioPct: Record<string, Record<string, number>> }>;
+}
+
 /** A dead process that nobody has waited for is not running either. */
 function isRunning(pid: number): boolean {
   try {
@@ -250,7 +254,24 @@ describe('the comparison on a trace', () => {
     });
   }
 
+  it('says in its notes what the figures do not mean', async () => {
+    const { notes } = await compareTrace(longFile, { ...base, arms: ['private-lru'], nodes: 2 });
+    expect(notes.join(' '))
+      .to.match(/costs less than any storage/)
+      .and.match(/Perfect partitioning/);
+  });
+
   if (existsSync(realTraces)) {
+    it('comes within half a point of one exact cache of the policy, with four nodes on one pool', async () => {
+      const real = join(realTraces, 'lirs-multi3.u32.br');
+      const result = await compareTrace(real, { ...base, arms: ['shared'], nodes: 4, memory: '10%' });
+      expect(result.checks.every((check) => check.ok)).to.equal(true);
+      // The figure that was computed apart from this project, in percent.
+      const { traces } = JSON.parse(readFileSync(join(realTraces, 'baselines.json'), 'utf8')) as Baselines;
+      const exact = traces['lirs-multi3']?.hitRatioPct['0.1']?.['S3-FIFO'] as number;
+      expect(100 * result.arms[0]!.hitRatio).to.be.closeTo(exact, 0.5);
+    });
+
     it('meets the simulation on a real trace, where sharing nothing costs most hits at eight nodes', async () => {
       const real = join(realTraces, 'lirs-multi3.u32.br');
       const arms = ['private-lru'] as const;
