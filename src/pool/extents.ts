@@ -85,9 +85,13 @@ export class Extents {
     const found = this.search(shard, granules, this.alignmentOf(bytes));
     if (found !== NO_EXTENT) return found;
     const fresh = this.chunks.takeFree(shard);
-    if (fresh < 0) return NO_EXTENT;
-    this.adopt(shard, fresh);
-    return this.take(shard, fresh, 0, granules);
+    return fresh < 0 ? NO_EXTENT : this.allocateIn(shard, fresh, bytes);
+  }
+
+  /** The first extent of a chunk that has just become the shard's. At once, before anybody claims the chunk (X2). */
+  allocateIn(shard: number, chunk: number, bytes: number): number {
+    this.adopt(shard, chunk);
+    return this.take(shard, chunk, 0, this.granulesOf(bytes));
   }
 
   /** Whether `allocate` would find room. */
@@ -138,7 +142,7 @@ export class Extents {
   }
 
   /** A chunk that has just become the shard's: empty, and listed. */
-  adopt(shard: number, chunk: number): void {
+  private adopt(shard: number, chunk: number): void {
     const { bitmaps } = this.geometry.regions;
     this.words.fill(bitmaps.word + chunk * bitmaps.stride, bitmaps.stride, 0);
     this.words.fill(this.use(chunk), ChunkUse.words, 0);

@@ -181,8 +181,7 @@ export class Writer {
     const found = extents.allocate(shard, bytes);
     // A chunk that turned out not to be needed is not taken: it would stay, with nothing in it.
     if (found !== NO_EXTENT || claimed < 0 || !chunks.takeClaimedChunk(shard, claimed)) return found;
-    extents.adopt(shard, claimed);
-    return extents.allocate(shard, bytes);
+    return extents.allocateIn(shard, claimed, bytes);
   }
 
   /**

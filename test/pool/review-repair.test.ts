@@ -5,6 +5,7 @@ import { SharedCache } from '../../src/cache/index.js';
 import { ChunkEntry } from '../../src/pool/layout.js';
 import { Locks } from '../../src/pool/locks.js';
 import { expectCleanCensus } from '../support/census.js';
+import { settle } from '../support/pools.js';
 import { codeOf, Yard } from './review-pool.js';
 
 const page = (byte: number) => new Uint8Array(4096).fill(byte);
@@ -151,6 +152,34 @@ describe('what repair and cleaning leave alone', () => {
     other.session.parts.locks.recover(spaceLock);
     expect(['before', 'since'].map((key) => two.borrow(key)?.[0])).to.deep.equal([undefined, 2]);
     expect(['before', 'since'].map((key) => one.borrow(key)?.[0])).to.deep.equal([undefined, 2]);
+  });
+
+  it('a chunk that was taken for a page is not left empty when somebody claims it at that moment', async () => {
+    await yard.format({ size: '16MiB', maxObjects: 2048 });
+    const [pool, other] = [await yard.connect(), await yard.connect()];
+    const { chunks, shards } = pool.session.parts;
+    const keysOf: string[][] = [[], []];
+    for (let i = 0; i < 1200; i++) {
+      const before = shards.live(0);
+      pool.put(`key-${i}`, page(1));
+      keysOf[shards.live(0) > before ? 0 : 1]?.push(`key-${i}`);
+      pool.delete(`key-${i}`);
+    }
+    await settle(pool);
+    // One shard takes all there is, so that another has to take a chunk from it.
+    for (const key of keysOf[1] as string[]) pool.put(key, new Uint8Array(60_000));
+    let claimed = -1;
+    const takeClaimedChunk = chunks.takeClaimedChunk.bind(chunks);
+    chunks.takeClaimedChunk = (shard, chunk) => {
+      const isTaken = takeClaimedChunk(shard, chunk);
+      if (isTaken && other.session.parts.chunks.claim(chunk, 1)) claimed = chunk;
+      return isTaken;
+    };
+    expect(pool.put((keysOf[0] as string[])[0] as string, page(2))).to.equal(true);
+    expect(claimed).to.not.equal(-1);
+    other.session.parts.chunks.unclaim(claimed, 1);
+    await settle(pool);
+    await expectCleanCensus(yard.path);
   });
 
   it('a chunk being freed never looks like one of another shard', async () => {
