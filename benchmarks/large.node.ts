@@ -53,7 +53,7 @@ export function fillWords(bytes: Uint8Array, seed: number): void {
   }
 }
 
-function sumOf(bytes: Uint8Array): number {
+export function sumOf(bytes: Uint8Array): number {
   const words = wordsOf(bytes);
   let sum = 0;
   for (let i = 0; i < words.length; i++) sum = (sum + (words[i] as number)) | 0;
@@ -172,7 +172,7 @@ export interface Task {
   readonly scans: boolean;
 }
 
-function makeObject(pool: Pool, bytes: number, seed: number): void {
+export function makeObject(pool: Pool, bytes: number, seed: number): void {
   const draft = pool.create(KEY, bytes);
   fillWords(draft.bytes, seed);
   draft.seal();

@@ -16,13 +16,20 @@ import { connect, format } from '../src/index.js';
 import type { Benchmark, Context } from './frame.js';
 import { addFigures, interleave } from './interleave.js';
 import { fillWords, KEY, type Scans, type Target, type Task, WAYS } from './large.node.js';
+import { measureRival } from './large.rival.js';
 import { scratchFolder } from './scratch.js';
 
 const MIB = 1024 * 1024;
 const GET_GOAL = '<= 10';
 const SCAN_GOAL = '>= 0.95';
-const CELLS = ['local get and scan', 'remote get and scan', 'remote, prefaulted', 'put'] as const;
-const PREFAULTED = CELLS[2];
+const CELLS = [
+  'local get and scan',
+  'remote get and scan',
+  'remote, prefaulted',
+  'remote, against TCP',
+  'put',
+] as const;
+const [, , PREFAULTED, AGAINST_TCP] = CELLS;
 
 function bytesOf(context: Context): number {
   return context.size ?? context.pick(16 * MIB, 1024 * MIB);
@@ -162,5 +169,9 @@ export const benchmark: Benchmark = {
   question: 'does an object of a gigabyte cost a remote node more to get and read than private memory does?',
   takesSize: true,
   cells: () => CELLS,
-  run: (cell, context) => (cell === 'put' ? measurePut(cell, context) : measureGet(cell, context)),
+  run(cell, context) {
+    if (cell === 'put') return measurePut(cell, context);
+    if (cell === AGAINST_TCP) return measureRival(cell, context, optionsFor(context), bytesOf(context));
+    return measureGet(cell, context);
+  },
 };
