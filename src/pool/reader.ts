@@ -56,7 +56,7 @@ export class Reader {
   private drops: number;
   private metMove = false;
 
-  /** `copies`: hand out checked private copies instead of views (SEALPOOL_DEBUG=copy). */
+  /** `copies`: hand out private copies instead of views (SEALPOOL_DEBUG=copy). */
   constructor(parts: Parts, nearEntries: number, copies: boolean) {
     const { words, geometry, machine, nodes, log, spaces } = parts;
     this.parts = parts;
