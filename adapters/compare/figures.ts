@@ -72,3 +72,7 @@ export function visible(text: string): string {
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
+
+/** What no arm shows, of either workload. */
+export const PERFECT_PARTITIONING =
+  'Perfect partitioning, with one owner per page, would reach nearly the hit ratio of the shared pool, but pays a hop to the owner for most reads.';

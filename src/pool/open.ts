@@ -182,9 +182,11 @@ async function connectReadOnly(path: string, options: CheckedConnect, deadline: 
   try {
     const identity = readIdentity(file);
     const { segment, nodes, machine } = viewOnly(file, identity);
-    const { seed } = identity;
     return new ReadOnlyPool({
-      ...{ segment, nodes, machine, seed },
+      segment,
+      nodes,
+      machine,
+      seed: identity.seed,
       info: infoOf(path, identity),
       name: nameOf(options, machine),
     });

@@ -1,4 +1,5 @@
 /** What a comparison showed and what that does not mean, in sentences. */
+import { PERFECT_PARTITIONING } from '../figures.js';
 import type { ArmName, ArmResult } from '../types.js';
 
 export interface Setting {
@@ -30,7 +31,7 @@ export function conclusions(arms: readonly ArmResult[], setting: Setting): strin
   }
   notes.push(
     'The private and shared arms read with O_DIRECT, which hides the OS page cache: a miss costs a device read, as it would on remote or larger-than-memory storage.',
-    'Perfect partitioning, with one owner per page, would reach nearly the hit ratio of the shared pool, but pays a hop to the owner for most reads.',
+    PERFECT_PARTITIONING,
     "Scans that come round again are the worst case of LRU; a private cache that just holds a node's working set would do far better.",
     `SQLite's own cache of ${setting.engineCacheKiB / 1_024} MiB a node is private memory in every arm, on top of the memory given, and takes the hottest reads before any of these caches is asked.`,
     'The database is derived from the CH-benCHmark, scaled down and read-only; its figures are not comparable to published ones.',

@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PoolError } from '../../../lib/errors.js';
-import { bytesText, countText, mebibytesText, percentText } from '../figures.js';
+import { bytesText, countText, mebibytesText, PERFECT_PARTITIONING, percentText } from '../figures.js';
 import { poolFolder } from '../pool-folder.js';
 import type { ArmName, ArmResult, CompareResult, Progress } from '../types.js';
 import { type ArmBudget, budgetOf, type Memory, parseTraceMemory } from './budget.js';
@@ -140,7 +140,7 @@ class TraceRun {
       options.storage === undefined
         ? 'Misses make page contents, so a miss costs less than any storage; the time an arm takes says little.'
         : 'Misses read their pages from the file in storage, perhaps from what the OS page cache holds of it.',
-      'Requests are routed at random. Perfect partitioning, with one owner per page, would reach nearly the hit ratio of the shared pool, but pays a hop to the owner for most reads.',
+      `Requests are routed at random. ${PERFECT_PARTITIONING}`,
       ...(this.poolNote === undefined ? [] : [this.poolNote]),
     ];
   }
