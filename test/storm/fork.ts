@@ -4,8 +4,8 @@
  *
  * Only for a process started with FORK_FLAGS, in which V8 and libuv have no threads that a child would miss. The child may
  * compute and make system calls, but has no event loop: it shares its parent's. V8 keeps its heap out of children
- * (MADV_DONTFORK); that is taken back for whatever is mapped at the moment. What is done for it allocates next to nothing,
- * or there would be new pages that are kept out.
+ * (MADV_DONTFORK); that is taken back for whatever is mapped at the moment. A collection of garbage between that and the
+ * fork may map more: then the child would meet a hole, so it is thrown away, and must not begin before it is known whole.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import koffi from 'koffi';
@@ -16,12 +16,15 @@ export const FORK_FLAGS = ['--single-threaded', '--v8-pool-size=0'];
 
 const MADV_DOFORK = 11;
 const WNOHANG = 1;
+const SIGKILL = 9;
 const MEMBARRIER = process.arch === 'arm64' ? 283 : 324;
 const REGISTER_GLOBAL_EXPEDITED = 4;
 const ROUNDS_MAX = 50;
+const ATTEMPTS_MAX = 20;
 const library = koffi.load(null);
 const calls = {
   fork: library.func('int fork()'),
+  kill: library.func('int kill(int, int)'),
   waitpid: library.func('int waitpid(int, void *, int)'),
   exit: library.func('void _exit(int)'),
   getpid: library.func('int getpid()'),
@@ -29,6 +32,7 @@ const calls = {
   syscall: library.func('long syscall(long, int, unsigned int, int)'),
 };
 
+const status = Buffer.alloc(4);
 const text = Buffer.alloc(16 * 1024 * 1024);
 let at = 0;
 
@@ -78,20 +82,24 @@ function letThrough(): number {
   return found;
 }
 
-/** 0 in the child. */
+/** 0 in the child, which may not begin before this has returned in the parent: until then the parent may take it back. */
 export function forkNow(): number {
-  for (let round = 0; round < ROUNDS_MAX && letThrough() > 0; round++);
-  const id = calls.fork() as number;
-  if (id < 0) throw new Error('fork failed');
-  if (id === 0) {
-    // What Node found at its start is not true of the child, nor what this process registered for.
-    Object.defineProperty(process, 'pid', { value: calls.getpid() });
-    calls.syscall(MEMBARRIER, REGISTER_GLOBAL_EXPEDITED, 0, 0);
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    for (let round = 0; round < ROUNDS_MAX && letThrough() > 0; round++);
+    const id = calls.fork() as number;
+    if (id < 0) throw new Error('fork failed');
+    if (id === 0) {
+      // What Node found at its start is not true of the child, nor what this process registered for.
+      Object.defineProperty(process, 'pid', { value: calls.getpid() });
+      calls.syscall(MEMBARRIER, REGISTER_GLOBAL_EXPEDITED, 0, 0);
+      return 0;
+    }
+    if (letThrough() === 0) return id;
+    calls.kill(id, SIGKILL);
+    calls.waitpid(id, status, 0);
   }
-  return id;
+  throw new Error(`this process maps memory all the time: no child of ${ATTEMPTS_MAX} had all of it`);
 }
-
-const status = Buffer.alloc(4);
 
 /** A child that is gone, reaped: its process id, signal (0 for none) and exit code. */
 export function reap(): { id: number; signal: number; code: number } | undefined {

@@ -12,6 +12,7 @@ const SIGNAL_BITS = 7;
 const SIGNALS: Readonly<Record<number, string>> = { 6: 'SIGABRT', 7: 'SIGBUS', 9: 'SIGKILL', 11: 'SIGSEGV' };
 
 class ForkedNode implements StormNode {
+  readonly kind = 'forked';
   readonly connected: Promise<unknown>;
   readonly ended: Promise<Ending>;
   isOver = false;

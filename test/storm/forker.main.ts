@@ -21,6 +21,9 @@ interface Told {
   readonly seats: number;
 }
 
+const BIRTH_PAUSE_MS = 0.2;
+const nap = new Int32Array(new SharedArrayBuffer(4));
+
 const told = JSON.parse(process.argv[2] ?? '') as Told;
 const { scene, seats } = told;
 
@@ -55,6 +58,8 @@ function planAt(board: Board, seat: number): LifePlan {
 /** The whole life of a child. */
 function bear(board: Board, seat: number): never {
   try {
+    // Its parent may yet find that memory is missing in it.
+    while (board.readDesk(seat, 'pid') !== process.pid) Atomics.wait(nap, 0, 0, BIRTH_PAUSE_MS);
     liveAtOnce(
       planAt(board, seat),
       board,
@@ -72,7 +77,6 @@ function bear(board: Board, seat: number): never {
 function serve(board: Board): never {
   const done = new Array<number>(seats).fill(0);
   const children = new Map<number, number>();
-  const nap = new Int32Array(new SharedArrayBuffer(4));
   const parent = process.ppid;
   for (;;) {
     for (let seat = 0; seat < seats; seat++) {

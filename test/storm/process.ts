@@ -13,6 +13,8 @@ export interface Ending {
 
 /** A process with a node in it, however it was started. */
 export interface StormNode {
+  /** How it was started. */
+  readonly kind: 'forked' | 'a program' | 'a host of workers';
   readonly pid: number;
   /** Row of the node once it is connected, else -1. */
   readonly row: number;
@@ -25,6 +27,7 @@ export interface StormNode {
 
 export class StormProcess implements StormNode {
   row = -1;
+  kind: StormNode['kind'] = 'a program';
   readonly ready: Promise<unknown>;
   readonly connected: Promise<unknown>;
   readonly ended: Promise<Ending>;
@@ -64,6 +67,7 @@ export class StormProcess implements StormNode {
     if (this.child.connected) this.child.send(order, () => {});
   }
   go(plan: LifePlan): void {
+    if (plan.onWorker === true) this.kind = 'a host of workers';
     this.send({ go: plan });
   }
   leave(): void {

@@ -180,7 +180,7 @@ export class Storm {
     while (!this.isDone() && !process.isOver) await pause(LOOK_MS);
     if (this.isKilling) process.kill();
     else process.leave();
-    this.judge(await process.ended, `seat ${seat}, a survivor,`);
+    this.judge(await process.ended, `seat ${seat}, a survivor, ${process.kind},`);
     this.living.delete(seat);
   }
 
@@ -240,7 +240,13 @@ export class Storm {
     const process = await this.bear(plan);
     this.living.set(seat, process);
     let aim = this.isKilling ? await this.strike(seat, process) : await this.dismiss(process);
-    this.judge(await process.ended, `seat ${seat}`);
+    const ending = await process.ended;
+    const operation = this.board.operationOf(seat)?.kind ?? 'no operation';
+    const row = process.row < 0 ? 'not connected' : `row ${process.row}`;
+    this.judge(
+      ending,
+      `seat ${seat}, ${process.kind}, process ${process.pid}, ${row}, in ${operation}, life ${this.ended},`,
+    );
     if (this.board.countOf(seat, 'fuses') > fusesBefore) aim = 'by its own hand';
     this.living.delete(seat);
     this.ends.set(aim, (this.ends.get(aim) ?? 0) + 1);
