@@ -194,6 +194,8 @@ export class Extents {
     words.write(use + LOWEST, Math.min(words.read(use + LOWEST) >>> 0, first));
     this.countGranules(shard, -granules);
     if (this.usedOf(chunk) > 0) return;
+    // A count that lies would give away a chunk with pages in it.
+    if (!bits.isAll(0, this.chunkGranules, false)) throw this.chunks.corrupt(chunk);
     this.unlink(shard, chunk);
     this.chunks.free(chunk, 1);
   }

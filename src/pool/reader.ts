@@ -15,6 +15,8 @@
  *      still is an answer, but is not remembered: the record of its retirement may have been read already. A writer who
  *      stops between the two stores leaves the old page to every reader, and to none of them its successor. A page that
  *      ends where a later version begins is the exception: it ends first, so until that one is sealed there is none.
+ * (F6) what a slot says is read once, then the slot is verified, then only what was read is used: a stray write in between
+ *      is noticed, one after it changes nothing.
  */
 import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';
@@ -221,34 +223,38 @@ export class Reader {
     const { slots, spaces, shards } = this.parts;
     // ORDER seal-1: state, then everything it vouches for; pairs with makeSealed.
     if (!slots.keyEquals(slot, probe.bytes, probe.length)) return undefined;
-    slots.verify(slot);
-    if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
-    if (!isAnsweredBy(asOf, slots.from(slot), slots.until(slot))) return undefined;
-    const expiry = slots.expiry(slot);
-    if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
-    return this.entryOf(map, key, slot, shards.of(slot), expiry);
-  }
-
-  private entryOf(map: NearMap, key: NearKey, slot: number, shard: number, expiry: number): NearEntry {
-    const { slots, segment } = this.parts;
     const extent = slots.extent(slot);
     const size = slots.size(slot);
     const metadataLength = slots.metadataLength(slot);
-    const bytes = extent === NO_EXTENT ? NOTHING : segment.sealedBytes(extent, 0, size);
-    const metadata =
-      metadataLength === 0 ? NOTHING : segment.sealedBytes(extent, slots.metadataOffset(slot), metadataLength);
+    const metadataOffset = slots.metadataOffset(slot);
+    const expiry = slots.expiry(slot);
+    const space = slots.space(slot);
+    const spaceGeneration = slots.spaceGeneration(slot);
+    const from = slots.from(slot);
+    // (F6)
+    slots.verify(slot);
+    if (!spaces.isCurrent(space, spaceGeneration)) return undefined;
+    const until = slots.until(slot);
+    if (!isAnsweredBy(asOf, from, until)) return undefined;
+    if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
     return new NearEntry(map, key, {
       slot,
-      shard,
+      shard: shards.of(slot),
       generation: slots.generation(slot),
-      bytes: this.copies ? bytes.slice() : bytes,
-      metadata: this.copies ? metadata.slice() : metadata,
+      bytes: this.view(extent, 0, size),
+      metadata: this.view(extent, metadataOffset, metadataLength),
       expiry,
-      space: slots.space(slot),
-      spaceGeneration: slots.spaceGeneration(slot),
-      from: slots.from(slot),
-      until: slots.until(slot),
+      space,
+      spaceGeneration,
+      from,
+      until,
     });
+  }
+
+  /** Of fields that were verified after they were read. */
+  private view(extent: number, offset: number, length: number): Uint8Array {
+    const bytes = extent === NO_EXTENT ? NOTHING : this.parts.segment.sealedBytes(extent, offset, length);
+    return this.copies ? bytes.slice() : bytes;
   }
 }
 

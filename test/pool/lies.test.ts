@@ -47,6 +47,32 @@ describe('a lie in the metadata', () => {
     await expectCleanCensus(path);
   });
 
+  it('in the count of a chunk does not give the chunk away with pages in it, and is repaired', async () => {
+    const { extents, slots } = pool.session.parts;
+    const slot = at.of('key-1');
+    const granules = extents.granulesOf(slots.extentBytes(slot));
+    at.set(at.word('chunkUses', at.chunkOf(slot), ChunkUse.word.used), () => granules);
+    expect(() => pool.delete('key-1')).to.throw('POOL_CORRUPT');
+    for (let i = 0; i < 20; i++) pool.put(`new-${i}`, makePage(`new-${i}`, i, 500));
+    for (let i = 2; i < 10; i++)
+      expect(pageFault(pool.get(`key-${i}`)?.bytes as Uint8Array, `key-${i}`)).to.equal(undefined);
+    await expectCleanCensus(path);
+  });
+
+  it('in a slot, told in the middle of a get, does not change what the get says', async () => {
+    const { slots } = pool.session.parts;
+    const slot = at.of('key-1');
+    // What a thread beside this one does: at once after the slot was found to be intact.
+    slots.verify = (verified) => {
+      Object.getPrototypeOf(slots).verify.call(slots, verified);
+      for (const field of ['size', 'extent', 'metadataLength'] as const)
+        at.set(at.slot(slot, Slot.word[field]), (word) => word + 1);
+    };
+    const page = pool.get('key-1');
+    expect(pageFault(page?.bytes as Uint8Array, 'key-1')).to.equal(undefined);
+    expect(page?.metadata.length).to.equal(0);
+  });
+
   it('in the state of a freed slot does not bring its page back', async () => {
     const slot = at.of('key-1');
     pool.delete('key-1');
