@@ -15,8 +15,8 @@
  *      still is an answer, but is not remembered: the record of its retirement may have been read already. A writer who
  *      stops between the two stores leaves the old page to every reader, and to none of them its successor. A page that
  *      ends where a later version begins is the exception: it ends first, so until that one is sealed there is none.
- * (F6) what a slot says is read once, then the slot is verified, then only what was read is used: a stray write in between
- *      is noticed, one after it changes nothing.
+ * (F6) what a slot's check covers is read, then the slot is verified, then only what was read is used: a stray write in
+ *      between is noticed, one after it changes nothing.
  */
 import type { Counters } from '../../lib/counters.js';
 import type { Machine } from '../../lib/machine.js';

@@ -22,6 +22,7 @@ interface Told {
 }
 
 const BIRTH_PAUSE_MS = 0.2;
+const forker = process.pid;
 const nap = new Int32Array(new SharedArrayBuffer(4));
 
 const told = JSON.parse(process.argv[2] ?? '') as Told;
@@ -59,7 +60,10 @@ function planAt(board: Board, seat: number): LifePlan {
 function bear(board: Board, seat: number): never {
   try {
     // Its parent may yet find that memory is missing in it.
-    while (board.readDesk(seat, 'pid') !== process.pid) Atomics.wait(nap, 0, 0, BIRTH_PAUSE_MS);
+    while (board.readDesk(seat, 'pid') !== process.pid) {
+      if (process.ppid !== forker) leaveNow(4);
+      Atomics.wait(nap, 0, 0, BIRTH_PAUSE_MS);
+    }
     liveAtOnce(
       planAt(board, seat),
       board,
