@@ -3,12 +3,14 @@ import type { Benchmark } from './frame.js';
 
 export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchmark: Benchmark }>>> = {
   hit: () => import('./hit.js'),
+  miss: () => import('./miss.js'),
   put: () => import('./put.js'),
   large: () => import('./large.js'),
   wake: () => import('./wake.js'),
   shuffle: () => import('./shuffle.js'),
   peers: () => import('./peers.js'),
   failover: () => import('./failover.js'),
+  attach: () => import('./attach.js'),
 };
 
 export async function benchmarkOf(name: string): Promise<Benchmark | undefined> {

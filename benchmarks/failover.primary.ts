@@ -32,7 +32,7 @@ const inDrafts = task.how === 'in drafts';
 class Primary {
   private readonly pool: Pool;
   private readonly descriptor = openSync(task.file, 'w+');
-  /** Panes of the window that this process holds itself; with drafts the pool holds them. */
+  /** Panes of the window that this process holds itself; with drafts the checkpoint's writer does. */
   private readonly own = new Map<number, Float64Array>();
 
   constructor(pool: Pool) {

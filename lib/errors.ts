@@ -12,11 +12,13 @@ export const errorTable = {
   IN_USE: 'Disconnect the live nodes first; sealpool nodes PATH lists them.',
   NO_SPACE:
     'The file system cannot hold the pool. Free space, enlarge it (containers: --shm-size), or choose a smaller size.',
+  SYSTEM_LIMIT: 'Raise the limit named in the message, or use less of what it bounds.',
   POOL_FULL: 'Nothing evictable is left to make room. Release pages, delete retained objects, or format a larger pool.',
   OBJECT_TOO_LARGE: 'The object cannot fit this pool even when it is empty. Split it, or format a larger pool.',
   KEY_EXISTS: 'A live object or a draft has this key. Delete it first, or use SharedCache.set to supersede it.',
   KEY_INVALID: 'A key is a string or Uint8Array of 1 to 1024 bytes; strings are taken as UTF-8.',
   ALREADY_SEALED: 'A draft is sealed once. Create a new object for new content.',
+  NOT_FILLED: 'Await what fill gave before seal; abort gives the draft up at any time.',
   NOT_OWNER: "The draft is no longer this node's: it was aborted, or undone after the node was taken for dead.",
   RELEASED: 'The page was released. Call get again for a new pin.',
   TOO_MANY_PINS: 'Release pages that are no longer needed, or use borrow or read, which pin nothing.',
@@ -30,8 +32,12 @@ export const errorTable = {
     'Other nodes took this node for dead: connect again. Or one took over the checkpoint it was writing: restore that first.',
   READ_ONLY: 'This node was connected with readOnly. Connect without it to write.',
   TIMEOUT: 'The time limit passed. Retry, or raise timeoutMs.',
+  SHORT_LOAD: 'Fill all of the page, or pass zeroFill where what the loader leaves is to be zeros.',
+  LOAD_TIMEOUT:
+    'End loads sooner, with the signal a loader is given, or raise loadTimeoutMs. Others may load the key by now.',
+  LOAD_CYCLE: 'A loader may not need the key that it loads: break the circle, or read the source instead.',
   ABORTED: 'The operation was aborted by its signal.',
-  BUSY: 'The lock is held by a node that is alive but not running. Retry, or resume or end that process.',
+  BUSY: 'Retry later. If the message names a lock, its node is alive but does not run: resume or end that process.',
   OPTION_INVALID: 'Correct the option named in the message.',
   UNSUPPORTED: 'sealpool needs Linux on x64 or arm64, and the feature named in the message.',
 } as const;

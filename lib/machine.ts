@@ -3,6 +3,16 @@
  * that a simulator can stand in for it: clock, chance, waiting, the event loop, and the kernel's word on who is dead.
  */
 
+import type { MonotonicMs, WallMs } from './clock.js';
+
+/** Whether pages are handed out as private copies, and those overwritten at their end. */
+export type CopyMode = 'none' | 'copy' | 'poison';
+
+export interface CollectionWatch<T> {
+  /** `given` must not lead to the object. */
+  watch(object: object, given: T): void;
+}
+
 export interface Ticker {
   stop(): void;
 }
@@ -12,10 +22,9 @@ export interface Machine {
   readonly hostName: string;
   /** The kernel's boot id as four words: nodes of another boot are dead. */
   readonly bootId: Int32Array;
-  /** Milliseconds since the epoch. */
-  nowMs(): number;
-  /** Milliseconds since some moment, never going back. */
-  elapsedMs(): number;
+  nowMs(): WallMs;
+  /** Milliseconds since some moment, never going back: the same one for all processes of the host, whatever the clock says. */
+  elapsedMs(): MonotonicMs;
   /** A random 32-bit word, as a signed integer. */
   randomWord(): number;
   /** Whether this process may leave fences to others' `fenceEverybody`. */
@@ -27,6 +36,10 @@ export interface Machine {
   /** Calls back about every `intervalMs`, without keeping the process alive. */
   every(intervalMs: number, callback: () => void): Ticker;
   sleep(durationMs: number): Promise<void>;
+  /** Calls back with what was given for an object, some time after the engine has collected it; never, for some. */
+  watchCollected<T>(onCollected: (given: T) => void): CollectionWatch<T>;
+  /** Tells the user of the process, without an end to anything. */
+  warn(code: string, message: string): void;
   /** Blocks this thread until the word is woken, differs from `expected`, or the time has passed. */
   park(wordIndex: number, expected: number, timeoutMs: number): void;
   /** Wakes every thread parked on the word. */
@@ -46,6 +59,10 @@ export interface Liveness {
   isMarkedDead(row: number): boolean;
   /** The second, late and costly authority: whether any process still has the row's file lock. */
   isHeld(row: number): boolean;
+  /** Whether the process was stopped, by a signal or a debugger. False where nobody can tell. */
+  isStopped(processId: number): boolean;
+  /** Whether the thread that holds the row, of that process, runs or waits for a processor. False where nobody can tell. */
+  isRunnable(row: number, processId: number): boolean;
 }
 
 /** This node's own bell. While it is `ref`ed, it keeps the process alive. */

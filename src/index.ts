@@ -10,6 +10,7 @@ export {
   connect,
   type Draft,
   destroy,
+  type Filler,
   type FormatOptions,
   format,
   inspect,

@@ -5,7 +5,7 @@
  * (K2) a file that does not look like an earlier output is never overwritten: `--json TRACE` would take a trace for it.
  */
 
-import { constants, existsSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { access, open, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, release, type } from 'node:os';
 import { dirname } from 'node:path';
@@ -16,11 +16,13 @@ import {
   failedChecks,
   type Memory,
   type Policy,
+  type Progress,
   type ProgressDisplay,
   policies,
   renderJson,
   renderReport,
   renderTable,
+  traceSource,
   visible,
   type WorkloadOptions,
 } from '../compare/index.js';
@@ -28,7 +30,7 @@ import type { Context } from './context.js';
 import { CommandFailed, UsageError } from './failure.js';
 import { integerBetween, oneOf } from './flags.js';
 import { interruptible } from './interrupt.js';
-import { parseMemory } from './size.js';
+import { parseMemory, parseSize } from './size.js';
 
 const NODES_MAX = 64;
 const SEED_MAX = 0xffff_ffff;
@@ -43,6 +45,8 @@ interface CompareFlags {
   readonly eviction: Policy;
   readonly storage?: string;
   readonly seed: number;
+  readonly pageSize?: number;
+  readonly format?: string;
   /** True without a file: standard output. */
   readonly json?: string | true;
   readonly report?: string;
@@ -58,11 +62,11 @@ function planOf(traces: readonly string[], { workload = [] }: CompareFlags): Pla
   throw new UsageError(`the sqlite workload takes no trace, but ${JSON.stringify(files[0])} was given as one`);
 }
 
-/** Before the work: the last of several traces is reached only after minutes. A CSV trace is named FILE:COLUMN. */
+/** Before the work: the last of several traces is reached only after minutes. */
 function checkTraces(plan: Plan): void {
   if (plan.kind === 'sqlite') return;
   for (const file of plan.files) {
-    if (existsSync(file) || existsSync(file.replace(/:[^:/]*$/, ''))) continue;
+    if (traceSource(file) !== undefined) continue;
     throw new UsageError(`there is no trace file ${visible(file)}; without a trace, compare runs the sqlite workload`);
   }
 }
@@ -106,10 +110,30 @@ async function runPlan(plan: Plan, flags: CompareFlags, context: Context, progre
     return [await compareSqlite(options)];
   }
   const compareTrace = await context.workloads.trace();
+  const { pageSize, format } = flags;
   const results: CompareResult[] = [];
   for (const [index, file] of plan.files.entries()) {
-    progress.begin(plan.files.length === 1 ? file : `${file} (${index + 1} of ${plan.files.length})`);
-    results.push(await compareTrace(file, options));
+    const title = plan.files.length === 1 ? file : `${file} (${index + 1} of ${plan.files.length})`;
+    // What was recognised comes first; the file's name leads the arms below it.
+    let isBegun = false;
+    const begin = (): void => {
+      if (!isBegun) progress.begin(title);
+      isBegun = true;
+    };
+    const update: Progress = (news) => {
+      begin();
+      progress.update(news);
+    };
+    const recognised = (text: string): void => {
+      context.stderr.write(`${visible(text)}\n`);
+      begin();
+    };
+    const trace = {
+      recognised,
+      ...(pageSize === undefined ? {} : { pageSize }),
+      ...(format === undefined ? {} : { format }),
+    };
+    results.push(await compareTrace(file, { ...options, ...trace, progress: update }));
     progress.finish();
   }
   return results;
@@ -158,6 +182,9 @@ async function writeOutputs(
 
 async function compare(traces: readonly string[], flags: CompareFlags, words: readonly string[], context: Context) {
   const plan = planOf(traces, flags);
+  if (plan.kind === 'sqlite' && (flags.pageSize !== undefined || flags.format !== undefined)) {
+    throw new UsageError('--page-size and --format are of traces, and none was given');
+  }
   checkTraces(plan);
   if (typeof flags.json === 'string') await checkOutput('--json', flags.json);
   if (flags.report !== undefined) await checkOutput('--report', flags.report);
@@ -177,7 +204,7 @@ export function addCompare(program: Command, context: Context, words: readonly s
     .description('local caches against the shared pool, on a built-in workload or on traces of page ids')
     .argument(
       '[traces...]',
-      'files of page ids: .u32, .u32.br, .u32.gz, text, or CSV as FILE:COLUMN (default: the sqlite workload)',
+      'files of accesses, compressed or not, of any format in docs/TRACES.md; FILE:COLUMN names the column of the page id, FILE:volume,block several, FILE:offset+size bytes to be made pages, FILE:id*count repetitions (default: the sqlite workload)',
     )
     .option('--workload <name...>', 'sqlite, or trace files')
     .option('--nodes <count>', 'nodes that share the work', integerBetween('--nodes', 1, NODES_MAX), NODES_DEFAULT)
@@ -191,6 +218,10 @@ export function addCompare(program: Command, context: Context, words: readonly s
       '--storage <file>',
       'trace: read missed pages from this file; sqlite: keep the database here, a file or a folder',
     )
+    .option('--page-size <size>', 'of a trace, bytes or such as 16KiB (default 4096)', (text) =>
+      parseSize(text, '--page-size'),
+    )
+    .option('--format <name>', 'of a trace whose content leaves it open, such as u32, u64, ids (default: by content)')
     .option('--seed <number>', 'for repeatable runs', integerBetween('--seed', 0, SEED_MAX), SEED_DEFAULT)
     .option('--json [file]', 'write JSON to the file, or to standard output')
     .option('--report <file>', 'write an HTML report')

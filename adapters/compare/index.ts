@@ -5,6 +5,7 @@ export { createProgress, type ProgressDisplay } from './progress.js';
 export { renderReport } from './report.js';
 export { failedChecks } from './summary.js';
 export { alignRows, renderTable } from './table.js';
+export { type TraceSource, traceSource } from './trace-source.js';
 export type * from './types.js';
 export {
   installedWorkloads,

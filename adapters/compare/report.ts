@@ -5,7 +5,7 @@
  * (R2) all figures stand in tables; charts repeat them. Without echarts the report lacks charts, not figures.
  */
 import { type Chart, type ExtraSeries, loadEcharts, overviewCharts, runCharts } from './charts.js';
-import { visible } from './figures.js';
+import { bytesText, visible } from './figures.js';
 import { installLine } from './peers.js';
 import { styleSheet } from './style-sheet.js';
 import { allNotes, failedChecks, verdict, whatWasCompared } from './summary.js';
@@ -79,6 +79,10 @@ function notesHtml(result: CompareResult): string {
   return `<h3>Notes</h3>\n<ul>\n${notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('\n')}\n</ul>`;
 }
 
+function traceText({ recognised = '', workingSet = Number.NaN }: CompareResult): string {
+  return `${recognised}; working set ${bytesText(workingSet)}`;
+}
+
 function runHtml(result: CompareResult, charts: readonly Chart[], identifier: string): string {
   const outcome = verdict(result);
   const rows = result.arms.map((arm) => figureCells(result, arm));
@@ -86,6 +90,7 @@ function runHtml(result: CompareResult, charts: readonly Chart[], identifier: st
   return [
     `<section id="${identifier}">`,
     `<h2>${escapeHtml(result.workload)}</h2>`,
+    ...(result.recognised === undefined ? [] : [`<p class="muted">${escapeHtml(traceText(result))}</p>`]),
     `<p>${escapeHtml(whatWasCompared(result))} <span class="muted">Seed&nbsp;${escapeHtml(String(result.seed))}.</span></p>`,
     ...(outcome === undefined ? [] : [`<p class="verdict">${escapeHtml(outcome)}</p>`]),
     tableHtml(figureHeads, rows, sharedRow),

@@ -133,6 +133,7 @@ function sectionLines(result: CompareResult, options: TableOptions): string[] {
   const outcome = verdict(result);
   const notes = allNotes(result);
   return [
+    ...(result.recognised === undefined ? [] : [visible(result.recognised)]),
     paint('bold', `${visible(result.workload)} (seed ${result.seed})`),
     ...wrap(visible(whatWasCompared(result)), '', columns),
     '',

@@ -40,6 +40,15 @@ export interface CompareResult {
   readonly equalIn?: 'bytes' | 'pages';
   readonly workload: string;
   readonly seed: number;
+  /** Of a trace: what its file was recognised as, such as 'arc-lis'. */
+  readonly format?: string;
+  /** Of a trace: the line that says what was recognised. */
+  readonly recognised?: string;
+  readonly accesses?: number;
+  /** Distinct pages. */
+  readonly pages?: number;
+  /** Bytes of all distinct pages together. */
+  readonly workingSet?: number;
   readonly arms: readonly ArmResult[];
   /** What was checked (for example: every query equals an uncached run), one sentence each. */
   readonly checks: readonly { readonly text: string; readonly ok: boolean }[];

@@ -20,6 +20,12 @@ export interface WorkloadOptions {
   readonly storage?: string;
   readonly seed: number;
   readonly progress: Progress;
+  /** Bytes of a page of a trace; absent: 4096. */
+  readonly pageSize?: number;
+  /** The name of a trace's format; absent: its content says it. */
+  readonly format?: string;
+  /** Called once a trace is read, with the line that says as what. */
+  readonly recognised?: (text: string) => void;
 }
 
 export type CompareTrace = (file: string, options: WorkloadOptions) => Promise<CompareResult>;

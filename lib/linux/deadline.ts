@@ -1,5 +1,6 @@
 /** Waiting for another process, with growing pauses and an end. */
 import { PoolError } from '../errors.js';
+import type { CopyMode } from '../machine.js';
 
 const LONGEST_PAUSE_MS = 20;
 
@@ -11,7 +12,7 @@ export class Deadline {
 
   constructor(what: string, timeoutMs: number, signal: AbortSignal | undefined) {
     this.what = what;
-    this.endMs = Date.now() + timeoutMs;
+    this.endMs = performance.now() + timeoutMs;
     this.signal = signal;
   }
 
@@ -20,13 +21,18 @@ export class Deadline {
     if (this.signal?.aborted === true) {
       throw new PoolError('ABORTED', `${this.what}: aborted.`, undefined, this.signal.reason);
     }
-    if (Date.now() >= this.endMs) throw new PoolError('TIMEOUT', `${this.what}: another process has not finished.`);
+    if (performance.now() >= this.endMs)
+      throw new PoolError('TIMEOUT', `${this.what}: another process has not finished.`);
     await new Promise((resolve) => setTimeout(resolve, this.pauseMs));
     this.pauseMs = Math.min(this.pauseMs * 2, LONGEST_PAUSE_MS);
   }
 }
 
-/** Whether pages are to be handed out as private copies, for finding out who writes to them. */
-export function wantsCopies(): boolean {
-  return process.env['SEALPOOL_DEBUG'] === 'copy';
+/**
+ * Whether pages are to be handed out as private copies: `copy`, for finding out who writes to them; `poison`, overwritten at
+ * their end, for finding out who reads them after it.
+ */
+export function wantedCopies(): CopyMode {
+  const wanted = process.env['SEALPOOL_DEBUG'];
+  return wanted === 'copy' || wanted === 'poison' ? wanted : 'none';
 }

@@ -25,7 +25,7 @@ import {
 import { Socket } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Bell, Doorbells } from '../machine.js';
-import { errnoNameOf } from './file.js';
+import { errnoNameOf } from './failures.js';
 import { libc } from './libc.js';
 
 const BYTE = Buffer.from([1]);

@@ -22,9 +22,9 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { PoolError } from '../errors.js';
+import { describeRefusal, describeShortage, errnoNameOf } from './failures.js';
 import { errorNameOf, libc } from './libc.js';
 
 const F_OFD_GETLK = 36;
@@ -36,21 +36,55 @@ const MEMORY_FILE_SYSTEMS = new Set([0x01021994, 0x858458f6, 0x958458f6]);
 /** Byte locks lie far beyond any data. */
 const LOCK_BASE = 2 ** 48;
 
-export function errnoNameOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException)?.code ?? '';
-}
-
 function describeAccess(path: string, error: unknown): PoolError {
   const name = errnoNameOf(error);
   if (name === 'ENOENT' || name === 'ENOTDIR')
     return new PoolError('POOL_NOT_FOUND', `There is no file ${path}.`, { path });
   if (name === 'ELOOP') return new PoolError('ACCESS_DENIED', `${path} is a symbolic link.`, { path });
-  if (name === 'EACCES' || name === 'EPERM' || name === 'EROFS' || name === 'EISDIR') {
-    return new PoolError('ACCESS_DENIED', `${path} cannot be opened (${name}).`, { path }, error);
+  const what = `${path} cannot be opened`;
+  const known = describeRefusal(what, name, { path }, error);
+  if (known !== undefined) return known;
+  const why = REFUSALS[name];
+  const message = why === undefined ? `${what} (${name || String(error)}).` : `${what} (${name}): ${why}.`;
+  return new PoolError('ACCESS_DENIED', message, { path }, error);
+}
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  EACCES: 'its mode, or that of a folder on the way, does not let this user in',
+  EPERM: 'the system forbids it, by a flag of the file (chattr), a seal or a policy',
+  EROFS: 'its file system is mounted read-only',
+  EISDIR: 'it is a folder; give the path of a file in it',
+  ETXTBSY: 'it is a program that runs',
+  ENXIO: 'it is a socket, or a device without a driver',
+};
+
+/** Calls `work` of the open file. What the kernel refuses is a PoolError: SYSTEM_LIMIT, NO_SPACE, ACCESS_DENIED. */
+function told<T>(path: string, verb: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof Error) || typeof (error as NodeJS.ErrnoException).errno !== 'number') throw error;
+    const name = errnoNameOf(error);
+    const what = `${path} cannot be ${verb}`;
+    throw (
+      describeRefusal(what, name, { path }, error) ??
+      new PoolError('ACCESS_DENIED', `${what} (${name}).`, { path }, error)
+    );
   }
-  if (name === 'ENOSPC')
-    return new PoolError('NO_SPACE', `${path} cannot be created: the file system is full.`, { path });
-  return new PoolError('ACCESS_DENIED', `${path} cannot be opened (${name || String(error)}).`, { path }, error);
+}
+
+/** What is wrong with a path at which no file can be made; undefined for another error. */
+function describeCreation(path: string, options: OpenFileOptions, error: unknown): PoolError | undefined {
+  if (options.createMode === undefined) return undefined;
+  const name = errnoNameOf(error);
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: `there is no folder ${dirname(path)}`,
+    ENOTDIR: `${dirname(path)} is no folder`,
+    ENAMETOOLONG: 'it is too long a name',
+  };
+  const reason = reasons[name];
+  if (reason === undefined) return undefined;
+  return new PoolError('OPTION_INVALID', `path: ${path} cannot be created: ${reason} (${name}).`, { path }, error);
 }
 
 export interface OpenFileOptions {
@@ -68,6 +102,9 @@ function flockOf(type: number, byte: number): Buffer {
   flock.writeBigInt64LE(1n, 16);
   return flock;
 }
+
+/** What a path leads to: the file, another one, or none. */
+export type Whereabouts = 'here' | 'replaced' | 'removed';
 
 export class PoolFile {
   readonly path: string;
@@ -92,7 +129,7 @@ export class PoolFile {
     try {
       file = new PoolFile(path, openSync(path, flags, options.createMode ?? 0), options.writable);
     } catch (error) {
-      throw describeAccess(path, error);
+      throw describeCreation(path, options, error) ?? describeAccess(path, error);
     }
     try {
       file.checkTrust(options.trustUids);
@@ -108,7 +145,8 @@ export class PoolFile {
     const refuse = (why: string) => new PoolError('ACCESS_DENIED', `${this.path} ${why}.`, { path: this.path });
     if (!stats.isFile() && !stats.isCharacterDevice()) throw refuse('is neither a file nor a memory device');
     if ((stats.mode & 0o002) !== 0) throw refuse('is world-writable');
-    const self = userInfo().uid;
+    // Not os.userInfo: a uid need not have a name.
+    const self = process.geteuid?.() ?? 0;
     if (stats.uid !== self && stats.uid !== 0 && !trustUids.includes(stats.uid)) {
       throw refuse(`belongs to uid ${stats.uid}, which is not trusted`);
     }
@@ -117,7 +155,7 @@ export class PoolFile {
   /** Calls `map` with a descriptor of the same file that holds no locks. */
   withMappable<T>(map: (descriptor: number) => T): T {
     const flags = this.writable ? constants.O_RDWR : constants.O_RDONLY;
-    const mappable = openSync(`/proc/self/fd/${this.descriptor}`, flags);
+    const mappable = told(this.path, 'opened once more', () => openSync(`/proc/self/fd/${this.descriptor}`, flags));
     try {
       return map(mappable);
     } finally {
@@ -131,11 +169,16 @@ export class PoolFile {
 
   /** Whether the path still leads to this file. */
   isCurrent(): boolean {
+    return this.whereabouts() === 'here';
+  }
+
+  /** Whether the path leads to this file, to another one, or to none. */
+  whereabouts(): Whereabouts {
     try {
       const [here, there] = [this.stats(), statSync(this.path)];
-      return here.ino === there.ino && here.dev === there.dev;
+      return here.ino === there.ino && here.dev === there.dev ? 'here' : 'replaced';
     } catch {
-      return false;
+      return 'removed';
     }
   }
 
@@ -152,9 +195,9 @@ export class PoolFile {
 
   /** Makes the name of a new file survive a restart of the machine. */
   syncFolder(): void {
-    const folder = openSync(dirname(this.path), constants.O_RDONLY);
+    const folder = told(dirname(this.path), 'opened', () => openSync(dirname(this.path), constants.O_RDONLY));
     try {
-      fsyncSync(folder);
+      told(dirname(this.path), 'written back', () => fsyncSync(folder));
     } finally {
       closeSync(folder);
     }
@@ -163,19 +206,22 @@ export class PoolFile {
   /** The first bytes of the file; shorter where the file is. */
   readStart(byteLength: number): Buffer {
     const buffer = Buffer.alloc(byteLength);
-    return buffer.subarray(0, readSync(this.descriptor, buffer, 0, byteLength, 0));
+    return buffer.subarray(
+      0,
+      told(this.path, 'read', () => readSync(this.descriptor, buffer, 0, byteLength, 0)),
+    );
   }
 
   writeStart(bytes: Uint8Array): void {
-    writeSync(this.descriptor, bytes, 0, bytes.length, 0);
+    told(this.path, 'written', () => writeSync(this.descriptor, bytes, 0, bytes.length, 0));
   }
 
   setMode(mode: number): void {
-    fchmodSync(this.descriptor, mode);
+    told(this.path, 'given its mode', () => fchmodSync(this.descriptor, mode));
   }
 
   truncate(byteLength: number): void {
-    ftruncateSync(this.descriptor, byteLength);
+    told(this.path, 'given its size', () => ftruncateSync(this.descriptor, byteLength));
   }
 
   /** Sets the size and has the file system reserve every byte of it. Throws NO_SPACE. */
@@ -185,9 +231,8 @@ export class PoolFile {
         if (failure === null && errno === 0) return resolve();
         const reason = failure === null ? errorNameOf(errno) : failure.message;
         const details = { path: this.path, byteLength, reason };
-        reject(
-          new PoolError('NO_SPACE', `${this.path}: ${byteLength} bytes could not be reserved (${reason}).`, details),
-        );
+        const what = `${this.path}: ${byteLength} bytes could not be reserved`;
+        reject(describeShortage(what, reason, details) ?? new PoolError('NO_SPACE', `${what} (${reason}).`, details));
       });
     });
   }
@@ -209,7 +254,7 @@ export class PoolFile {
   }
 
   unlink(): void {
-    unlinkSync(this.path);
+    told(this.path, 'removed', () => unlinkSync(this.path));
   }
 
   close(): void {

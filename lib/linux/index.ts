@@ -1,9 +1,10 @@
 export { allowedProcessors, stayOnProcessor } from './affinity.js';
-export { ALIGNMENT, alignedBuffer, isAligned } from './aligned.js';
+export { ALIGNMENT, alignedBuffer, collectedBuffer, isAligned } from './aligned.js';
 export { MappedBoard, type ProgressBoard, yieldProcessor } from './board.js';
-export { Deadline, wantsCopies } from './deadline.js';
+export { Deadline, wantedCopies } from './deadline.js';
 export { FifoDoorbells, removeBells } from './doorbell.js';
-export { errnoNameOf, type OpenFileOptions, PoolFile } from './file.js';
+export { errnoNameOf } from './failures.js';
+export { type OpenFileOptions, PoolFile } from './file.js';
 export { libc } from './libc.js';
 export { MUTEX_BYTES, RobustLiveness } from './liveness.js';
 export { LinuxMachine } from './machine.js';

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import type Koffi from 'koffi';
 import { PoolError } from '../errors.js';
+import { describeLimit } from './failures.js';
 
 /** A native address. User-space addresses are below 2^47 (2^52 with large addressing), so a number holds them. */
 export type Address = number;
@@ -38,24 +39,48 @@ function declare() {
   };
 }
 
+/** Its worker and buffer life is another: a pool there ends in a segmentation fault. Throws UNSUPPORTED. */
+export function refuseBun(versions: { readonly [name: string]: string | undefined }): void {
+  const version = versions['bun'];
+  if (version === undefined) return;
+  throw new PoolError(
+    'UNSUPPORTED',
+    `This is Bun ${version}, which cannot hold a pool: run the program under Node.js.`,
+  );
+}
+
+/** Why the native part could not be loaded, by what the loader says. */
+function describeBinding(cause: unknown): PoolError {
+  const { code = '', message = '' } = cause as NodeJS.ErrnoException;
+  const what = 'The C library could not be bound';
+  const limit = /too many open files/i.test(message)
+    ? 'EMFILE'
+    : /cannot allocate memory/i.test(message)
+      ? 'ENOMEM'
+      : code;
+  const known = describeLimit(what, limit, {}, cause);
+  if (known !== undefined) return known;
+  const isForbidden = code === 'ERR_DLOPEN_DISABLED' || code === 'ERR_ACCESS_DENIED';
+  const why = isForbidden
+    ? "Node's permission model forbids native code here. Start it with --allow-addons"
+    : 'npm may have left out the native part of koffi (--omit=optional, another platform), or a bundler did: koffi has to be external to a bundle';
+  return new PoolError('UNSUPPORTED', `${what}: ${why}.`, undefined, cause);
+}
+
 let loaded: ReturnType<typeof declare> | undefined;
 
 /** The bindings. Throws UNSUPPORTED where the system is not Linux on x64 or arm64. */
 export function libc(): ReturnType<typeof declare> {
   if (loaded === undefined) {
-    const { platform, arch } = process;
+    const { platform, arch, versions } = process;
+    refuseBun(versions);
     if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) {
       throw new PoolError('UNSUPPORTED', `This system is ${platform} on ${arch}.`);
     }
     try {
       loaded = declare();
     } catch (cause) {
-      throw new PoolError(
-        'UNSUPPORTED',
-        'The C library could not be bound: npm may have left out the native part of koffi.',
-        undefined,
-        cause,
-      );
+      throw describeBinding(cause);
     }
   }
   return loaded;

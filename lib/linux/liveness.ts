@@ -7,15 +7,27 @@
  * The second authority is an open-file-description lock on a byte of the file per row: late (the kernel drops it after
  * tearing down the address space) but right even for a copied file, whose words name threads that never held them.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Liveness } from '../machine.js';
 import type { Words } from '../words.js';
 import type { PoolFile } from './file.js';
 import type { Address } from './libc.js';
-import { holdForLife, letGoAlive } from './robustlist.js';
+import { holdForLife, letGoAlive, ownThreadId } from './robustlist.js';
 
 const FUTEX_OWNER_DIED = 0x40000000;
+const THREAD_MASK = 0x3fffffff;
 /** Bytes per row: the word first, and behind it what the kernel's list needs. */
 export const MUTEX_BYTES = 64;
+
+function stateOfThread(folder: string): string | undefined {
+  try {
+    const text = readFileSync(`${folder}/stat`, 'latin1');
+    return text[text.lastIndexOf(')') + 2];
+  } catch {
+    // It has ended, or there is no /proc.
+    return undefined;
+  }
+}
 
 export class RobustLiveness implements Liveness {
   private readonly words: Words;
@@ -54,5 +66,29 @@ export class RobustLiveness implements Liveness {
 
   isHeld(row: number): boolean {
     return this.file.isLockedByOther(row);
+  }
+
+  /** By the kernel's state letters. A process of another namespace is not found by its number, or is another's: a guess. */
+  isStopped(processId: number): boolean {
+    return 'Tt'.includes(stateOfThread(`/proc/${processId}`) ?? '?');
+  }
+
+  /**
+   * By the kernel's state letters: of the thread that holds the row, and of the others of its process, for which it may be
+   * waiting in a collection of garbage. A process of another namespace is not found by its numbers, or is another: a guess.
+   */
+  isRunnable(row: number, processId: number): boolean {
+    const thread = this.words.load(this.wordOf(row)) & THREAD_MASK;
+    const folder = `/proc/${processId}/task`;
+    // A thread of this process: it waits for no collection of garbage that this one would not wait for as well.
+    if (processId === process.pid) return thread !== ownThreadId() && stateOfThread(`${folder}/${thread}`) === 'R';
+    const state = stateOfThread(`${folder}/${thread}`);
+    if (state === 'R') return true;
+    if (state !== 'S' && state !== 'D') return false;
+    try {
+      return readdirSync(folder).some((other) => stateOfThread(`${folder}/${other}`) === 'R');
+    } catch {
+      return false;
+    }
   }
 }

@@ -3,7 +3,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Machine, Ticker } from '../machine.js';
+import type { MonotonicMs, WallMs } from '../clock.js';
+import type { CollectionWatch, Machine, Ticker } from '../machine.js';
 import { type Address, libc } from './libc.js';
 import { fenceEverybody, registerForFences } from './membarrier.js';
 
@@ -11,6 +12,13 @@ const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
 const FUTEX_SYSCALL = process.arch === 'arm64' ? 98 : 202;
 const EVERYONE = 0x7fffffff;
+/** What this process calls 0, by the monotonic clock that all processes of the host share. */
+const HOST_MS = hostMs() - performance.now();
+
+function hostMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
 
 function readBootId(): Int32Array {
   const words = new Int32Array(4);
@@ -29,17 +37,17 @@ export class LinuxMachine implements Machine {
   readonly bootId = readBootId();
   private readonly address: Address;
 
-  /** `wordsAddress` is the native address of word 0. */
-  constructor(wordsAddress: Address) {
+  /** `wordsAddress` is the native address of word 0. Without it there is nothing to park on. */
+  constructor(wordsAddress: Address = 0) {
     this.address = wordsAddress;
   }
 
-  nowMs(): number {
+  nowMs(): WallMs {
     return Date.now();
   }
 
-  elapsedMs(): number {
-    return performance.now();
+  elapsedMs(): MonotonicMs {
+    return HOST_MS + performance.now();
   }
 
   registerForFences(): boolean {
@@ -67,6 +75,15 @@ export class LinuxMachine implements Machine {
 
   sleep(durationMs: number): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, durationMs));
+  }
+
+  watchCollected<T>(onCollected: (given: T) => void): CollectionWatch<T> {
+    const registry = new FinalizationRegistry(onCollected);
+    return { watch: (object, given) => registry.register(object, given) };
+  }
+
+  warn(code: string, message: string): void {
+    process.emitWarning(message, { type: 'SealpoolWarning', code });
   }
 
   park(wordIndex: number, expected: number, timeoutMs: number): void {

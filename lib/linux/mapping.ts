@@ -2,14 +2,16 @@
  * Shared mappings of a file, and the guards around what would abort or fault the process.
  *
  * (M1) a view is made only of a range inside a live mapping: koffi aborts on null, Node 20 aborts above 4 GiB.
- * (M2) a mapping is unmapped only when its root buffer could be detached first (Node >= 21): a view used after munmap
- *      is a SIGSEGV that nothing can catch. On Node 20 the mapping stays for the life of the process.
+ * (M2) a range is unmapped only when nobody can have a view of it: a view used after munmap is a SIGSEGV that nothing can
+ *      catch. Where the root buffer can be taken away (Node >= 21) that is at once. Where it cannot, or was transferred by
+ *      its holder, the range is covered with zeros, which gives the file's memory back and keeps late views harmless; its
+ *      addresses go when the collector has found that nobody holds the root.
  * (M3) a worker makes foreign views only while it opens a pool, never in its work: when it is terminated in the microsecond
  *      that one takes, the runtime refuses the view, koffi may not throw either, and aborts the whole process.
  */
-import { isMainThread } from 'node:worker_threads';
 import { assert } from '../assert.js';
 import { PoolError } from '../errors.js';
+import { describeLimit } from './failures.js';
 import { type Address, lastErrorName, libc, viewOf } from './libc.js';
 
 const PROT_NONE = 0;
@@ -26,6 +28,7 @@ const MADV_COLLAPSE = 25;
 export const WINDOW_BYTES_MAX = 4 * 1024 ** 3;
 export const OS_PAGE_BYTES = 4096;
 const HUGE_PAGE_BYTES = 2 * 1024 ** 2;
+const POPULATED_AT_ONCE = 4 * HUGE_PAGE_BYTES;
 
 type Detachable = ArrayBuffer & { transfer?: (length?: number) => ArrayBuffer };
 
@@ -43,15 +46,42 @@ export function detach(buffer: ArrayBuffer): boolean {
   return true;
 }
 
-/** Throws NO_SPACE or ACCESS_DENIED. `address` is 0 where the kernel is to choose, else it is reserved. */
+interface Range {
+  readonly address: Address;
+  readonly byteLength: number;
+}
+
+/** Gives back what nobody can have a view of any more. */
+const uncollected = new FinalizationRegistry<Range>(({ address, byteLength }) => libc().munmap(address, byteLength));
+
+/** The range is unmapped when the collector finds that nobody holds the buffer, through which alone it can be reached. */
+export function unmapWhenCollected(buffer: ArrayBuffer, range: Range): void {
+  uncollected.register(buffer, range);
+}
+
+/** Reads of the range give zeros from now on, writes go nowhere, and what was mapped there is given back. */
+function coverWithZeros({ address, byteLength }: Range): void {
+  const flags = MAP_PRIVATE_ANONYMOUS_NORESERVE | MAP_FIXED;
+  // Ranges of one protection that lie side by side are one mapping to the kernel. Where it counts every byte that could be
+  // written, it may refuse; what cannot be written is not counted.
+  for (const protection of [PROT_READ | PROT_WRITE, PROT_READ]) {
+    if (libc().mmap(address, byteLength, protection, flags, -1, 0) === address) return;
+  }
+}
+
+/** Throws SYSTEM_LIMIT, NO_SPACE or ACCESS_DENIED. `address` is 0 where the kernel is to choose, else it is reserved. */
 function map(address: Address, byteLength: number, protection: number, flags: number, file: [number, number]): Address {
   const mapped: number | bigint = libc().mmap(address, byteLength, protection, flags, ...file);
   // MAP_FAILED arrives as 2^64-1, a bigint.
   if (typeof mapped === 'number' && mapped > 0) return mapped;
   const reason = lastErrorName();
   if (address !== 0) libc().munmap(address, byteLength);
+  const what = `Mapping ${byteLength} bytes of the pool failed`;
   const code = reason === 'EACCES' || reason === 'EPERM' ? 'ACCESS_DENIED' : 'NO_SPACE';
-  throw new PoolError(code, `Mapping ${byteLength} bytes failed with ${reason}.`, { reason, byteLength });
+  throw (
+    describeLimit(what, reason, { byteLength }) ??
+    new PoolError(code, `${what} with ${reason}.`, { reason, byteLength })
+  );
 }
 
 /**
@@ -92,16 +122,6 @@ export class Mapping {
     this.buffer = viewOf(address, byteLength);
   }
 
-  /**
-   * A foreign view of its own of part of the mapping, which can be detached alone. Costs about a microsecond. Undefined in
-   * a worker thread (M3).
-   */
-  viewAlone(offset: number, byteLength: number): ArrayBuffer | undefined {
-    assert(this.live, 'a view of a mapping that was unmapped');
-    assert(offset >= 0 && byteLength > 0 && offset + byteLength <= this.byteLength, 'a view outside its mapping');
-    return isMainThread ? viewOf(this.address + offset, byteLength) : undefined;
-  }
-
   /** Writes dirty pages of the range back to the file, in a worker thread of the runtime. */
   sync(offset: number, byteLength: number): Promise<void> {
     assert(
@@ -134,12 +154,16 @@ export class Mapping {
     for (const advice of this.advices()) libc().madvise(this.address, this.byteLength, advice);
   }
 
+  /** A slice at a time: while the kernel works on one, whoever touches a new page of the process waits for it. */
   async populateInBackground(): Promise<void> {
-    for (const advice of this.advices()) {
-      if (!this.live) return;
-      await new Promise<void>((resolve) => {
-        libc().madvise.async(this.address, this.byteLength, advice, () => resolve());
-      });
+    for (let offset = 0; offset < this.byteLength; offset += POPULATED_AT_ONCE) {
+      const byteLength = Math.min(POPULATED_AT_ONCE, this.byteLength - offset);
+      for (const advice of this.advices()) {
+        if (!this.live) return;
+        await new Promise<void>((resolve) => {
+          libc().madvise.async(this.address + offset, byteLength, advice, () => resolve());
+        });
+      }
     }
   }
 
@@ -147,10 +171,18 @@ export class Mapping {
     return [MADV_COLLAPSE, this.writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ];
   }
 
+  /** Gives the file's memory back, at once, and the addresses when nobody can have a view of them (M2). */
   unmap(): void {
     if (!this.live) return;
     this.live = false;
-    if (detach(this.buffer)) libc().munmap(this.address, this.byteLength);
+    const { address, byteLength, buffer } = this;
+    if (detach(buffer)) {
+      libc().munmap(address, byteLength);
+      return;
+    }
+    coverWithZeros(this);
+    // Of one that was transferred nobody can tell when it goes: its addresses stay, without memory.
+    if (buffer.byteLength > 0) unmapWhenCollected(buffer, { address, byteLength });
   }
 
   /** Unmaps on every runtime. The caller never gave a view of it away, and uses none again. */
@@ -159,5 +191,13 @@ export class Mapping {
     this.live = false;
     detach(this.buffer);
     libc().munmap(this.address, this.byteLength);
+  }
+
+  /** The same, in a worker thread of the runtime. */
+  async unmapUnsharedInBackground(): Promise<void> {
+    if (!this.live) return;
+    this.live = false;
+    detach(this.buffer);
+    await new Promise<void>((resolve) => libc().munmap.async(this.address, this.byteLength, () => resolve()));
   }
 }

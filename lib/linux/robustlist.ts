@@ -88,8 +88,13 @@ function link({ fields }: Head): void {
 export function holdForLife(words: Words, word: number, address: Address): void {
   head ??= registered() ?? register();
   if (entries.length === 0) tail = head.fields[NEXT] as bigint;
-  entries.unshift({ words, word, address, threadId: libc().threadId(NUMBERS.threadId) });
+  entries.unshift({ words, word, address, threadId: ownThreadId() });
   link(head);
+}
+
+/** The number under which this thread holds words. */
+export function ownThreadId(): number {
+  return libc().threadId(NUMBERS.threadId);
 }
 
 /** The word is nobody's again. */

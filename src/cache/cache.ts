@@ -1,5 +1,7 @@
 /** The cache over a pool: keys of one namespace, superseding values, and loads that happen once across all nodes. */
+import { takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
+import { type Shown, showAs } from '../../lib/shown.js';
 import {
   AttachedPool,
   displayKey,
@@ -10,31 +12,34 @@ import {
   type Page,
   PinnedPage,
   type Pool,
-  PrivatePage,
   type Reader,
   totalOf,
 } from '../pool/index.js';
 import { Domain } from './domain.js';
-import { Loading } from './loading.js';
+import { Fetching } from './fetching.js';
+import { copyAndRelease, useAndRelease } from './lending.js';
 import {
   type CacheOptions,
-  checkBytes,
   checkCache,
   checkFetch,
+  checkLoader,
   checkPages,
   checkSet,
+  checkUse,
   type FetchOptions,
+  LOAD_TIMEOUT_MS,
 } from './options.js';
 import { copyInto, SharedPageSpace } from './pagespace.js';
-import type { CacheStats, Lease, Loader, PageSpace, SetOptions } from './types.js';
+import type { CacheStats, Lease, Loader, PageSpace, PagesOptions, SetOptions } from './types.js';
 
 const encoder = new TextEncoder();
 
-export class SharedCache {
+export class SharedCache implements Shown {
   private readonly domain: Domain;
-  private readonly loading: Loading;
+  private readonly fetching: Fetching;
   private readonly namespace: string;
   private readonly ttlMs: number | undefined;
+  private readonly loadTimeoutMs: number;
   private readonly near: ReadonlyMap<NearKey, NearEntry>;
   private readonly reader: Reader;
 
@@ -44,9 +49,10 @@ export class SharedCache {
     if (!(pool instanceof AttachedPool)) throw new PoolError('READ_ONLY', 'A cache needs a node that may write.');
     this.namespace = checked.namespace ?? '';
     this.ttlMs = checked.ttlMs;
+    this.loadTimeoutMs = checked.loadTimeoutMs ?? LOAD_TIMEOUT_MS;
     const name = `${this.namespace}\u0000`;
     this.domain = new Domain(pool.session, name, encoder.encode(name));
-    this.loading = new Loading(this.domain);
+    this.fetching = new Fetching(this.domain);
     this.near = this.domain.keys.strings.entries;
     this.reader = pool.session.reader;
   }
@@ -95,12 +101,6 @@ export class SharedCache {
     return this.domain.session.glance(this.domain.keys, key);
   }
 
-  private glanceAndTouch(key: Key): NearEntry | undefined {
-    const entry = this.glance(key);
-    if (entry !== undefined) this.domain.session.reader.touch(entry);
-    return entry;
-  }
-
   /**
    * To be taken on a miss, before the source is read: `set` with it refuses a value that was invalidated meanwhile. Undefined
    * where the key is live.
@@ -118,10 +118,10 @@ export class SharedCache {
    */
   set(key: Key, bytes: Uint8Array, options?: SetOptions): boolean {
     this.domain.session.check();
-    checkBytes(bytes);
     const { ttlMs, metadata, lease } = checkSet(options);
+    const content = takeBytes(bytes, 'bytes');
     this.domain.keys.encode(key);
-    return this.domain.store(bytes, { ttlMs: ttlMs ?? this.ttlMs, metadata, lease });
+    return this.domain.store(content, { ttlMs: ttlMs ?? this.ttlMs, metadata, lease });
   }
 
   /** Whether the key is live. Counts as no request. */
@@ -157,88 +157,69 @@ export class SharedCache {
 
   /**
    * The pages of one file, table or relation, by number, of `pageSize` bytes each. The name and the namespace say which.
-   * Throws OPTION_INVALID, TOO_MANY_SPACES.
+   * Throws TOO_MANY_SPACES, and OPTION_INVALID, also where the space has pages of another size: until it is dropped.
    */
-  pages(space: string, options: { pageSize: number }): PageSpace {
-    const { pageSize } = checkPages(space, options);
+  pages(space: string, options: PagesOptions): PageSpace {
+    const { pageSize, zeroFill, ttlMs, loadTimeoutMs } = checkPages(space, options);
     const { session } = this.domain;
     const name = `${this.namespace}\u0000${space}`;
     // No key of a cache lies there: a namespace is UTF-8, where the byte 255 does not occur.
     const prefix = Uint8Array.of(255, ...encoder.encode(`${name}\u0000`));
-    return new SharedPageSpace(new Domain(session, name, prefix), pageSize);
+    return new SharedPageSpace(new Domain(session, name, prefix, pageSize), {
+      pageSize,
+      zeroFill: zeroFill ?? false,
+      ttlMs: ttlMs ?? this.ttlMs,
+      loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs,
+    });
   }
 
-  /** The page, pinned; on a miss loaded once across all nodes. Rejects with the loader's error only where it was called. */
+  /**
+   * The page, pinned; on a miss loaded once across all nodes. Who waits in this node for one load gets its error. Rejects
+   * with that, LOAD_TIMEOUT when the own loader took longer than loadTimeoutMs, LOAD_CYCLE, ABORTED, DISCONNECTED.
+   */
   async fetch(key: Key, load: Loader, options?: FetchOptions): Promise<Page> {
+    const checked = checkFetch(options);
     const { session, keys } = this.domain;
-    const { ttlMs, signal } = checkFetch(options);
     const entry = session.find(keys, key);
     if (entry !== undefined) return new PinnedPage(session, key, entry);
-    for (let round = 0; ; round++) {
-      if (signal?.aborted === true) throw aborted(signal);
-      session.check();
-      // Most waits end with a page, for which no lock has to be taken.
-      const sealed = round === 0 ? undefined : this.glanceAndTouch(key);
-      if (sealed !== undefined) return new PinnedPage(session, key, sealed);
-      keys.encode(key);
-      const claim = this.loading.claim(0, {});
-      if (claim.kind === 'won') return this.loadShared(key, load, { claim, ttlMs: ttlMs ?? this.ttlMs, signal });
-      const found = this.glanceAndTouch(key);
-      if (found !== undefined) return new PinnedPage(session, key, found);
-      if (claim.kind === 'unshared') return this.loadPrivate(key, load, signal);
-      if (round === 0) session.count('waits');
-      await this.loading.ended(claim, () => keys.encode(key), signal);
-    }
+    return this.fetchMissing(key, load, checked);
   }
 
-  private async loadPrivate(key: Key, load: Loader, signal: AbortSignal | undefined): Promise<Page> {
-    this.domain.session.count('unshared');
-    return new PrivatePage(key, await this.runLoader(key, load, signal));
+  private fetchMissing(key: Key, load: Loader, options: FetchOptions): Promise<Page> {
+    checkLoader(load);
+    const { ttlMs, signal, loadTimeoutMs } = options;
+    const sought = {
+      key,
+      size: 0,
+      ttlMs: ttlMs ?? this.ttlMs,
+      encode: () => this.domain.keys.encode(key),
+      look: () => this.glance(key),
+      call: (loadSignal: AbortSignal) => load(key, { signal: loadSignal }),
+      bytesOf: loadedBytes,
+    };
+    return this.fetching.fetch(sought, { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs });
   }
 
-  private async loadShared(key: Key, load: Loader, how: SharedLoad): Promise<Page> {
-    const { session, keys } = this.domain;
-    const { place, lease } = how.claim;
-    try {
-      const bytes = await this.runLoader(key, load, how.signal);
-      session.check();
-      keys.encode(key);
-      if (this.domain.store(bytes, { ttlMs: how.ttlMs, lease })) {
-        const entry = this.glance(key);
-        if (entry !== undefined) return new PinnedPage(session, key, entry);
-      }
-      return new PrivatePage(key, bytes);
-    } finally {
-      this.loading.abandon(place);
-    }
+  /** As fetch, but a private copy: nothing has to be released, and whoever gets it may keep, post and change it. */
+  async fetchCopy(key: Key, load: Loader, options?: FetchOptions): Promise<Uint8Array> {
+    const checked = checkFetch(options);
+    const entry = this.domain.session.find(this.domain.keys, key);
+    if (entry !== undefined) return new Uint8Array(entry.bytes);
+    return copyAndRelease(await this.fetchMissing(key, load, checked));
   }
 
-  private async runLoader(key: Key, load: Loader, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    const startedMs = this.domain.session.machine.nowMs();
-    const controller = new AbortController();
-    let forward = () => {};
-    const aborting = new Promise<never>((_, reject) => {
-      forward = () => {
-        controller.abort(signal?.reason);
-        reject(aborted(signal));
-      };
-    });
-    // Nobody may be waiting for it when it rejects: the loader may have thrown at once.
-    aborting.catch(() => {});
-    signal?.addEventListener('abort', forward, { once: true });
-    try {
-      const loaded = load(key, { signal: controller.signal });
-      if (signal?.aborted === true) forward();
-      const bytes = await Promise.race([loaded, aborting]);
-      if (!(bytes instanceof Uint8Array)) throw new PoolError('OPTION_INVALID', 'load: it must give a Uint8Array.');
-      this.loading.loaded(startedMs, false);
-      return bytes;
-    } catch (error) {
-      this.loading.loaded(startedMs, true);
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', forward);
-    }
+  /**
+   * As fetch; the page is released when what `use` makes of its bytes has settled. Gives what `use` gives. The bytes are not
+   * to be used after that.
+   */
+  async with<T>(
+    key: Key,
+    load: Loader,
+    use: (bytes: Uint8Array) => T | Promise<T>,
+    options?: FetchOptions,
+  ): Promise<T> {
+    checkUse(use);
+    return useAndRelease(await this.fetch(key, load, options), use);
   }
 
   /** `node` counts since this node connected, `total` since the pool was formatted, over all its nodes and caches. */
@@ -249,6 +230,11 @@ export class SharedCache {
       node: this.statsFrom((name) => session.counted(name)),
       total: this.statsFrom((name) => totalOf(session.parts, name)),
     };
+  }
+
+  toJSON(): object {
+    const { path, isOpen } = this.domain.session;
+    return { namespace: this.namespace, path, state: isOpen ? 'connected' : 'disconnected' };
   }
 
   private statsFrom(count: (name: Parameters<typeof totalOf>[1]) => number): CacheStats {
@@ -282,12 +268,8 @@ export class SharedCache {
   }
 }
 
-interface SharedLoad {
-  claim: Extract<ReturnType<Loading['claim']>, { kind: 'won' }>;
-  ttlMs: number | undefined;
-  signal: AbortSignal | undefined;
-}
+showAs(SharedCache, 'SharedCache');
 
-function aborted(signal: AbortSignal | undefined): PoolError {
-  return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal?.reason);
+function loadedBytes(answer: unknown): Uint8Array {
+  return takeBytes(answer, 'what load gave');
 }

@@ -6,11 +6,14 @@ import { PoolError } from '../../lib/errors.js';
 import {
   type DraftFields,
   type DraftPlace,
+  expiryAfter,
   FLAG_DETACHED,
   FLAG_LEASED,
   FLAG_VERSIONED,
+  fillAndSeal,
   type KeySpace,
   type NodeSession,
+  pageNumberOf,
 } from '../pool/index.js';
 import type { Lease } from './types.js';
 
@@ -27,32 +30,72 @@ export interface StoreOptions {
 
 export class Domain {
   readonly session: NodeSession;
+  /** Namespace and space, between them U+0000. */
+  readonly name: string;
   readonly keys: KeySpace;
   readonly space: number;
 
-  /** `name` is unique among the pool's domains; `prefix` begins the key of each object, and of none of another domain. */
-  constructor(session: NodeSession, name: string, prefix: Uint8Array) {
+  /** Of each object, in bytes; 0 where they differ. */
+  private readonly pageSize: number;
+
+  /**
+   * `name` is unique among the pool's domains; `prefix` begins the key of each object, and of none of another domain. Throws
+   * OPTION_INVALID where the objects of the name have another size.
+   */
+  constructor(session: NodeSession, name: string, prefix: Uint8Array, pageSize = 0) {
     session.check();
     this.session = session;
+    this.name = name;
     this.space = session.parts.spaces.open(encoder.encode(name));
     this.keys = session.createKeySpace(prefix, this.space);
+    this.pageSize = pageSize;
+    if (pageSize > 0) this.claimPageSize();
+  }
+
+  /** The key encoded last, as the name of a map's entry. */
+  keyName(): string {
+    const { bytes, length } = this.keys;
+    return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1');
+  }
+
+  private claimPageSize(): void {
+    const { pageSize, space, session } = this;
+    const found = session.parts.spaces.claimPageSize(space, pageSize);
+    if (found === pageSize) return;
+    throw new PoolError(
+      'OPTION_INVALID',
+      `pageSize: ${pageSize}, but the pages of this space have ${found} bytes. Drop the space to change it.`,
+      { option: 'pageSize', pageSize: found },
+    );
+  }
+
+  /**
+   * Before anything is stored: the space may have been dropped, and opened with another page size. The generation was read
+   * before, so what is stored under it is refused when that happens later. Throws OPTION_INVALID.
+   */
+  private checkPageSize(): void {
+    const { pageSize, space, session } = this;
+    if (pageSize > 0 && session.parts.spaces.pageSize(space) !== pageSize) this.claimPageSize();
   }
 
   /** Fields of something to store under the key encoded last. */
-  fields(size: number, flags: number, options: StoreOptions): DraftFields {
-    const { spaces } = this.session.parts;
-    const { lease } = options;
-    const versioned = options.from !== undefined || options.until !== undefined;
-    if (versioned) spaces.markVersioned(this.space);
-    return this.keys.fields({
+  fields(size: number, flags: number, options: StoreOptions, lease = options.lease): DraftFields {
+    const { keys, space, session } = this;
+    const { spaces } = session.parts;
+    const { from, until, ttlMs } = options;
+    if (from !== undefined || until !== undefined) spaces.markVersioned(space);
+    const spaceGeneration = lease === undefined ? spaces.generation(space) : lease.spaceGeneration;
+    // ORDER size-1: generation before page size; pairs with Spaces.finishDrop.
+    this.checkPageSize();
+    return keys.fields({
       size,
-      flags: flags | (lease === undefined ? 0 : FLAG_LEASED) | (spaces.isVersioned(this.space) ? FLAG_VERSIONED : 0),
       metadata: options.metadata ?? NOTHING,
-      expiry: options.ttlMs === undefined ? 0 : this.session.machine.nowMs() + options.ttlMs,
-      spaceGeneration: lease?.spaceGeneration ?? spaces.generation(this.space),
-      leaseCount: lease?.count ?? 0,
-      from: options.from ?? 0,
-      until: options.until ?? Number.POSITIVE_INFINITY,
+      expiry: ttlMs === undefined ? 0 : expiryAfter(session.machine.nowMs(), ttlMs),
+      flags: flags | (lease === undefined ? 0 : FLAG_LEASED) | (spaces.isVersioned(space) ? FLAG_VERSIONED : 0),
+      spaceGeneration,
+      from: from ?? 0,
+      until: until ?? Number.POSITIVE_INFINITY,
+      leaseCount: lease === undefined ? 0 : lease.count,
     });
   }
 
@@ -88,22 +131,28 @@ export class Domain {
    * that the bytes may be stale, the page that was there is hidden all the same. Throws BUSY when that cannot be done.
    */
   store(bytes: Uint8Array, options: StoreOptions): boolean {
+    const outcome = this.tryStore(bytes, options);
+    if (outcome === 'unshared' && options.lease === undefined) {
+      this.session.writer.hideSuperseded(this.fields(bytes.length, FLAG_DETACHED, options));
+    }
+    return outcome === 'sealed';
+  }
+
+  /** As store, but says why not, and hides nothing. */
+  tryStore(bytes: Uint8Array, options: StoreOptions): 'sealed' | 'stale' | 'unshared' {
     const { session } = this;
     if (options.lease !== undefined) this.checkLease(options.lease);
-    const fields = this.fields(bytes.length, FLAG_DETACHED, options);
-    const place = this.tryCreate(fields);
+    const place = this.tryCreate(this.fields(bytes.length, FLAG_DETACHED, options));
     if (place !== undefined) {
-      session.parts.segment.writeDraft(place.extent, 0, bytes);
-      const outcome = session.writer.sealOnce(place);
-      if (outcome === 'sealed') return true;
+      const outcome = fillAndSeal(session.parts.segment, session.writer, place, bytes);
+      if (outcome === 'sealed') return outcome;
       if (outcome === 'stale') {
         session.count('staleFills');
-        return false;
+        return outcome;
       }
     }
     session.count('unshared');
-    if (options.lease === undefined) session.writer.remove(fields, options.from);
-    return false;
+    return 'unshared';
   }
 
   /** A detached draft, or undefined when there is no room for it. */
@@ -121,6 +170,15 @@ export class Domain {
   remove(version?: number): boolean {
     if (version !== undefined) this.session.parts.spaces.markVersioned(this.space);
     return this.session.writer.remove(this.keys.fields({}), version);
+  }
+
+  /** As remove, for all pages with numbers from `first` to before `end`. */
+  removePages(first: number, end: number): void {
+    const prefix = this.keys.prefix().length;
+    this.session.writer.removeWhere(this.space, (key) => {
+      const pageNo = pageNumberOf(key, prefix);
+      return pageNo >= first && pageNo < end;
+    });
   }
 
   /** Everything in the domain is a miss from now on. */

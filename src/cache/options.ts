@@ -1,18 +1,27 @@
 /** The options of the cache layer, checked at the border. Errors are OPTION_INVALID and name the option. */
 import { z } from 'zod';
 import { PoolError } from '../../lib/errors.js';
-import { checkOptions, METADATA_BYTES_MAX } from '../pool/index.js';
-import type { SetOptions } from './types.js';
+import { bytesSchema, checkOptions, METADATA_BYTES_MAX } from '../pool/index.js';
+import type { PageFetchOptions, PageLoadOptions, PagesOptions, SetOptions } from './types.js';
+
+/** A load of which nobody has said how long it may take. */
+export const LOAD_TIMEOUT_MS = 10_000;
 
 export interface CacheOptions {
   /** Keeps the keys of several caches apart. Default ''. Without the character U+0000. */
   namespace?: string;
   /** How long entries live unless set says otherwise. Default: until they are evicted. */
   ttlMs?: number;
+  /**
+   * How long a load may block its key: then its own caller gets LOAD_TIMEOUT, and others load for themselves. Default 10,000;
+   * Infinity for no limit.
+   */
+  loadTimeoutMs?: number;
 }
 
 export interface FetchOptions {
   ttlMs?: number;
+  loadTimeoutMs?: number;
   signal?: AbortSignal;
 }
 
@@ -22,6 +31,7 @@ export interface PutOptions {
   /** First version it is no longer valid for; default open-ended. */
   until?: number;
   lease?: import('./types.js').Lease;
+  ttlMs?: number;
 }
 
 const ttl = z.number().positive().finite().optional();
@@ -40,21 +50,30 @@ const lease = z
   })
   .optional();
 
-const cacheSchema = z.strictObject({ namespace: name.optional(), ttlMs: ttl });
-const metadata = z
-  .instanceof(Uint8Array)
+const loadTimeout = z
+  .custom<number>((value) => typeof value === 'number' && value > 0, 'expected milliseconds above 0, or Infinity')
+  .optional();
+
+const cacheSchema = z.strictObject({ namespace: name.optional(), ttlMs: ttl, loadTimeoutMs: loadTimeout });
+const metadata = bytesSchema('metadata')
   .refine((bytes) => bytes.length <= METADATA_BYTES_MAX, `at most ${METADATA_BYTES_MAX} bytes are kept`)
   .optional();
 const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease });
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional();
-const fetchSchema = z.strictObject({ ttlMs: ttl, signal });
-const putSchema = z.strictObject({ from: version, until: version, lease });
+const fetchSchema = z.strictObject({ ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
+const zeroFill = z.boolean().optional();
+const pageLoadSchema = z.strictObject({ zeroFill, ttlMs: ttl });
+const pageFetchSchema = z.strictObject({ zeroFill, ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
+const putSchema = z.strictObject({ from: version, until: version, lease, ttlMs: ttl });
 const pagesSchema = z.strictObject({
   pageSize: z
     .number()
     .int()
     .min(1)
     .max(2 ** 30),
+  zeroFill,
+  ttlMs: ttl,
+  loadTimeoutMs: loadTimeout,
 });
 
 export function checkCache(options: CacheOptions | undefined): CacheOptions {
@@ -74,12 +93,22 @@ export function checkPut(options: PutOptions | undefined): PutOptions {
   }
   return checked;
 }
-export function checkPages(space: string, options: { pageSize: number }): { pageSize: number } {
+export function checkPageLoad(options: PageLoadOptions | undefined): PageLoadOptions {
+  return options === undefined ? {} : checkOptions(pageLoadSchema, options, 'options');
+}
+export function checkPageFetch(options: PageFetchOptions | undefined): PageFetchOptions {
+  return options === undefined ? {} : checkOptions(pageFetchSchema, options, 'fetch');
+}
+export function checkLoader(load: unknown): void {
+  checkFunction(load, 'load');
+}
+export function checkUse(use: unknown): void {
+  checkFunction(use, 'use');
+}
+function checkFunction(value: unknown, what: string): void {
+  if (typeof value !== 'function') throw new PoolError('OPTION_INVALID', `${what}: expected a function.`);
+}
+export function checkPages(space: string, options: PagesOptions): PagesOptions {
   checkOptions(name.min(1), space, 'space');
   return checkOptions(pagesSchema, options, 'pages');
-}
-
-/** Anything else would be stored as other bytes than the caller sees. */
-export function checkBytes(bytes: unknown): void {
-  if (!(bytes instanceof Uint8Array)) throw new PoolError('OPTION_INVALID', 'bytes: expected a Uint8Array.');
 }

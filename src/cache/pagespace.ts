@@ -1,40 +1,87 @@
 /** Pages of one file, table or relation, by number. */
+import { copyBytes, roomIn, takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
-import { alignedBuffer } from '../../lib/linux/index.js';
-import { type NearEntry, type NearMap, type Page, PinnedPage, PrivatePage, type Reader } from '../pool/index.js';
+import { type Shown, showAs } from '../../lib/shown.js';
+import { type NearEntry, type NearMap, type Page, PinnedPage, type Reader } from '../pool/index.js';
+import { completePage, refusePromise } from './answers.js';
 import type { Domain } from './domain.js';
-import { Loading, SYNC_WAIT_MS } from './loading.js';
-import { checkBytes, checkPut, type PutOptions } from './options.js';
-import type { Lease, PageSpace } from './types.js';
+import { Fetching } from './fetching.js';
+import { copyAndRelease, useAndRelease } from './lending.js';
+import type { Loading } from './loading.js';
+import { checkLoader, checkPageFetch, checkPageLoad, checkPut, checkUse, type PutOptions } from './options.js';
+import { Scratches } from './scratch.js';
+import type { Lease, PageFetchOptions, PageLoader, PageLoadOptions, PageSpace, SyncPageLoader } from './types.js';
 
-type LoadSync = (pageNo: number, target: Uint8Array) => void;
-type Load = (pageNo: number, target: Uint8Array) => Promise<void> | void;
+const NOTHING = new Uint8Array(0);
 
-export class SharedPageSpace implements PageSpace {
+export interface SpaceOptions {
   readonly pageSize: number;
+  readonly zeroFill: boolean;
+  readonly ttlMs: number | undefined;
+  readonly loadTimeoutMs: number;
+}
+
+/** Above this many pages a range is looked for in the pool, instead of page by page. */
+const RANGE_BY_PAGE_MAX = 256;
+
+/** What a synchronous load came to: a page in the pool, or bytes in the scratch only. */
+interface LoadedSync {
+  readonly entry: NearEntry | undefined;
+  /** Another node's load answered. */
+  readonly isHit: boolean;
+}
+
+interface HowToLoad {
+  readonly call: string;
+  readonly zeroFill: boolean;
+  readonly ttlMs: number | undefined;
+}
+
+export class SharedPageSpace implements PageSpace, Shown {
+  // First: see UNCLONEABLE.
   private readonly domain: Domain;
+  readonly pageSize: number;
+  private readonly options: SpaceOptions;
+  private readonly fetching: Fetching;
   private readonly loading: Loading;
   private readonly near: NearMap;
   private readonly reader: Reader;
-  /** Page-aligned buffers to load into: direct I/O wants that. One a nested or concurrent load. */
-  private readonly scratches: Uint8Array[] = [];
+  private readonly scratches: Scratches;
 
-  constructor(domain: Domain, pageSize: number) {
+  constructor(domain: Domain, options: SpaceOptions) {
     this.domain = domain;
-    this.pageSize = pageSize;
-    this.loading = new Loading(domain);
+    this.options = options;
+    this.pageSize = options.pageSize;
+    this.fetching = new Fetching(domain);
+    this.loading = this.fetching.loading;
     this.near = domain.keys.pages;
     this.reader = domain.session.reader;
+    this.scratches = new Scratches(options.pageSize);
   }
 
   private find(pageNo: number, asOf: number | undefined): NearEntry | undefined {
-    return this.domain.session.findPage(this.domain.keys, pageNo, asOf);
+    return this.sized(this.domain.session.findPage(this.domain.keys, pageNo, asOf));
+  }
+
+  /** The newest page, neither counted nor touched. */
+  private look(pageNo: number): NearEntry | undefined {
+    return this.sized(this.domain.session.glancePage(this.domain.keys, pageNo, undefined));
+  }
+
+  /** Throws OPTION_INVALID for a page of another size: the space was dropped, and opened with that. */
+  private sized(entry: NearEntry | undefined): NearEntry | undefined {
+    if (entry === undefined || entry.bytes.length === this.pageSize) return entry;
+    throw new PoolError(
+      'OPTION_INVALID',
+      `pageSize: the page has ${entry.bytes.length} bytes, and this space was opened for ${this.pageSize}. Open it anew.`,
+      { option: 'pageSize', pageSize: entry.bytes.length },
+    );
   }
 
   borrow(pageNo: number, asOf?: number): Uint8Array | undefined {
     // The hot path: the newest version, remembered.
-    const near = asOf === undefined ? this.near.atShortcut(pageNo) : undefined;
-    if (near !== undefined && this.reader.hit(near)) {
+    const near = asOf === undefined && typeof pageNo === 'number' ? this.near.atShortcut(pageNo) : undefined;
+    if (near !== undefined && near.bytes.length === this.pageSize && this.reader.hit(near)) {
       this.reader.hazards.keep();
       return near.bytes;
     }
@@ -68,42 +115,26 @@ export class SharedPageSpace implements PageSpace {
 
   put(pageNo: number, bytes: Uint8Array, options?: PutOptions): boolean {
     this.domain.session.check();
-    checkBytes(bytes);
     const checked = checkPut(options);
-    if (bytes.length !== this.pageSize) {
+    const content = takeBytes(bytes, 'bytes');
+    if (content.length !== this.pageSize) {
       throw new PoolError(
         'OPTION_INVALID',
-        `bytes: ${bytes.length}, but the pages of this space have ${this.pageSize}.`,
+        `bytes: ${content.length}, but the pages of this space have ${this.pageSize}.`,
       );
     }
     this.domain.keys.encodePage(pageNo);
-    return this.domain.store(bytes, checked);
+    return this.domain.store(content, { ...checked, ttlMs: checked.ttlMs ?? this.options.ttlMs });
   }
 
-  private takeScratch(): Uint8Array {
-    return this.scratches.pop() ?? alignedBuffer(this.pageSize);
-  }
-
-  /** One that a loader transferred away has no bytes any more. */
-  private giveBack(scratch: Uint8Array): void {
-    if (scratch.length === this.pageSize) this.scratches.push(scratch);
-  }
-
-  private checkLoaded(scratch: Uint8Array): void {
-    if (scratch.length === this.pageSize) return;
-    throw new PoolError('OPTION_INVALID', 'load: it transferred its target away, and with it the page.');
-  }
-
-  fetchSync(pageNo: number, load: LoadSync): Uint8Array {
+  fetchSync(pageNo: number, load: SyncPageLoader, options?: PageLoadOptions): Uint8Array {
     const entry = this.find(pageNo, undefined);
     if (entry !== undefined) return this.borrowed(entry);
-    const scratch = this.takeScratch();
-    try {
-      const shared = this.loadOrWait(pageNo, scratch, load);
-      return shared === undefined ? scratch.slice() : this.borrowed(shared);
-    } finally {
-      this.giveBack(scratch);
-    }
+    const scratch = this.scratches.take();
+    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'fetchSync'));
+    const bytes = loaded.entry === undefined ? scratch.slice() : this.borrowed(loaded.entry);
+    this.scratches.giveBack(scratch);
+    return bytes;
   }
 
   private borrowed(entry: NearEntry): Uint8Array {
@@ -111,62 +142,64 @@ export class SharedPageSpace implements PageSpace {
     return entry.bytes;
   }
 
-  readThrough(pageNo: number, target: Uint8Array, load: LoadSync): boolean {
+  readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadOptions): boolean {
     const entry = this.find(pageNo, undefined);
     if (entry !== undefined) {
       copyInto(target, 0, entry.bytes);
       return true;
     }
     checkRoom(target, 0, this.pageSize);
-    const scratch = this.takeScratch();
-    try {
-      const waited = this.loadOrWait(pageNo, scratch, load);
-      copyInto(target, 0, waited === undefined ? scratch : waited.bytes);
-      return this.metAnothers;
-    } finally {
-      this.giveBack(scratch);
-    }
+    const scratch = this.scratches.take();
+    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'readThrough'));
+    copyInto(target, 0, loaded.entry === undefined ? scratch : loaded.entry.bytes);
+    this.scratches.giveBack(scratch);
+    return loaded.isHit;
   }
 
-  /** Whether the last loadOrWait to return was answered by another node's load. A loader may call this space again. */
-  private metAnothers = false;
+  private howToLoad(options: PageLoadOptions | undefined, load: unknown, call: string): HowToLoad {
+    checkLoader(load);
+    const { zeroFill, ttlMs } = checkPageLoad(options);
+    return { call, zeroFill: zeroFill ?? this.options.zeroFill, ttlMs: ttlMs ?? this.options.ttlMs };
+  }
 
-  /** Loads the page into the scratch and shares it, or waits for who does. Undefined: the bytes are in the scratch only. */
-  private loadOrWait(pageNo: number, scratch: Uint8Array, load: LoadSync): NearEntry | undefined {
+  /** Loads the page into the scratch and shares it, or waits for who does. A scratch whose load failed is not used again. */
+  private loadOrWait(pageNo: number, scratch: Uint8Array, load: SyncPageLoader, how: HowToLoad): LoadedSync {
     const { session, keys } = this.domain;
-    const startedMs = session.machine.nowMs();
+    const startedMs = session.machine.elapsedMs();
     for (let waits = 0; ; waits++) {
       keys.encodePage(pageNo);
-      const claim = this.loading.claim(this.pageSize, {});
+      const claim = this.loading.claim(this.pageSize, { ttlMs: how.ttlMs });
       if (claim.kind === 'won') {
-        this.run(pageNo, scratch, load, () => this.loading.abandon(claim.place));
-        // The loader may have read other pages through this space.
-        this.metAnothers = false;
+        this.run(pageNo, scratch, load, how, () => this.loading.abandon(claim.place));
         keys.encodePage(pageNo);
-        return this.loading.publish(claim.place, scratch) ? session.glancePage(keys, pageNo, undefined) : undefined;
+        const isShared = this.loading.publish(claim.place, scratch) === 'sealed';
+        return { entry: isShared ? this.look(pageNo) : undefined, isHit: false };
       }
-      const entry = session.glancePage(keys, pageNo, undefined);
+      const entry = this.look(pageNo);
       if (entry !== undefined) {
         session.reader.touch(entry);
-        this.metAnothers = true;
-        return entry;
+        return { entry, isHit: true };
       }
       if (claim.kind === 'others' && waits === 0) session.count('waits');
-      if (claim.kind !== 'others' || session.machine.nowMs() - startedMs >= SYNC_WAIT_MS) {
+      if (claim.kind === 'others' && waits === 0 && this.loading.isStopped(claim.draft)) {
+        if (this.loading.endClaim(claim.draft)) continue;
+      }
+      if (claim.kind !== 'others' || !this.loading.isWorthWaiting(claim.draft, startedMs)) {
         session.count('unshared');
-        this.run(pageNo, scratch, load, () => {});
-        this.metAnothers = false;
-        return undefined;
+        this.run(pageNo, scratch, load, how, () => {});
+        return { entry: undefined, isHit: false };
       }
       this.loading.blockBriefly();
     }
   }
 
-  private run(pageNo: number, scratch: Uint8Array, load: LoadSync, onFailure: () => void): void {
-    const startedMs = this.domain.session.machine.nowMs();
+  private run(pageNo: number, scratch: Uint8Array, load: SyncPageLoader, how: HowToLoad, onFailure: () => void): void {
+    const startedMs = this.domain.session.machine.elapsedMs();
+    const { pageSize } = this;
     try {
-      load(pageNo, scratch);
-      this.checkLoaded(scratch);
+      const answer = load(pageNo, scratch);
+      refusePromise(answer, how.call);
+      completePage(answer, scratch, { pageNo, pageSize, zeroFill: how.zeroFill });
     } catch (error) {
       this.loading.loaded(startedMs, true);
       onFailure();
@@ -177,55 +210,52 @@ export class SharedPageSpace implements PageSpace {
     this.domain.session.check();
   }
 
-  async fetch(pageNo: number, load: Load): Promise<Page> {
+  async fetch(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Page> {
+    const checked = checkPageFetch(options);
     const entry = this.find(pageNo, undefined);
-    if (entry !== undefined) return this.pin(pageNo, entry);
-    const { session, keys } = this.domain;
-    for (let round = 0; ; round++) {
-      session.check();
-      keys.encodePage(pageNo);
-      const claim = this.loading.claim(this.pageSize, {});
-      if (claim.kind === 'won') return this.loadShared(pageNo, load, claim.place);
-      const found = session.glancePage(keys, pageNo, undefined);
-      if (found !== undefined) {
-        session.reader.touch(found);
-        return this.pin(pageNo, found);
-      }
-      if (claim.kind !== 'others' && claim.kind !== 'own') return this.loadShared(pageNo, load, undefined);
-      if (round === 0) session.count('waits');
-      await this.loading.ended(claim, () => keys.encodePage(pageNo));
-    }
+    return entry === undefined ? this.fetchMissing(pageNo, load, checked) : this.pin(pageNo, entry);
   }
 
-  private async loadShared(
+  private fetchMissing(pageNo: number, load: PageLoader, checked: PageFetchOptions): Promise<Page> {
+    checkLoader(load);
+    const { domain, options, pageSize } = this;
+    const zeroFill = checked.zeroFill ?? options.zeroFill;
+    // A later answer is of a loader whose load is over: nobody looks at it.
+    let scratch: Uint8Array = NOTHING;
+    const sought = {
+      key: domain.keys.pageKey(pageNo),
+      size: pageSize,
+      ttlMs: checked.ttlMs ?? options.ttlMs,
+      encode: () => domain.keys.encodePage(pageNo),
+      look: () => this.look(pageNo),
+      call: (signal: AbortSignal) => {
+        scratch = this.scratches.fresh();
+        return load(pageNo, scratch, { signal });
+      },
+      bytesOf: (answer: unknown) => {
+        completePage(answer, scratch, { pageNo, pageSize, zeroFill });
+        return scratch;
+      },
+    };
+    const { signal, loadTimeoutMs } = checked;
+    return this.fetching.fetch(sought, { signal, loadTimeoutMs: loadTimeoutMs ?? options.loadTimeoutMs });
+  }
+
+  async fetchCopy(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Uint8Array> {
+    const checked = checkPageFetch(options);
+    const entry = this.find(pageNo, undefined);
+    if (entry !== undefined) return new Uint8Array(entry.bytes);
+    return copyAndRelease(await this.fetchMissing(pageNo, load, checked));
+  }
+
+  async with<T>(
     pageNo: number,
-    load: Load,
-    place: Parameters<Loading['publish']>[0] | undefined,
-  ): Promise<Page> {
-    const { session, keys } = this.domain;
-    const scratch = this.takeScratch();
-    const startedMs = session.machine.nowMs();
-    let loaded = false;
-    try {
-      await load(pageNo, scratch);
-      this.checkLoaded(scratch);
-      loaded = true;
-      this.loading.loaded(startedMs, false);
-      session.check();
-      keys.encodePage(pageNo);
-      if (place === undefined) session.count('unshared');
-      else if (this.loading.publish(place, scratch)) {
-        const entry = session.glancePage(keys, pageNo, undefined);
-        if (entry !== undefined) return this.pin(pageNo, entry);
-      }
-      return new PrivatePage(keys.pageKey(pageNo), scratch.slice());
-    } catch (error) {
-      if (!loaded) this.loading.loaded(startedMs, true);
-      if (place !== undefined) this.loading.abandon(place);
-      throw error;
-    } finally {
-      this.giveBack(scratch);
-    }
+    load: PageLoader,
+    use: (bytes: Uint8Array) => T | Promise<T>,
+    options?: PageFetchOptions,
+  ): Promise<T> {
+    checkUse(use);
+    return useAndRelease(await this.fetch(pageNo, load, options), use);
   }
 
   invalidate(pageNo: number, version?: number): void {
@@ -239,21 +269,33 @@ export class SharedPageSpace implements PageSpace {
     if (!Number.isSafeInteger(count) || count < 0) {
       throw new PoolError('OPTION_INVALID', `count: ${count} is no number of pages.`);
     }
-    for (let pageNo = first; pageNo < first + count; pageNo++) this.invalidate(pageNo);
+    this.domain.session.check();
+    this.domain.keys.encodePage(first);
+    if (count > RANGE_BY_PAGE_MAX) this.domain.removePages(first, first + count);
+    else for (let pageNo = first; pageNo < first + count; pageNo++) this.invalidate(pageNo);
   }
 
   drop(): void {
     this.domain.drop();
   }
+
+  toJSON(): object {
+    const { path, isOpen } = this.domain.session;
+    const { name } = this.domain;
+    return { name, pageSize: this.pageSize, path, state: isOpen ? 'connected' : 'disconnected' };
+  }
 }
+
+showAs(SharedPageSpace, 'PageSpace');
 
 /** Throws OPTION_INVALID when the target has no room for the bytes. */
 export function copyInto(target: Uint8Array, offset: number, bytes: Uint8Array): void {
   checkRoom(target, offset, bytes.length);
-  target.set(bytes, offset);
+  copyBytes(target, offset, bytes);
 }
 
 function checkRoom(target: Uint8Array, offset: number, length: number): void {
-  if (offset >= 0 && offset + length <= target.length) return;
-  throw new PoolError('OPTION_INVALID', `target: ${length} bytes do not fit its ${target.length} from ${offset} on.`);
+  const room = roomIn(target, offset);
+  if (room >= length) return;
+  throw new PoolError('OPTION_INVALID', `target: ${length} bytes do not fit it from ${offset} on (${room} are left).`);
 }

@@ -12,6 +12,49 @@ export interface Lease {
 
 export type Loader = (key: Key, context: { signal: AbortSignal }) => Promise<Uint8Array> | Uint8Array;
 
+/**
+ * What a loader of pages answers: nothing, or its target, when it filled all of it; or how many bytes it filled from the start,
+ * as `readSync` and `FileHandle.read` do. Fewer than a page are refused (SHORT_LOAD), or with `zeroFill` followed by zeros.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: with undefined alone, functions declared to give nothing would not do.
+export type LoadAnswer = void | number | Uint8Array | { readonly bytesRead: number };
+
+/** Fills the target, synchronously: a promise is refused, and so by the types. The target is zeros before. */
+export type SyncPageLoader = (pageNo: number, target: Uint8Array) => LoadAnswer;
+
+/** Fills the target. The signal is aborted when nobody waits for the page any more, or the load took too long. */
+export type PageLoader = (
+  pageNo: number,
+  target: Uint8Array,
+  context: { signal: AbortSignal },
+) => LoadAnswer | Promise<LoadAnswer>;
+
+/** How a page is loaded. */
+export interface PageLoadOptions {
+  /** What the loader leaves of the page is zeros, as past the end of a file. Default: as the page space says. */
+  zeroFill?: boolean;
+  /** How long the page lives, from when its load begins. Default: as the page space says. */
+  ttlMs?: number;
+}
+
+export interface PageFetchOptions extends PageLoadOptions {
+  /** As of a cache's fetch. */
+  loadTimeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Of a page space. */
+export interface PagesOptions {
+  /** Of every page, in bytes. */
+  pageSize: number;
+  /** What a loader leaves of a page is zeros. Default false: a short page is refused (SHORT_LOAD). */
+  zeroFill?: boolean;
+  /** How long pages live unless put or a load says otherwise. Default: the cache's ttlMs. */
+  ttlMs?: number;
+  /** As of the cache. */
+  loadTimeoutMs?: number;
+}
+
 export interface SetOptions {
   ttlMs?: number;
   metadata?: Uint8Array;
@@ -65,22 +108,36 @@ export interface PageSpace {
    * Supersedes the page, or adds a version of it. False: not stored, for lack of room, under a lease that had ended, or because
    * a page without an end is older than the newest version known. Throws BUSY, OPTION_INVALID.
    */
-  put(pageNo: number, bytes: Uint8Array, options?: { from?: number; until?: number; lease?: Lease }): boolean;
+  put(
+    pageNo: number,
+    bytes: Uint8Array,
+    options?: { from?: number; until?: number; lease?: Lease; ttlMs?: number },
+  ): boolean;
   /**
    * The page, borrowed as by `borrow`; on a miss `load` fills the target it is given. Never waits for a load of this node's
-   * own, and 50 ms at most for another's: then it loads for itself. What finds no room is private to the caller.
+   * own, and 50 ms at most for another's: then it loads for itself. What finds no room is private to the caller. Throws what
+   * `load` throws, SHORT_LOAD, and OPTION_INVALID for any other answer; then nothing is published.
    */
-  fetchSync(pageNo: number, load: (pageNo: number, target: Uint8Array) => void): Uint8Array;
+  fetchSync(pageNo: number, load: SyncPageLoader, options?: PageLoadOptions): Uint8Array;
   /** As fetchSync, but copies the page into the target. True on a hit. */
-  readThrough(pageNo: number, target: Uint8Array, load: (pageNo: number, target: Uint8Array) => void): boolean;
-  /** The page, pinned; on a miss loaded once across all nodes. */
-  fetch(pageNo: number, load: (pageNo: number, target: Uint8Array) => Promise<void> | void): Promise<Page>;
+  readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadOptions): boolean;
+  /** The page, pinned; on a miss loaded once across all nodes. Rejects as fetch of a cache does, and with SHORT_LOAD. */
+  fetch(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Page>;
+  /** As fetch, but a private copy: nothing has to be released, and whoever gets it may keep and change it. */
+  fetchCopy(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Uint8Array>;
+  /** As fetch; the page is released when what `use` makes of its bytes has settled. Gives what `use` gives. */
+  with<T>(
+    pageNo: number,
+    load: PageLoader,
+    use: (bytes: Uint8Array) => T | Promise<T>,
+    options?: PageFetchOptions,
+  ): Promise<T>;
   /**
    * The page is a miss for every get that begins after this returns, on any node, and no running load of it publishes. With a
    * version: from that version on. Throws BUSY.
    */
   invalidate(pageNo: number, version?: number): void;
-  /** invalidate for `count` pages from `first` on. */
+  /** invalidate for `count` pages from `first` on. Of many it takes as long as there are pages in the pool. */
   invalidateRange(first: number, count: number): void;
   /** All pages of the space at once, as invalidate does. Throws BUSY. */
   drop(): void;

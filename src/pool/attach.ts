@@ -1,63 +1,58 @@
 /** Putting the parts of one node together over a mapped segment. */
-import type { Doorbells, Liveness, Machine } from '../../lib/machine.js';
-import { Bells } from './bells.js';
-import { CheckpointDirectory } from './checkpointdirectory.js';
-import { Chunks } from './chunks.js';
-import { EventLog } from './eventlog.js';
-import { Extents } from './extents.js';
-import { lockCount } from './geometry.js';
-import { HazardScan } from './hazards.js';
-import { Locks } from './locks.js';
-import { Nodes } from './nodes.js';
-import type { Parts } from './parts.js';
-import { Reader } from './reader.js';
-import { Repair } from './repair.js';
-import { RetireLog } from './retirelog.js';
-import type { Segment } from './segment.js';
-import { makePolicies } from './shardpolicy.js';
-import { Shards } from './shards.js';
-import { Slots } from './slots.js';
-import { Spaces } from './spaces.js';
-import { Stripes } from './stripes.js';
-import { Table } from './table.js';
-import { TouchDrain } from './touches.js';
-import { Writer } from './writer.js';
+
+import type { CopyMode, Doorbells, Liveness, Machine } from '../../lib/machine.js';
+import { atOnce, type Steps } from '../../lib/steps.js';
+import { Reader, Writer } from './access/index.js';
+import { EventLog } from './events/index.js';
+import { lockCount, type Segment } from './layout/index.js';
+import { HazardScan, RetireLog, TouchDrain } from './near/index.js';
+import { Bells, Calls, Fences, Locks, Nodes } from './nodes/index.js';
+import { CheckpointDirectory, makePolicies, Shards, Slots, Spaces, Stripes, Table } from './objects/index.js';
+import { Repair } from './recovery/index.js';
+import type { Attached, NodeParts } from './session/index.js';
+import { Chunks, Extents } from './space/index.js';
 
 export interface AttachOptions {
   readonly name: string;
   readonly nearEntries: number;
-  readonly copies: boolean;
+  readonly copies: CopyMode;
+  /** Of the pool's bytes, that the node may pin; without it all. */
+  readonly maxPinShare?: number;
   /** How sleeping nodes are woken; without it they look again from time to time. */
   readonly doorbells?: Doorbells;
-}
-
-/** One attached node: what the pool and the cache are made of. */
-export interface Attached {
-  readonly parts: Parts;
-  readonly reader: Reader;
-  readonly writer: Writer;
-  readonly repair: Repair;
+  /** How long a synchronous call waits for a living holder of a lock. */
+  readonly syncWaitMs?: number | undefined;
 }
 
 /** The parts that need no row of their own: enough to look, not to write. */
-export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTakeOver: (lock: number) => void): Parts {
+export function partsFor(
+  segment: Segment,
+  machine: Machine,
+  nodes: Nodes,
+  onTakeOver: (lock: number) => void,
+  syncWaitMs?: number,
+): NodeParts {
   const { words, geometry } = segment;
   const chunks = new Chunks(words, geometry, nodes.self, (row) => nodes.isDead(row, false));
   const spaces = new Spaces(words, geometry);
   const slots = new Slots(segment);
   const bells = new Bells(words, geometry, nodes);
+  const calls = new Calls(machine);
   const locks = new Locks({
+    calls,
     words,
     machine,
     judge: nodes,
     regionWord: geometry.regions.locks.word,
     row: nodes.self,
+    waitMs: syncWaitMs,
     repair: onTakeOver,
     // The chunk lock is taken under a shard's: nobody is rung before that one is free as well.
     released: (lock) => {
       if (lock !== geometry.shards) bells.flush();
     },
   });
+  const fences = new Fences(words, geometry, machine, nodes);
   chunks.useLocks(locks);
   spaces.useLocks(locks);
   return {
@@ -67,6 +62,7 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
     counters: segment.counters,
     machine,
     nodes,
+    calls,
     locks,
     shards: new Shards(words, geometry),
     slots,
@@ -78,7 +74,8 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
     checkpoints: new CheckpointDirectory(words, geometry, locks, nodes),
     log: new RetireLog(words, geometry),
     policies: makePolicies(words, geometry),
-    scan: new HazardScan(words, geometry, nodes, machine),
+    fences,
+    scan: new HazardScan(words, geometry, nodes, fences),
     touchDrain: new TouchDrain(words, geometry, nodes),
     bells,
     events: new EventLog(words, geometry, slots, bells),
@@ -86,14 +83,22 @@ export function partsFor(segment: Segment, machine: Machine, nodes: Nodes, onTak
 }
 
 /**
- * Takes a row and makes a node of it. The caller holds the file's membership lock. Whatever an earlier, dead node of the
- * row left is cleaned up before this returns. Throws TOO_MANY_NODES.
+ * Takes a row and makes a node of it. The caller holds the file's membership lock until the last step is done. Whatever an
+ * earlier, dead node of the row left is cleaned up before this returns. Throws TOO_MANY_NODES.
+ *
+ * The first step takes the row, and every lock that the earlier node had: from then on nobody waits for this one. A death
+ * after any step is that of a node; what it had not yet undone is whose row it was, and whoever cleans the row undoes it.
  */
-export function attach(segment: Segment, machine: Machine, liveness: Liveness, options: AttachOptions): Attached {
+export function* attachInSteps(
+  segment: Segment,
+  machine: Machine,
+  liveness: Liveness,
+  options: AttachOptions,
+): Steps<Attached> {
   const nodes = new Nodes(segment.words, segment.geometry, machine, liveness);
   nodes.join(options.name);
   try {
-    return attachAs(nodes, segment, machine, options);
+    return yield* attachAs(nodes, segment, machine, options);
   } catch (error) {
     // Before the mapping goes: the thread's list of robust mutexes leads through it. The row is cleaned as a dead one's.
     nodes.letGo();
@@ -101,20 +106,27 @@ export function attach(segment: Segment, machine: Machine, liveness: Liveness, o
   }
 }
 
-function attachAs(nodes: Nodes, segment: Segment, machine: Machine, options: AttachOptions): Attached {
+export function attach(segment: Segment, machine: Machine, liveness: Liveness, options: AttachOptions): Attached {
+  return atOnce(attachInSteps(segment, machine, liveness, options));
+}
+
+function* attachAs(nodes: Nodes, segment: Segment, machine: Machine, options: AttachOptions): Steps<Attached> {
   let repair: Repair | undefined;
-  const parts = partsFor(segment, machine, nodes, (lock) => repair?.repair(lock));
+  const parts = partsFor(segment, machine, nodes, (lock) => repair?.repair(lock), options.syncWaitMs);
   parts.bells.port = options.doorbells;
   parts.bells.clearRow(nodes.self);
   const writer = new Writer(parts);
   repair = new Repair(parts, writer.reclaimer);
   parts.locks.recoverOwn(lockCount(segment.geometry));
-  repair.undoDraftsOf(nodes.self);
+  yield;
+  yield* repair.undoDraftsInSteps(nodes.self, (_, incarnation) => incarnation !== nodes.incarnation);
   parts.chunks.unclaimRow(nodes.self);
+  yield;
   // An earlier node of the row may have died between what it published and the bells.
   parts.bells.noteAll();
   parts.bells.flush();
   const reader = new Reader(parts, options.nearEntries, options.copies);
   parts.scan.own = reader.hazards;
+  reader.hazards.pinnedBytesMax = Math.floor(segment.geometry.dataBytes * (options.maxPinShare ?? 1));
   return { parts, reader, writer, repair };
 }

@@ -4,40 +4,54 @@
  * A crash leaves magic without ready (or an empty file): seen as an interrupted format and redone by whoever may create.
  */
 import { LinuxMachine, OS_PAGE_BYTES, type PoolFile } from '../../lib/linux/index.js';
-import { formatEvents } from './eventlog.js';
-import { type Geometry, geometryOf } from './geometry.js';
+import type { Pace, Steps } from '../../lib/steps.js';
+import type { Words } from '../../lib/words.js';
+import { formatEvents } from './events/index.js';
 import {
   CHECKPOINT_UNUSED,
   CHUNK_FREE,
+  type CheckedFormat,
   CheckpointEntry,
   ChunkEntry,
   Control,
+  type Geometry,
+  geometryOf,
+  makeReady,
+  mapMetadata,
+  markInterrupted,
+  type Segment,
   Slot,
   SPACE_UNUSED,
   Space,
   STATE_FREE,
   Superblock,
-} from './layout.js';
-import type { CheckedFormat } from './options.js';
-import { markWhole } from './restore.js';
-import { mapSegment, type Segment } from './segment.js';
-import { makePolicies } from './shardpolicy.js';
-import { Shards } from './shards.js';
-import { makeReady, markInterrupted, superblockOf } from './superblock.js';
+  superblockOf,
+} from './layout/index.js';
+import { makePolicies, Shards } from './objects/index.js';
+import { markWhole } from './recovery/index.js';
 
-/** The first state of every region of memory that is all zero. */
-export function fillRegions(segment: Segment, geometry: Geometry): void {
+const SLOTS_A_STEP = 2048;
+const CHUNKS_A_STEP = 1024;
+const ZEROED_WORDS_A_STEP = 2 ** 20;
+
+/** The first state of every region of memory that is all zero: a step is a shard at most. */
+export function* fillRegions(segment: Segment, geometry: Geometry): Steps {
   const { words } = segment;
   const { regions } = geometry;
   const shards = new Shards(words, geometry);
   for (let shard = 0; shard < geometry.shards; shard++) {
+    yield;
     for (let local = geometry.slotsPerShard - 1; local >= 0; local--) {
+      if (local % SLOTS_A_STEP === 0) yield;
       words.write(regions.slots.word + (shard * geometry.slotsPerShard + local) * Slot.words, STATE_FREE);
       shards.pushFree(shard, local);
     }
   }
   formatEvents(words, geometry);
-  for (const policy of makePolicies(words, geometry)) policy.reset();
+  for (const policy of makePolicies(words, geometry)) {
+    yield;
+    policy.reset();
+  }
   for (let space = 0; space < geometry.spaces; space++) {
     words.write(regions.spaces.word + space * Space.words + Space.word.state, SPACE_UNUSED);
   }
@@ -48,13 +62,22 @@ export function fillRegions(segment: Segment, geometry: Geometry): void {
     );
   }
   for (let chunk = 0; chunk < geometry.chunks; chunk++) {
+    if (chunk % CHUNKS_A_STEP === 0) yield;
     words.write(regions.chunkEntries.word + chunk * ChunkEntry.words + ChunkEntry.word.kind, CHUNK_FREE);
   }
   words.write(regions.control.word + Control.word.freeChunks, geometry.chunks);
 }
 
+/** Zeroes the words behind the superblock, a piece a step. */
+function* zero(words: Words): Steps {
+  for (let word = Superblock.words; word < words.length; word += ZEROED_WORDS_A_STEP) {
+    yield;
+    words.fill(word, Math.min(ZEROED_WORDS_A_STEP, words.length - word), 0);
+  }
+}
+
 /** Makes a pool of the file. The caller holds its membership lock. Throws NO_SPACE, OPTION_INVALID. */
-export async function formatFile(file: PoolFile, options: CheckedFormat): Promise<void> {
+export async function formatFile(file: PoolFile, options: CheckedFormat, pace: Pace): Promise<void> {
   const geometry = geometryOf(options.plan);
   const isFile = file.stats().isFile();
   const isBlank = isFile && file.stats().size === 0;
@@ -70,12 +93,12 @@ export async function formatFile(file: PoolFile, options: CheckedFormat): Promis
       throw error;
     }
   }
-  const segment = mapSegment(file, geometry, true);
-  const machine = new LinuxMachine(segment.metadata.address);
+  const segment = mapMetadata(file, geometry, true);
   const { words } = segment;
   // Device memory is not zeroed, nor what an interrupted format left; a new file is. The mark of the interruption stays.
-  if (!isBlank) words.fill(Superblock.words, words.length - Superblock.words, 0);
-  fillRegions(segment, geometry);
+  if (!isBlank) await pace.run(zero(words));
+  await pace.run(fillRegions(segment, geometry));
+  const machine = new LinuxMachine(segment.metadata.address);
   const poolId = [0, 1, 2, 3].map(() => machine.randomWord());
   const identity = { plan: options.plan, seed: machine.randomWord(), poolId, createdAtMs: machine.nowMs() };
   file.writeStart(superblockOf(identity));
@@ -87,7 +110,7 @@ export async function formatFile(file: PoolFile, options: CheckedFormat): Promis
     await segment.metadata.sync(0, OS_PAGE_BYTES);
     file.syncFolder();
   }
-  segment.unmapUnshared();
+  await segment.unmapUnsharedInBackground();
 }
 
 /** Throws OPTION_INVALID when the options do not give a pool. */

@@ -1,16 +1,55 @@
-export { sizeFor as poolSizeFor } from './geometry.js';
+export {
+  type CreateOutcome,
+  type DraftName,
+  type DraftPlace,
+  displayKey,
+  draftUnder,
+  fillAndSeal,
+  type KeySpace,
+  listObjects,
+  pageNumberOf,
+  type Reader,
+  type SealOutcome,
+  totalOf,
+} from './access/index.js';
+export { waitUntil } from './events/index.js';
 export { inspect } from './inspection.js';
-export { displayKey, type KeySpace } from './keys.js';
-export { FLAG_DETACHED, FLAG_LEASED, FLAG_VERSIONED, METADATA_BYTES_MAX } from './layout.js';
-export { listObjects, totalOf } from './listing.js';
-export type { NearEntry, NearKey, NearMap } from './near.js';
-export type { NodeSession } from './node.js';
+export {
+  bytesSchema,
+  type Checkpoint,
+  type CheckpointInfo,
+  type CheckpointWriter,
+  type ConnectOptions,
+  type CreateOptions,
+  checkOptions,
+  type Draft,
+  type Eviction,
+  expiryAfter,
+  type Filler,
+  FLAG_DETACHED,
+  FLAG_LEASED,
+  FLAG_VERSIONED,
+  type FormatOptions,
+  type Key,
+  METADATA_BYTES_MAX,
+  type NodeInfo,
+  type ObjectInfo,
+  type Page,
+  type Pool,
+  type PoolEvent,
+  type PoolInfo,
+  type PoolProblem,
+  type PoolReport,
+  type PoolStats,
+  parseSize,
+  type SubscribeOptions,
+  type Subscription,
+  sizeFor as poolSizeFor,
+  type WaitOptions,
+} from './layout/index.js';
+export type { NearEntry, NearKey, NearMap } from './near/index.js';
+export { isBusy, lockOf } from './nodes/index.js';
+export type { DraftFields } from './objects/index.js';
 export { connect, destroy, format } from './open.js';
-export { checkOptions, parseSize } from './options.js';
-export { PinnedPage, PrivatePage } from './page.js';
 export { AttachedPool } from './pool.js';
-export type { Reader } from './reader.js';
-export type { DraftFields } from './slots.js';
-export * from './types.js';
-export { waitUntil } from './waits.js';
-export type { CreateOutcome, DraftPlace, SealOutcome } from './writer.js';
+export { type NodeSession, PinnedPage, PrivatePage } from './session/index.js';

@@ -3,13 +3,12 @@
  * nothing, so it can be used on a pool that is at work, damaged, or full.
  */
 import { Deadline, libc, type PoolFile } from '../../lib/linux/index.js';
+import { statsOf, withHoldings } from './access/index.js';
 import { partsFor } from './attach.js';
-import { takeCensus } from './census.js';
-import { statsOf } from './listing.js';
+import { takeCensus } from './census/index.js';
+import { infoOf, type PoolProblem, type PoolReport, readIdentity } from './layout/index.js';
 import { openFormatted, viewOnly } from './open.js';
-import { isWhole } from './restore.js';
-import { infoOf, readIdentity } from './superblock.js';
-import type { PoolProblem, PoolReport } from './types.js';
+import { isWhole } from './recovery/index.js';
 
 const FORMAT_WAIT_MS = 10_000;
 
@@ -52,7 +51,7 @@ async function reportOn(path: string, file: PoolFile): Promise<PoolReport> {
       ok: problems.every((problem) => problem.repairable),
       problems,
       stats: statsOf(parts),
-      nodes: nodes.list(true),
+      nodes: withHoldings(parts, nodes.list(true)),
     };
   } finally {
     segment.unmapUnshared();

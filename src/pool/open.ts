@@ -3,6 +3,7 @@
  * membership lock, so of racing openers exactly one formats, and nobody joins a pool that is going away.
  */
 
+import { msBetween } from '../../lib/clock.js';
 import { PoolError } from '../../lib/errors.js';
 import {
   Deadline,
@@ -12,28 +13,53 @@ import {
   PoolFile,
   RobustLiveness,
   removeBells,
-  wantsCopies,
+  wantedCopies,
 } from '../../lib/linux/index.js';
-import { type Attached, attach, partsFor } from './attach.js';
+import { Pace, type Steps } from '../../lib/steps.js';
+import { attachInSteps, partsFor } from './attach.js';
 import { checkPlan, formatFile } from './formatter.js';
-import { lockCount } from './geometry.js';
-import { NodeSession } from './node.js';
-import { Nodes } from './nodes.js';
-import { type CheckedConnect, type CheckedFormat, checkConnect, checkFormat } from './options.js';
+import {
+  type CheckedConnect,
+  type CheckedFormat,
+  type ConnectOptions,
+  checkConnect,
+  checkFormat,
+  checkPath,
+  type FormatOptions,
+  geometryOfIdentity,
+  type Identity,
+  infoOf,
+  lockCount,
+  mapInSteps,
+  mapMetadata,
+  mapSegment,
+  type Pool,
+  type PoolInfo,
+  readIdentity,
+  type Segment,
+  stateOf,
+} from './layout/index.js';
+import { Nodes } from './nodes/index.js';
 import { AttachedPool } from './pool.js';
 import { ReadOnlyPool } from './readonly.js';
-import { isWhole, markWhole, Restore } from './restore.js';
-import { mapSegment, type Segment } from './segment.js';
-import { geometryOfIdentity, type Identity, infoOf, readIdentity, stateOf } from './superblock.js';
-import type { ConnectOptions, FormatOptions, Pool, PoolInfo } from './types.js';
+import { isWhole, markWhole, Restore, rehearse } from './recovery/index.js';
+import { type Attached, NodeSession } from './session/index.js';
 
 /** Row locks are bytes 0 to maxNodes - 1; this one is for joining, formatting and destroying. */
 const MEMBERSHIP_BYTE = 4096;
 const TIMEOUT_MS = 10_000;
 const NEAR_ENTRIES_MAX = 1_048_576;
 const NAME_CHARACTERS_MAX = 47;
+/** Of the pool's bytes, that one node may pin: one that forgets its releases leaves the rest to the others. */
+const PIN_SHARE = 0.5;
 /** A restore lets the event loop turn so often. */
-const RESTORE_TURN_MS = 20;
+const RESTORE_TURN_MS = 8;
+
+/**
+ * What follows is no part of the caller's run. Cut there (see calls.ts), whoever opens a pool would leave a file that nobody
+ * closes, and with it the membership lock, for which all others wait.
+ */
+async function ownRun(): Promise<void> {}
 
 /** The file with its membership lock held, and still the one the path leads to. */
 async function openLocked(
@@ -41,6 +67,8 @@ async function openLocked(
   options: { createMode?: number; trustUids: readonly number[] },
   deadline: Deadline,
 ): Promise<PoolFile> {
+  checkPath(path);
+  await ownRun();
   for (;;) {
     const file = PoolFile.open(path, { writable: true, ...options });
     if (file.tryLock(MEMBERSHIP_BYTE) && file.isCurrent()) return file;
@@ -54,6 +82,8 @@ async function openLocked(
  * FORMAT_MISMATCH for an empty file, POOL_CORRUPT for an interrupted format, TIMEOUT, ABORTED.
  */
 export async function openFormatted(path: string, trustUids: readonly number[], deadline: Deadline): Promise<PoolFile> {
+  checkPath(path);
+  await ownRun();
   let abandoned = 0;
   for (;;) {
     const file = PoolFile.open(path, { writable: false, trustUids });
@@ -71,13 +101,14 @@ export async function openFormatted(path: string, trustUids: readonly number[], 
   }
 }
 
-/** The pool's mapping and nodes for somebody who only looks. */
+/** The pool's mapping and nodes for somebody who only looks; with `mapMetadata`, only at who is there. */
 export function viewOnly(
   file: PoolFile,
   identity: Identity,
+  map: typeof mapSegment = mapSegment,
 ): { segment: Segment; nodes: Nodes; machine: LinuxMachine } {
   const geometry = geometryOfIdentity(file, identity);
-  const segment = mapSegment(file, geometry, false);
+  const segment = map(file, geometry, false);
   const { address } = segment.metadata;
   const liveness = new RobustLiveness(segment.words, file, address, geometry.regions.nodeMarks.word);
   const machine = new LinuxMachine(address);
@@ -93,7 +124,7 @@ function unformatted(path: string, state: ReturnType<typeof stateOf>): PoolError
 
 /** Throws IN_USE when a live node is attached. The caller holds the membership lock. */
 function refuseIfAttached(file: PoolFile): void {
-  const { segment, nodes } = viewOnly(file, readIdentity(file));
+  const { segment, nodes } = viewOnly(file, readIdentity(file), mapMetadata);
   const alive = nodes.list(true).filter((node) => node.state === 'alive');
   segment.unmapUnshared();
   if (alive.length === 0) return;
@@ -123,7 +154,7 @@ export async function format(path: string, options: FormatOptions): Promise<Pool
           continue;
         }
       }
-      await formatFile(file, checked);
+      await formatFile(file, checked, new Pace(new LinuxMachine()));
       return infoOf(path, readIdentity(file));
     } finally {
       file.close();
@@ -158,7 +189,7 @@ export async function destroy(path: string, options: { force?: boolean } = {}): 
 }
 
 /** The pool's file with a pool in it and the membership lock held. */
-async function openPool(path: string, options: CheckedConnect, deadline: Deadline): Promise<PoolFile> {
+async function openPool(path: string, options: CheckedConnect, deadline: Deadline, pace: Pace): Promise<PoolFile> {
   const { create } = options;
   const trustUids = options.trustUids ?? [];
   const opening = create === undefined ? { trustUids } : { trustUids, createMode: create.mode };
@@ -167,7 +198,7 @@ async function openPool(path: string, options: CheckedConnect, deadline: Deadlin
     const state = stateOf(file);
     if (state === 'ready' || state === 'foreign') return file;
     if (create !== undefined) {
-      await formatFile(file, create);
+      await formatFile(file, create, pace);
       return file;
     }
     throw unformatted(path, state);
@@ -200,24 +231,36 @@ function nameOf(options: CheckedConnect, machine: LinuxMachine): string {
   return (options.name ?? `${machine.hostName}:${machine.processId}`).slice(0, NAME_CHARACTERS_MAX);
 }
 
+/** The first of a process loads and compiles much of what it uses. */
+function* prepare(options: ConnectOptions): Steps<CheckedConnect> {
+  libc();
+  yield;
+  const checked = checkConnect(options);
+  yield;
+  if (checked.create !== undefined) checkPlan(checked.create as CheckedFormat);
+  yield;
+  return checked;
+}
+
 /** Attaches to a pool as a new node; with `create`, formats it first where there is none. */
 export async function connect(path: string, options: ConnectOptions = {}): Promise<Pool> {
-  libc();
-  const checked = checkConnect(options);
-  if (checked.create !== undefined) checkPlan(checked.create as CheckedFormat);
+  const pace = new Pace(new LinuxMachine());
+  const checked = await pace.run(prepare(options));
   const deadline = new Deadline(`Opening ${path}`, checked.timeoutMs ?? TIMEOUT_MS, checked.signal);
   if (checked.signal?.aborted === true) {
     throw new PoolError('ABORTED', `Opening ${path} was aborted.`, undefined, checked.signal.reason);
   }
   if (checked.readOnly === true) return connectReadOnly(path, checked, deadline);
-  const file = await openPool(path, checked, deadline);
+  const file = await openPool(path, checked, deadline, pace);
   let session: NodeSession | undefined;
   try {
-    session = await join(file, checked);
+    session = await join(file, checked, pace);
     file.unlock(MEMBERSHIP_BYTE);
-    session.repair.rehearse();
     await prefault(session.parts.segment, checked);
-    return new AttachedPool(session, infoOf(path, readIdentity(file)));
+    const pool = new AttachedPool(session, infoOf(path, readIdentity(file)));
+    // Nobody waits for it, and what fails there was practice.
+    void pace.run(rehearse(session)).catch(() => {});
+    return pool;
   } catch (error) {
     try {
       session?.close();
@@ -228,24 +271,26 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   }
 }
 
-async function join(file: PoolFile, options: CheckedConnect): Promise<NodeSession> {
+async function join(file: PoolFile, options: CheckedConnect, pace: Pace): Promise<NodeSession> {
   const identity = readIdentity(file);
   const geometry = geometryOfIdentity(file, identity);
-  const segment = mapSegment(file, geometry, true);
+  const segment = await pace.run(mapInSteps(file, geometry, true));
   const { address } = segment.metadata;
   const machine = new LinuxMachine(address);
   const liveness = new RobustLiveness(segment.words, file, address, geometry.regions.nodeMarks.word);
-  const copies = wantsCopies();
+  const copies = wantedCopies();
   // A remembered copy would be handed out again, with whatever its last holder wrote into it.
-  const nearEntries = copies ? 0 : (options.nearEntries ?? Math.min(geometry.maxObjects, NEAR_ENTRIES_MAX));
-  const attaching = { name: nameOf(options, machine), nearEntries, copies, ...doorbellsOf(file) };
-  const attachNode = () => attach(segment, machine, liveness, attaching);
+  const nearEntries = copies !== 'none' ? 0 : (options.nearEntries ?? Math.min(geometry.maxObjects, NEAR_ENTRIES_MAX));
+  const { syncWaitMs, maxPinShare = PIN_SHARE } = options;
+  const how = { nearEntries, copies, maxPinShare, syncWaitMs };
+  const attaching = { name: nameOf(options, machine), ...how, ...doorbellsOf(file) };
+  const attachNode = () => pace.run(attachInSteps(segment, machine, liveness, attaching));
   try {
     const nodes = new Nodes(segment.words, geometry, machine, liveness);
     // With a node alive the kernel has every store: what looks like a copy is the file by another way.
     const isSound = isWhole(segment, machine) || nodes.list(true).some(({ state }) => state === 'alive');
-    const attached = isSound ? attachNode() : await restore({ segment, machine, nodes }, options, attachNode);
-    return new NodeSession(file.path, identity.seed, attached);
+    const attached = await (isSound ? attachNode() : restore({ segment, machine, nodes }, options, attachNode));
+    return new NodeSession(file.path, identity.seed, attached, infoOf(file.path, identity).poolId);
   } catch (error) {
     segment.unmap();
     throw error;
@@ -256,12 +301,12 @@ async function join(file: PoolFile, options: CheckedConnect): Promise<NodeSessio
 async function restore(
   found: { segment: Segment; machine: LinuxMachine; nodes: Nodes },
   options: CheckedConnect,
-  attachNode: () => Attached,
+  attachNode: () => Promise<Attached>,
 ): Promise<Attached> {
   const { segment, machine, nodes } = found;
   let pausedMs = machine.elapsedMs();
   const breathe = async () => {
-    if (machine.elapsedMs() - pausedMs < RESTORE_TURN_MS) return;
+    if (msBetween(pausedMs, machine.elapsedMs()) < RESTORE_TURN_MS) return;
     await machine.sleep(0);
     pausedMs = machine.elapsedMs();
     if (options.signal?.aborted !== true) return;
@@ -273,7 +318,7 @@ async function restore(
   ).run();
   // No process of before the restart hears them.
   removeBells(segment.file.path);
-  const attached = attachNode();
+  const attached = await attachNode();
   try {
     for (let lock = 0; lock < lockCount(segment.geometry); lock++) {
       attached.parts.locks.recover(lock);

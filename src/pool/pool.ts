@@ -1,42 +1,59 @@
 /** The pool as its users see it: the object API of one node. */
+import { takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
-import { Checkpoints } from './checkpoints.js';
-import { bytesOfKey, type KeySpace } from './keys.js';
-import { FLAG_RETAINED } from './layout.js';
-import { listObjects, statsOf } from './listing.js';
-import type { NodeSession } from './node.js';
-import { checkCreate, checkSubscribe, checkWait } from './options.js';
-import { OpenDraft, PinnedPage } from './page.js';
-import { poolFull } from './runs.js';
-import type { DraftFields } from './slots.js';
-import { OpenSubscription } from './subscription.js';
-import type {
-  Checkpoint,
-  CheckpointInfo,
-  CheckpointWriter,
-  CreateOptions,
-  Draft,
-  Key,
-  NodeInfo,
-  ObjectInfo,
-  Page,
-  Pool,
-  PoolInfo,
-  PoolStats,
-  SubscribeOptions,
-  Subscription,
-  WaitOptions,
-} from './types.js';
-import { Upkeep } from './upkeep.js';
-import { pagesWhenSealed } from './waiting.js';
+import { type Shown, showAs } from '../../lib/shown.js';
+import {
+  bytesOfPrefix,
+  fillAndSeal,
+  type KeySpace,
+  keyOfBytes,
+  listObjects,
+  poolFull,
+  statsOf,
+  withHoldings,
+} from './access/index.js';
+import { Checkpoints } from './checkpoints/index.js';
+import {
+  type Checkpoint,
+  type CheckpointInfo,
+  type CheckpointWriter,
+  type CreateOptions,
+  checkCreate,
+  checkSubscribe,
+  checkWait,
+  type Draft,
+  expiryAfter,
+  FLAG_RETAINED,
+  type Key,
+  type NodeInfo,
+  type ObjectInfo,
+  type Page,
+  type Pool,
+  type PoolInfo,
+  type PoolStats,
+  type SubscribeOptions,
+  type Subscription,
+  type WaitOptions,
+} from './layout/index.js';
+import type { DraftFields } from './objects/index.js';
+import { Upkeep } from './recovery/index.js';
+import {
+  type NodeSession,
+  OpenDraft,
+  OpenSubscription,
+  PinnedPage,
+  pagesWhenSealed,
+  pinningHost,
+  placeOf,
+} from './session/index.js';
 
 const NO_PREFIX = new Uint8Array(0);
 
-export class AttachedPool implements Pool {
+export class AttachedPool implements Pool, Shown {
+  /** For the cache layer. First: see UNCLONEABLE. */
+  readonly session: NodeSession;
   readonly path: string;
   readonly info: PoolInfo;
-  /** For the cache layer. */
-  readonly session: NodeSession;
   private readonly upkeep: Upkeep;
   private readonly keys: KeySpace;
   private readonly named: Checkpoints;
@@ -53,8 +70,9 @@ export class AttachedPool implements Pool {
 
   get node(): NodeInfo {
     this.session.check();
-    const { nodes } = this.session.parts;
-    return nodes.info(nodes.self, false);
+    const { parts } = this.session;
+    const { nodes } = parts;
+    return withHoldings(parts, [nodes.info(nodes.self, false)])[0] as NodeInfo;
   }
 
   private fieldsOf(key: Key, size: number, options: CreateOptions): DraftFields {
@@ -63,7 +81,7 @@ export class AttachedPool implements Pool {
     return this.keys.encode(key).fields({
       size,
       metadata: options.metadata ?? NO_PREFIX,
-      expiry: options.ttlMs === undefined ? 0 : this.session.machine.nowMs() + options.ttlMs,
+      expiry: expiryAfter(this.session.machine.nowMs(), options.ttlMs),
       flags: options.retain === true ? FLAG_RETAINED : 0,
     });
   }
@@ -80,12 +98,14 @@ export class AttachedPool implements Pool {
   put(key: Key, bytes: Uint8Array, options?: CreateOptions): boolean {
     this.session.check();
     const { writer, parts } = this.session;
-    const place = writer.create(this.fieldsOf(key, bytes.length, checkCreate(options)));
+    const checked = checkCreate(options);
+    // After the options: looking at them may run code of the caller's.
+    const content = takeBytes(bytes, 'bytes');
+    const place = writer.create(this.fieldsOf(key, content.length, checked));
     if (place === 'exists') return false;
-    if (place === 'full') throw poolFull(this.path, bytes.length);
-    parts.segment.writeDraft(place.extent, 0, bytes);
-    const outcome = writer.sealOnce(place);
-    if (outcome === 'full') throw poolFull(this.path, bytes.length);
+    if (place === 'full') throw poolFull(this.path, content.length);
+    const outcome = fillAndSeal(parts.segment, writer, place, content);
+    if (outcome === 'full') throw poolFull(this.path, content.length);
     if (outcome !== 'sealed') throw new PoolError('NOT_OWNER', 'The draft is gone.');
     return true;
   }
@@ -95,14 +115,30 @@ export class AttachedPool implements Pool {
     return entry === undefined ? undefined : new PinnedPage(this.session, key, entry);
   }
 
+  open(descriptor: string): Page | undefined {
+    const { session } = this;
+    session.check();
+    const { slots } = session.parts;
+    const { slot, generation } = placeOf(descriptor, this.info.poolId, slots.total);
+    const entry = session.reader.open(slot, generation);
+    return entry === undefined ? undefined : new PinnedPage(session, keyOfBytes(slots.keyBytes(slot)), entry);
+  }
+
   getMany(keys: readonly Key[]): (Page | undefined)[] {
+    const { session } = this;
+    session.letGoInHand();
     const pages: (Page | undefined)[] = [];
     try {
-      for (const key of keys) pages.push(this.get(key));
+      for (const key of keys) {
+        const page = this.get(key);
+        if (page !== undefined) session.inHand.push(page);
+        pages.push(page);
+      }
     } catch (error) {
-      for (const page of pages) page?.release();
+      session.letGoInHand();
       throw error;
     }
+    session.inHand.length = 0;
     return pages;
   }
 
@@ -113,7 +149,7 @@ export class AttachedPool implements Pool {
 
   /** Each page is pinned as it appears; none stays pinned when the wait fails. */
   async waitForMany(keys: readonly Key[], options?: WaitOptions): Promise<Page[]> {
-    return pagesWhenSealed(this.session, this.keys, [...keys], checkWait(options));
+    return pagesWhenSealed(pinningHost(this.session, this.keys), this.keys, [...keys], checkWait(options));
   }
 
   has(key: Key): boolean {
@@ -127,7 +163,7 @@ export class AttachedPool implements Pool {
 
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo> {
     this.session.check();
-    const prefix = options?.prefix === undefined ? undefined : bytesOfKey(options.prefix);
+    const prefix = options?.prefix === undefined ? undefined : bytesOfPrefix(options.prefix);
     return this.guardedList(listObjects(this.session.parts, prefix));
   }
 
@@ -149,7 +185,7 @@ export class AttachedPool implements Pool {
       parts,
       waits,
       check: () => this.session.check(),
-      prefix: prefix === undefined ? undefined : bytesOfKey(prefix).slice(),
+      prefix: prefix === undefined ? undefined : bytesOfPrefix(prefix).slice(),
       replay: replay === true,
       signal,
     });
@@ -186,24 +222,34 @@ export class AttachedPool implements Pool {
 
   stats(): PoolStats {
     this.session.check();
-    return statsOf(this.session.parts);
+    return { ...statsOf(this.session.parts), ...this.session.parts.segment.lost() };
   }
 
   nodes(): NodeInfo[] {
     this.session.check();
-    return this.session.parts.nodes.list(true);
+    const { parts } = this.session;
+    return withHoldings(parts, parts.nodes.list(true));
   }
 
   async disconnect(): Promise<void> {
-    this.upkeep.stop();
     try {
       this.named.close();
     } finally {
       this.session.close();
+      // Last: it goes on with an end that was cut.
+      this.upkeep.stop();
     }
+  }
+
+  toJSON(): object {
+    const { path, info, session } = this;
+    const state = session.isOpen ? 'connected' : 'disconnected';
+    return { path, poolId: info.poolId, node: session.parts.nodes.self, state };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.disconnect();
   }
 }
+
+showAs(AttachedPool, 'Pool');

@@ -2,65 +2,83 @@
  * A read-only node: it maps nothing writable, takes no row, and cannot disturb the pool. It can publish no interest
  * either, so it copies: bytes out, then state and generation again. What it hands out is a private copy.
  *
- * (U1) a slot's state becomes FREE before its extent can be reused, so a copy between two equal loads of a state word that
- *      is SEALED or RETIRED is a copy of that page. The second load comes after the copy by way of `fence`.
+ * (U1) a slot's state becomes FREE before its extent can be reused, and its generation grows before it is another page's. So a
+ *      copy between two loads of a state word that say SEALED or RETIRED, of one generation, is a copy of that page. The
+ *      second load comes after the copy by way of `fence`.
+ * (U5) a key that always has a page is never missed: its entry names a page at every moment, never moves (B1), and whatever
+ *      became of the slot that it named is looked at again. What changes without end is BUSY, not a miss.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
+import { type Shown, showAs, UNCLONEABLE } from '../../lib/shown.js';
 import { Words } from '../../lib/words.js';
+import {
+  bytesOfPrefix,
+  KeySpace,
+  keyOfBytes,
+  listObjects,
+  RESERVED_PREFIX,
+  statsOf,
+  withHoldings,
+} from './access/index.js';
 import { partsFor } from './attach.js';
-import type { CheckpointDirectory } from './checkpointdirectory.js';
-import { bytesOfKey, KeySpace, RESERVED_PREFIX } from './keys.js';
-import { NO_EXTENT, STATE_MASK, STATE_RETIRED, STATE_SEALED } from './layout.js';
-import { listObjects, statsOf } from './listing.js';
-import { bytesOfId, type ObjectId } from './manifest.js';
-import { NearIndex } from './near.js';
-import type { Nodes } from './nodes.js';
-import { checkSubscribe, checkWait } from './options.js';
-import { PrivatePage } from './page.js';
-import type { Parts } from './parts.js';
-import { isWhole } from './restore.js';
-import { type Held, listCheckpoints, type ObjectSource, restoreFrom } from './restoring.js';
-import type { Segment } from './segment.js';
-import { OpenSubscription } from './subscription.js';
-import type {
-  Checkpoint,
-  CheckpointInfo,
-  CheckpointWriter,
-  Draft,
-  Key,
-  NodeInfo,
-  ObjectInfo,
-  Page,
-  Pool,
-  PoolInfo,
-  PoolStats,
-  SubscribeOptions,
-  Subscription,
-  WaitOptions,
-} from './types.js';
-import { Waits } from './waits.js';
+import { bytesOfId, type Held, listCheckpoints, type ObjectSource, restoreFrom } from './checkpoints/index.js';
+import { Waits } from './events/index.js';
+import {
+  type Checkpoint,
+  type CheckpointInfo,
+  type CheckpointWriter,
+  checkSubscribe,
+  checkWait,
+  type Draft,
+  type Key,
+  NO_EXTENT,
+  type NodeInfo,
+  type ObjectInfo,
+  type Page,
+  type Pool,
+  type PoolInfo,
+  type PoolStats,
+  type Segment,
+  STATE_BITS,
+  STATE_MASK,
+  STATE_RETIRED,
+  STATE_SEALED,
+  type SubscribeOptions,
+  type Subscription,
+  type WaitOptions,
+} from './layout/index.js';
+import { NearIndex } from './near/index.js';
+import { isBusy, type Nodes } from './nodes/index.js';
+import { type CheckpointDirectory, type ObjectId, Probe } from './objects/index.js';
+import { isWhole } from './recovery/index.js';
+import { type NodeParts, OpenSubscription, PrivatePage, pagesWhenSealed, placeOf } from './session/index.js';
 
+/** Until then tries are for nothing: a copy of a large page takes long, one of a small page no time. */
+const TRIES_MIN = 8;
 const TRIES_MAX = 64;
+const TRIES_MS = 50;
+const TRIES_MIN_MS = 10;
 const NOTHING = new Uint8Array(0);
-const PAUSE_MS = 2;
 
-export class ReadOnlyPool implements Pool, ObjectSource {
+export class ReadOnlyPool implements Pool, ObjectSource, Shown {
+  readonly uncloneable = UNCLONEABLE;
   readonly path: string;
   readonly info: PoolInfo;
   private readonly segment: Segment;
   private readonly nodeRows: Nodes;
   private readonly machine: Machine;
-  private readonly parts: Parts;
+  private readonly parts: NodeParts;
   readonly directory: CheckpointDirectory;
   private readonly keys: KeySpace;
   private readonly internalKeys: KeySpace;
   private readonly fence = new Words(new ArrayBuffer(64));
+  private readonly probe = new Probe();
   private readonly waits: Waits;
   private readonly name: string;
   private readonly isRestored: boolean;
   private readonly connectedAt: Date;
-  private open = true;
+  private isOpen = true;
 
   constructor(options: {
     segment: Segment;
@@ -79,7 +97,7 @@ export class ReadOnlyPool implements Pool, ObjectSource {
     this.isRestored = isWhole(options.segment, options.machine);
     this.connectedAt = new Date(options.machine.nowMs());
     this.parts = partsFor(options.segment, options.machine, options.nodes, () => {});
-    this.waits = new Waits(this.parts);
+    this.waits = new Waits(this.parts, options.seed);
     const near = new NearIndex(0, options.segment.geometry.slotsPerShard);
     this.keys = new KeySpace({ seed: options.seed, prefix: NOTHING, near, space: 0 });
     this.internalKeys = new KeySpace({ seed: options.seed, prefix: RESERVED_PREFIX, near, space: 0 });
@@ -87,7 +105,7 @@ export class ReadOnlyPool implements Pool, ObjectSource {
   }
 
   private check(): void {
-    if (!this.open) throw new PoolError('DISCONNECTED', `The pool ${this.path} was disconnected.`);
+    if (!this.isOpen) throw new PoolError('DISCONNECTED', `The pool ${this.path} was disconnected.`);
   }
 
   get node(): NodeInfo {
@@ -103,6 +121,9 @@ export class ReadOnlyPool implements Pool, ObjectSource {
       connectedAt: this.connectedAt,
       readOnly: true,
       pins: 0,
+      pinnedBytes: 0,
+      drafts: 0,
+      claims: 0,
     };
   }
 
@@ -113,35 +134,49 @@ export class ReadOnlyPool implements Pool, ObjectSource {
 
   /** The page of the key encoded last, under the name its holder knows it by. */
   private find(keys: KeySpace, name: Key): PrivatePage | undefined {
-    const { shards } = this.parts;
-    const shard = shards.ofHash(keys.hashLow);
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const published = shards.publishSequence(shard);
-      const retired = shards.retireSequence(shard);
-      const page = this.copyOf(keys, name, shard);
-      if (page !== undefined && page !== 'changing') return page;
-      const still = shards.publishSequence(shard) === published && shards.retireSequence(shard) === retired;
-      if (page === undefined && still) return undefined;
-    }
-    return undefined;
+    return this.settled(keys, name, (slot) => this.copyIfInside(name, slot));
   }
 
-  /** A copy of the page, undefined for none, 'changing' when a writer was at work on it. */
-  private copyOf(keys: KeySpace, name: Key, shard: number): PrivatePage | undefined | 'changing' {
+  /** What `take` makes of the slot of the key's page; undefined for a miss. Throws BUSY, POOL_CORRUPT. */
+  private settled<T>(keys: KeySpace, name: Key, take: (slot: number) => T | undefined): T | undefined {
+    const { machine } = this;
+    const { shards } = this.parts;
+    const shard = shards.ofHash(keys.hashLow);
+    const started = machine.elapsedMs();
+    for (let tries = 1; ; tries++) {
+      const published = shards.publishSequence(shard);
+      const retired = shards.retireSequence(shard);
+      const found = this.lookUp(keys, shard, take);
+      if (found !== undefined && found !== 'changing') return found;
+      const still = shards.publishSequence(shard) === published && shards.retireSequence(shard) === retired;
+      // (U5)
+      if (found === undefined && (still || tries >= TRIES_MIN)) return undefined;
+      const elapsed = machine.elapsedMs() - started;
+      if (tries < TRIES_MIN || elapsed < TRIES_MIN_MS || (tries < TRIES_MAX && elapsed < TRIES_MS)) continue;
+      const what = `The page of the key ${JSON.stringify(name)} was superseded in each of ${tries} tries to copy it.`;
+      throw new PoolError('BUSY', what, { key: name });
+    }
+  }
+
+  /** What `take` makes of it, undefined for no page, 'changing' when a writer was at work on it. */
+  private lookUp<T>(keys: KeySpace, shard: number, take: (slot: number) => T | undefined): T | undefined | 'changing' {
     const { table, slots, spaces, geometry } = this.parts;
+    const { probe } = this;
     let changing = false;
-    table.begin(shard, keys.hashLow, keys.hashHigh);
-    for (let local = table.next(); local >= 0; local = table.next()) {
+    table.begin(probe, shard, keys.hashLow, keys.hashHigh);
+    for (let local = table.next(probe); local >= 0; local = table.next(probe)) {
       const slot = shard * geometry.slotsPerShard + local;
       const before = slots.stateWord(slot);
       const state = before & STATE_MASK;
-      if (state !== STATE_SEALED && state !== STATE_RETIRED) continue;
-      if (!slots.keyEquals(slot, keys.bytes, keys.length)) continue;
-      // As Reader.probe: a page is the key's as long as the entry names it, retired or not.
-      if (!table.stillNames(local)) {
+      const isPage = state === STATE_SEALED || state === STATE_RETIRED;
+      const isKeys = isPage && slots.keyEquals(slot, keys.bytes, keys.length);
+      // As Reader.lookUp: a page is the key's as long as the entry names it, retired or not. And a slot that was another's by
+      // the time it was looked at may have been the key's when its entry was (U5).
+      if (!table.stillNames(probe, local)) {
         changing = true;
         continue;
       }
+      if (!isKeys) continue;
       if (!slots.isIntact(slot)) {
         if (slots.stateWord(slot) === before) slots.verify(slot);
         return 'changing';
@@ -151,9 +186,9 @@ export class ReadOnlyPool implements Pool, ObjectSource {
       if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
       // A read-only node restores nothing: until somebody has, each page is looked at by itself.
       if (!this.isRestored && !slots.isWhole(slot)) return slots.stateWord(slot) === before ? undefined : 'changing';
-      const page = this.copyIfInside(name, slot);
+      const taken = take(slot);
       this.fence.add(0, 1);
-      return slots.stateWord(slot) === before && page !== undefined ? page : 'changing';
+      return taken !== undefined && isSamePage(before, slots.stateWord(slot)) ? taken : 'changing';
     }
     return changing ? 'changing' : undefined;
   }
@@ -170,6 +205,26 @@ export class ReadOnlyPool implements Pool, ObjectSource {
     const bytes = this.segment.sealedBytes(extent, 0, size).slice();
     const metadata = this.segment.sealedBytes(extent, offset, length).slice();
     return new PrivatePage(key, bytes, metadata, slots.generation(slot));
+  }
+
+  open(descriptor: string): PrivatePage | undefined {
+    this.check();
+    const { slots, spaces } = this.parts;
+    const { slot, generation } = placeOf(descriptor, this.info.poolId, slots.total);
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const before = slots.stateWord(slot);
+      const state = before & STATE_MASK;
+      if (before >>> STATE_BITS !== generation || (state !== STATE_SEALED && state !== STATE_RETIRED)) return undefined;
+      if (!slots.isIntact(slot) && slots.stateWord(slot) === before) slots.verify(slot);
+      const expiry = slots.expiry(slot);
+      const isOver = expiry !== 0 && expiry <= this.machine.nowMs();
+      if (isOver || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
+      if (!this.isRestored && !slots.isWhole(slot)) return undefined;
+      const page = this.copyIfInside(keyOfBytes(slots.keyBytes(slot)), slot);
+      this.fence.add(0, 1);
+      if (slots.stateWord(slot) === before && page !== undefined) return page;
+    }
+    return undefined;
   }
 
   getMany(keys: readonly Key[]): (Page | undefined)[] {
@@ -198,16 +253,19 @@ export class ReadOnlyPool implements Pool, ObjectSource {
   }
 
   async waitForMany(keys: readonly Key[], options?: WaitOptions): Promise<Page[]> {
-    const { timeoutMs, signal } = checkWait(options);
-    const started = this.machine.nowMs();
-    for (;;) {
-      if (signal?.aborted === true) throw new PoolError('ABORTED', 'Waiting was aborted.', undefined, signal.reason);
-      const pages = this.getMany(keys);
-      if (pages.every((page) => page !== undefined)) return pages as Page[];
-      if (timeoutMs !== undefined && this.machine.nowMs() - started >= timeoutMs) {
-        throw new PoolError('TIMEOUT', `The keys did not appear within ${timeoutMs} ms.`);
-      }
-      await this.machine.sleep(PAUSE_MS);
+    const { parts, waits } = this;
+    const hold = (key: Key) => this.getUnlessBusy(key);
+    const host = { parts, waits, check: () => this.check(), hold };
+    return pagesWhenSealed(host, this.keys, [...keys], checkWait(options));
+  }
+
+  /** For whoever looks again in a moment. */
+  private getUnlessBusy(key: Key): PrivatePage | undefined {
+    try {
+      return this.get(key);
+    } catch (error) {
+      if (isBusy(error)) return undefined;
+      throw error;
     }
   }
 
@@ -216,12 +274,13 @@ export class ReadOnlyPool implements Pool, ObjectSource {
   }
 
   has(key: Key): boolean {
-    return this.get(key) !== undefined;
+    this.check();
+    return this.settled(this.keys.encode(key), key, () => true) === true;
   }
 
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo> {
     this.check();
-    const prefix = options?.prefix === undefined ? undefined : bytesOfKey(options.prefix);
+    const prefix = options?.prefix === undefined ? undefined : bytesOfPrefix(options.prefix);
     return this.guardedList(listObjects(this.parts, prefix));
   }
 
@@ -242,7 +301,7 @@ export class ReadOnlyPool implements Pool, ObjectSource {
       parts: this.parts,
       waits: this.waits,
       check: () => this.check(),
-      prefix: prefix === undefined ? undefined : bytesOfKey(prefix).slice(),
+      prefix: prefix === undefined ? undefined : bytesOfPrefix(prefix).slice(),
       replay: replay === true,
       signal,
     });
@@ -250,12 +309,12 @@ export class ReadOnlyPool implements Pool, ObjectSource {
 
   stats(): PoolStats {
     this.check();
-    return statsOf(this.parts);
+    return { ...statsOf(this.parts), ...this.segment.lost() };
   }
 
   nodes(): NodeInfo[] {
     this.check();
-    return this.nodeRows.list(true);
+    return withHoldings(this.parts, this.nodeRows.list(true));
   }
 
   private refuse(what: string): never {
@@ -285,13 +344,24 @@ export class ReadOnlyPool implements Pool, ObjectSource {
   }
 
   async disconnect(): Promise<void> {
-    if (!this.open) return;
-    this.open = false;
+    // All of it may be done again, where it was cut.
+    this.isOpen = false;
     this.waits.close();
     this.segment.unmap();
     this.segment.file.close();
   }
+  toJSON(): object {
+    const { path, info, isOpen } = this;
+    return { path, poolId: info.poolId, readOnly: true, state: isOpen ? 'connected' : 'disconnected' };
+  }
   [Symbol.asyncDispose](): Promise<void> {
     return this.disconnect();
   }
+}
+
+showAs(ReadOnlyPool, 'Pool');
+/** Whether the page of the slot, of which the one state word was loaded before the other, was there all the time. */
+function isSamePage(before: number, after: number): boolean {
+  const state = after & STATE_MASK;
+  return (before & ~STATE_MASK) === (after & ~STATE_MASK) && (state === STATE_SEALED || state === STATE_RETIRED);
 }

@@ -9,7 +9,9 @@ async function stopUnderLocks(peer: Peer): Promise<void> {
   void codeOf(() =>
     peer.call(
       'run',
-      `const { locks, geometry } = pool.session.parts;
+      `const { locks, geometry, calls } = pool.session.parts;
+       // Locks held over the end of a run are a cut call's, and given back.
+       calls.settle = undefined;
        for (let shard = 0; shard < geometry.shards; shard++) locks.acquire(shard);
        await new Promise((resolve) => process.send({ event: 'locked' }, resolve));
        process.kill(process.pid, 'SIGSTOP');

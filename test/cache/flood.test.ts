@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { KeyHash } from '../../lib/hash.js';
 import { SharedCache } from '../../src/index.js';
 import type { AttachedPool } from '../../src/pool/index.js';
-import { BUCKET_ENTRIES } from '../../src/pool/layout.js';
+import { BUCKET_ENTRIES } from '../../src/pool/layout/layout.js';
 import { bytesOf, join, makePool, sleep, textIn } from './pools.js';
 
 /** What one probe may reach: 64 buckets. */

@@ -1,14 +1,21 @@
 /** Loading across real processes: one load for all, the dead replaced, the stale not published. */
 import { expect } from 'chai';
 import { SharedCache } from '../../src/index.js';
+import type { AttachedPool } from '../../src/pool/index.js';
 import { type Fetched, Peer } from './peer.js';
-import { bytesOf, codeOf, join, makePool, pattern, poolPath, SMALL, textIn, textOf } from './pools.js';
+import { bytesOf, codeOf, join, makePool, pattern, poolPath, SMALL, sleep, textIn, textOf } from './pools.js';
 
 const PEERS = 4;
 const KEYS = 200;
 
 async function startPeers(path: string, count: number): Promise<Peer[]> {
   return Promise.all(Array.from({ length: count }, () => Peer.start(path)));
+}
+
+/** A claim that could not be given up behind a lock that was held too long is taken back at the next upkeep. */
+async function draftsAtRest(pool: AttachedPool): Promise<number> {
+  for (let tries = 0; tries < 60 && pool.stats().drafts > 0; tries++) await sleep(50);
+  return pool.stats().drafts;
 }
 
 function tally<T>(lists: readonly T[][]): Map<T, number> {
@@ -39,7 +46,7 @@ describe('fetch across processes', () => {
     }
     const { total } = new SharedCache(pool, { namespace: 'n' }).stats();
     expect([total.loadSuccessCount, total.unsharedCount, total.staleFillCount]).to.deep.equal([3000, 0, 0]);
-    expect(pool.stats().drafts).to.equal(0);
+    expect(await draftsAtRest(pool)).to.equal(0);
   });
 
   it('synchronous loads of the same pages in 4 processes load each page once, while none takes 50 ms', async () => {
@@ -73,7 +80,7 @@ describe('fetch across processes', () => {
     for (const result of results) expect(textOf(result.bytes)).to.equal('loaded');
     expect(results.reduce((sum, { loads }) => sum + loads, 0)).to.equal(5);
     expect(await Promise.all(hanging)).to.deep.equal(Array.from({ length: 5 }, () => 'PEER_ENDED'));
-    expect(pool.stats().drafts).to.equal(0);
+    expect(await draftsAtRest(pool)).to.equal(0);
   });
 
   it('loaders killed one after another are each replaced', async () => {

@@ -100,7 +100,8 @@ describe('the calls of a cache', () => {
     expect(textIn(caches[1], 'k')).to.equal('old');
     expect(caches[0].set('k', new Uint8Array(8 * 1024 * 1024))).to.equal(false);
     for (const cache of caches) expect(cache.has('k')).to.equal(false);
-    const held = fillWithPins(caches[1], pools[0].info.maxObjects);
+    const pinner = await join(pools[0].path, { maxPinShare: 1 });
+    const held = fillWithPins(new SharedCache(pinner, { namespace: 'n' }), pools[0].info.maxObjects);
     const key = held[5]?.key as string;
     expect(caches[0].set(key, new Uint8Array(16_000)), 'all is pinned').to.equal(false);
     for (const cache of caches) expect(cache.has(key)).to.equal(false);

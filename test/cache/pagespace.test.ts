@@ -97,7 +97,7 @@ describe('a page space', () => {
 
   it('refuses numbers, counts, versions and sizes that make no sense instead of doing nothing', async () => {
     const [space] = (await makeSpaces()) as [PageSpace];
-    for (const pageNo of [-1, 0.5, Number.NaN, 2 ** 53]) {
+    for (const pageNo of [-1, 0.5, Number.NaN, 2 ** 53, 3n as never]) {
       expect(await codeOf(() => space.borrow(pageNo))).to.equal('KEY_INVALID');
       expect(await codeOf(() => space.put(pageNo, new Uint8Array(SIZE)))).to.equal('KEY_INVALID');
       expect(await codeOf(() => space.invalidate(pageNo))).to.equal('KEY_INVALID');

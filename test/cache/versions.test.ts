@@ -151,6 +151,46 @@ describe('versions of a page', () => {
     expect(answers(spaces, mine, [50])).to.deep.equal([undefined]);
   });
 
+  it('of one space decide nothing about the pages of another, installed or invalidated, evicted or not', async () => {
+    const { pool, spaces } = await makeSpaces();
+    const cache = new SharedCache(pool);
+    const others = ['times', 'more times'].map((name) => cache.pages(name, { pageSize: SIZE }));
+    const { geometry } = pool.session.parts;
+    for (let no = 0; no < 4 * geometry.shards * geometry.stripesPerShard; no++) {
+      if (no % 2 === 0) others[0]?.put(no, page(1), { from: 1_700_000_000_000 + no });
+      else others[1]?.invalidate(no, 1_700_000_000_000 + no);
+    }
+    for (const from of [undefined, 5, 5, 6, 2 ** 26 + 1, 2 ** 26 + 2]) {
+      expect(spaces[0].put(1, page(2), from === undefined ? {} : { from }), `from ${from}`).to.equal(true);
+    }
+    await sleep(0);
+    pool.evict(2 ** 30);
+    for (const from of [undefined, 5, 2 ** 26 + 1]) {
+      expect(spaces[1].put(1, page(3), from === undefined ? {} : { from }), `again from ${from}`).to.equal(false);
+    }
+    expect(spaces[1].put(1, page(3), { from: 2 ** 26 + 2 })).to.equal(true);
+  });
+
+  it('that find no room hide what they would have superseded, and no newer ones', async () => {
+    const pool = await makePool({ size: '2MiB', pageSize: SIZE, maxObjects: 256, maxNodes: 4 });
+    const space = new SharedCache(pool).pages('t', { pageSize: SIZE });
+    const fill = [10, 20, 30].map((from) => {
+      space.put(1, page(from), { from });
+      return space.get(1);
+    });
+    for (let no = 2; no < 1000; no++) if (space.put(no, page(no), { from: 10 })) fill.push(space.get(no));
+    const seen = () => [15, 20, 25, 35, undefined].map((asOf) => space.borrow(1, asOf)?.[0]);
+    expect(seen()).to.deep.equal([10, 20, 20, 30, 30]);
+    expect(space.put(1, page(22), { from: 22, until: 24 })).to.equal(false);
+    expect([...seen(), space.borrow(1, 21)?.[0]]).to.deep.equal([10, 20, undefined, 30, 30, 20]);
+    for (const closed of [{ until: 5 }, { from: 5, until: 40 }, { from: 31, until: 40 }]) {
+      expect(space.put(1, page(1), closed)).to.equal(false);
+    }
+    expect([space.borrow(1, 30)?.[0], space.borrow(1, 31), space.borrow(1)]).to.deep.equal([30, undefined, undefined]);
+    expect(seen().slice(0, 2)).to.deep.equal([10, 20]);
+    for (const held of fill) held?.release();
+  });
+
   it('a put without room ends its predecessor all the same', async () => {
     const pool = await makePool({ size: '2MiB', pageSize: SIZE, maxObjects: 256, maxNodes: 4 });
     const space = new SharedCache(pool).pages('t', { pageSize: SIZE });

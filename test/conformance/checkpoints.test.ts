@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { inspect, SharedCache } from '../../src/index.js';
+import type { Checkpoint, CheckpointWriter } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { Checkpoint, CheckpointWriter } from '../../src/pool/types.js';
 import { checkContent, contentOf } from '../support/content.js';
 import { codeOf, KIB, MIB, settle, usePools } from '../support/pools.js';
 

@@ -73,15 +73,14 @@ describe('conformance: after disconnect', () => {
     page?.release();
   });
 
-  it('bytes that outlive their pool object are empty or still right, never a fault, even when the file is gone', async () => {
+  it('bytes that outlive their pool object are empty or zero, never others, never a fault, even when the file is gone', async () => {
     const pool = await pools.create(SMALL);
-    const expected = contentOf('k', 1, 5000);
-    pool.put('k', expected);
+    pool.put('k', contentOf('k', 1, 5000));
     const held = pool.get('k')?.bytes as Uint8Array;
     const draft = pool.create('d', 100);
     const writable = draft.bytes;
     await pool.disconnect();
-    expect(held.length === 0 || Buffer.compare(held, expected) === 0).to.equal(true);
+    expect(Buffer.compare(held, new Uint8Array(held.length))).to.equal(0);
     if (writable.length > 0) writable[0] = 1;
     expect(await codeOf(() => draft.seal())).to.equal('DISCONNECTED');
     draft.abort();

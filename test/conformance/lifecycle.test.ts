@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { connect } from '../../src/index.js';
-import { STATE_DRAFT, STATE_MASK } from '../../src/pool/layout.js';
+import { STATE_DRAFT, STATE_MASK } from '../../src/pool/layout/layout.js';
 import { useProcesses } from '../process/child.js';
 import { contentOf } from '../support/content.js';
 import { codeOf, folderFor, GIB, KIB, MIB, pause, roomAt, settle, usePools } from '../support/pools.js';

@@ -1,8 +1,8 @@
 /** Random sequences of operations, their results compared with those of a plain Map. */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { Draft, Page } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { Draft, Page } from '../../src/pool/types.js';
 import { checkContent, contentOf } from '../support/content.js';
 import { codeOf, KIB, LONG, MIB, settle, usePools } from '../support/pools.js';
 

@@ -15,9 +15,9 @@ import {
 import { expect } from 'chai';
 import { PoolFile } from '../../lib/linux/index.js';
 import { connect, destroy, format, inspect, PoolError } from '../../src/index.js';
-import { LAYOUT_VERSION, Superblock } from '../../src/pool/layout.js';
+import { LAYOUT_VERSION, Superblock } from '../../src/pool/layout/layout.js';
+import type { Page } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { Page } from '../../src/pool/types.js';
 import { useProcesses } from '../process/child.js';
 import { contentOf, random } from '../support/content.js';
 import { codeOf, KIB, LONG, MIB, pause, settle, usePools } from '../support/pools.js';

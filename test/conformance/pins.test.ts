@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { SharedCache } from '../../src/cache/index.js';
-import type { Page } from '../../src/pool/types.js';
+import type { Page } from '../../src/pool/layout/types.js';
 import { useProcesses } from '../process/child.js';
 import { checkContent, contentOf } from '../support/content.js';
 import { codeOf, eventually, KIB, MIB, settle, usePools } from '../support/pools.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import type { Draft, Page } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { Draft, Page } from '../../src/pool/types.js';
 import { type Reference, ReferenceLru, ReferenceS3Fifo, ReferenceSieve } from '../pool/policy/reference.js';
 import { contentOf, random } from '../support/content.js';
 import { codeOf, KIB, LONG, MIB, settle, usePools } from '../support/pools.js';

@@ -1,6 +1,7 @@
 /** Every model under every bound that is run, and the step names of each for what is made of them. */
 import { dropModel } from './drops.js';
 import { Explorer, type Model, type Verdict } from './explore.js';
+import { fenceModel } from './fences.js';
 import { joinModel } from './joins.js';
 import { leaseModel } from './leases.js';
 import { type PagesCase, pagesModel } from './pages-model.js';
@@ -66,6 +67,7 @@ export const cases = {
   drops: (mutation) => as(dropModel(mutation)),
   leases: (mutation) => as(leaseModel(mutation)),
   joins: (mutation) => as(joinModel(mutation)),
+  fences: (mutation) => as(fenceModel(mutation)),
   until: (mutation) => as(untilModel(mutation, [15, 9, 4, 2], false)),
   'until, once open': (mutation) => as(untilModel(mutation, [15, 6], true)),
 } satisfies Record<string, Case>;

@@ -1,5 +1,5 @@
 /**
- * Dropping a space: src/pool/spaces.ts (drop, repair), reader.ts (isFresh, again, answer). One page of one space.
+ * Dropping a space: src/pool/objects/spaces.ts (drop, repair), reader.ts (isFresh, again, answer). One page of one space.
  *
  * drop stores the space's generation, then the pool-wide drop count. A hit looks at the count, after the retire sequence;
  * when it has moved, the node loads it, then the generations, and forgets what is of an old one. In this order a count that

@@ -1,5 +1,5 @@
 /**
- * Joining: src/pool/nodes.ts (join, fillRow), hazards.ts (scan). A scan looks at the rows below rowsHigh whose incarnation
+ * Joining: src/pool/nodes/nodes.ts (join, fillRow), hazards.ts (scan). A scan looks at the rows below rowsHigh whose incarnation
  * says that they are taken. A joiner that it passes over must look at the slot's state later than the retirement that the
  * scan is for: so row, then hazard, then state on the one side, and state, then row, then hazard on the other (join-1).
  *

@@ -1,5 +1,5 @@
 /**
- * Leases: src/cache/domain.ts (lease), src/pool/writer.ts (seal, remove), stripes.ts. A fill must not store what it read
+ * Leases: src/cache/domain.ts (lease), src/pool/access/writer.ts (seal, remove), stripes.ts. A fill must not store what it read
  * from the source before an invalidation that has returned since.
  *
  * The lease is the stripe's count, read before the source is; the fill compares it under the shard's lock, and every

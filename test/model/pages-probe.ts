@@ -1,5 +1,5 @@
 /**
- * The reader's way through the table: src/pool/reader.ts (probe, answer, search's judgement of a miss, decide). The order is
+ * The reader's way through the table: src/pool/access/reader.ts (probe, answer, search's judgement of a miss, decide). The order is
  * entry, hazard, state, entry once more, of a retired page the state once more, key.
  */
 import { HOW, IS_RETIRED, KEY, MET, PAGE, PUBLISHED, RETIRED, SEALED, SEEN, SLOT, UNLOCKED } from './pages.js';

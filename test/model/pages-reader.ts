@@ -1,5 +1,5 @@
 /**
- * The reader: src/pool/reader.ts, retirelog.ts (catchUp), hazards.ts (expose, keep, pin), near.ts.
+ * The reader: src/pool/access/reader.ts, retirelog.ts (catchUp), hazards.ts (expose, keep, pin), near.ts.
  *
  * near hit: the hazard is stored, then the retire sequence loaded. Unchanged since this node last looked: whoever retired
  * the page since will scan after it stored the sequence, and so meet the hazard (hazard-1). Changed: `search`.

@@ -1,5 +1,5 @@
 /**
- * Whoever comes after a dead writer: src/pool/locks.ts (takeover), repair.ts (repairShard, undoDraftsOf), and may die too.
+ * Whoever comes after a dead writer: src/pool/nodes/locks.ts (takeover), repair.ts (repairShard, undoDraftsOf), and may die too.
  *
  * The lock stays with the dead, dirty, until a repair is through, so a repair that was cut off is done again from the
  * start. Its own order: the retire sequence past the ring before anything is freed (retire-1), as the dead may have left a

@@ -1,5 +1,5 @@
 /**
- * The writer: src/pool/writer.ts (create, seal, publish, publishDetached, remove), reclaim.ts (announce, retire, reclaim),
+ * The writer: src/pool/access/writer.ts (create, seal, publish, publishDetached, remove), reclaim.ts (announceEnd, retire, reclaim),
  * retirelog.ts (append), hazards.ts (scan). Whoever holds the shard's lock is this actor; between two calls it may be
  * another node each time, which coherent memory cannot tell.
  *
@@ -183,7 +183,7 @@ function number(m: Writer): number {
 
 const recordOf = (m: Writer, sequence: number) => sequence % m.bounds.ring;
 
-/** Reclaimer.announce. */
+/** Reclaimer.announceEnd. */
 function announce(): Step<Writer>[] {
   return [
     {

@@ -1,5 +1,5 @@
 /**
- * A bound in two words that is lowered while it is read: src/pool/wide.ts. High before low on the one side; high, low, and
+ * A bound in two words that is lowered while it is read: src/pool/layout/wide.ts. High before low on the one side; high, low, and
  * high once more on the other (until-1). Four to a word here.
  *
  * (U1) what is read is never above what the bound was when reading began.

@@ -1,5 +1,5 @@
 /**
- * The model of versions: src/pool/versions.ts, writer.ts (seal, publishDetached, remove), stripes.ts, and what the reader
+ * The model of versions: src/pool/access/versions.ts, writer.ts (seal, publishDetached, remove), stripes.ts, and what the reader
  * does for a get as of a version. One key; its slots are not used twice (reuse is the model of pages' matter).
  *
  * A page answers as of a when from <= a < until. Installing v: what began before and reaches beyond v is cut off at v, and

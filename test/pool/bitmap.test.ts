@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Words } from '../../lib/words.js';
-import { Bitmap } from '../../src/pool/bitmap.js';
+import { Bitmap } from '../../src/pool/space/bitmap.js';
 
 const BITS = 32 * 64;
 

@@ -3,9 +3,9 @@ import { expect } from 'chai';
 import { PoolError } from '../../lib/errors.js';
 import type { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/index.js';
-import { Feed } from '../../src/pool/feed.js';
-import type { Geometry } from '../../src/pool/geometry.js';
-import { Control, EventHead, EventLine } from '../../src/pool/layout.js';
+import { type Fed, Feed } from '../../src/pool/events/feed.js';
+import type { Geometry } from '../../src/pool/layout/geometry.js';
+import { Control, EventHead, EventLine } from '../../src/pool/layout/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { expectCleanCensus } from '../support/census.js';
 import { MIB, usePools } from '../support/pools.js';
@@ -14,9 +14,16 @@ const SMALL = { size: MIB, pageSize: 512, maxObjects: 60, maxNodes: 4 } as const
 const BYTES = new Uint8Array(10);
 const KINDS = ['none', 'sealed', 'deleted', 'evicted'];
 
+function taken(feed: Feed): Fed[] {
+  const events = feed.ready.slice(feed.next);
+  feed.next = feed.ready.length;
+  return events;
+}
+
 /** What the feed tells now. */
 function told(feed: Feed): string[] {
-  return feed.take().events.map((fed) => {
+  feed.take();
+  return taken(feed).map((fed) => {
     if ('missed' in fed) return `missed ${fed.missed}`;
     return `${KINDS[fed.kind]} ${Buffer.from(fed.key).toString().replace('\u0000', '')}`;
   });
@@ -176,11 +183,13 @@ describe('the event log', () => {
     pool.put('key', BYTES);
     const pending = geometry.regions.eventHeads.word + EventHead.word.pending;
     words.store(pending, 5);
-    expect(feed.take()).to.deep.equal({ events: [], settled: false });
+    expect(feed.take()).to.equal(false);
+    expect(taken(feed)).to.deep.equal([]);
     const now = machine.elapsedMs();
     machine.elapsedMs = () => now + 1000;
     expect(told(feed)).to.deep.equal(['sealed key']);
     words.store(pending, 0);
-    expect(feed.take()).to.deep.equal({ events: [], settled: true });
+    expect(feed.take()).to.equal(true);
+    expect(taken(feed)).to.deep.equal([]);
   });
 });

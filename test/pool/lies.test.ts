@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { connect, inspect, SharedCache } from '../../src/index.js';
-import { ChunkUse, LockLine, Slot, STATE_DRAFT, STATE_MASK, STATE_SEALED } from '../../src/pool/layout.js';
+import { ChunkUse, LockLine, Slot, STATE_DRAFT, STATE_MASK, STATE_SEALED } from '../../src/pool/layout/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { expectCleanCensus } from '../support/census.js';
 import { makePage, pageFault } from '../support/pages.js';

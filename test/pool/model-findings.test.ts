@@ -52,7 +52,7 @@ describe('readers beside a set that was cut off', () => {
     const late = await yard.connect();
     const cache = cacheOf(writer);
     cache.set('key', page(1));
-    writer.session.writer.reclaimer.announce = cutOff;
+    writer.session.writer.reclaimer.announceEnd = cutOff;
     expect(codeOf(() => cache.set('key', page(2)))).to.equal('ABORTED');
     const { log, table } = repairer.session.parts;
     const early = cacheOf(reader);
@@ -77,16 +77,19 @@ describe('readers beside a set that was cut off', () => {
     const { table } = reader.session.parts;
     const next = table.next.bind(table);
     let isFirst = true;
-    table.next = () => {
-      const local = next();
+    table.next = (probe) => {
+      const local = next(probe);
       if (isFirst) {
         isFirst = false;
         cache.set('key', page(2));
         // Frees the first page's slot, and gives it to the next page.
         for (let shard = 0; shard < writer.session.parts.geometry.shards; shard++) {
+          const { parts } = writer.session;
+          parts.locks.acquire(shard);
           writer.session.writer.reclaimer.reclaim(shard);
+          parts.locks.release(shard);
         }
-        writer.session.writer.reclaimer.announce = cutOff;
+        writer.session.writer.reclaimer.announceEnd = cutOff;
         expect(codeOf(() => cache.set('key', page(3)))).to.equal('ABORTED');
       }
       return local;

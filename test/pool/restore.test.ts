@@ -4,10 +4,10 @@ import { expect } from 'chai';
 import { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/cache/index.js';
 import { inspect } from '../../src/index.js';
-import type { RegionName } from '../../src/pool/geometry.js';
-import { Control } from '../../src/pool/layout.js';
+import type { RegionName } from '../../src/pool/layout/geometry.js';
+import { Control } from '../../src/pool/layout/layout.js';
+import type { Page } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { Page } from '../../src/pool/types.js';
 import { useProcesses } from '../process/child.js';
 import { expectCleanCensus } from '../support/census.js';
 import { Chance } from '../support/chance.js';
@@ -145,7 +145,7 @@ if (folder !== undefined) {
       const original = readFileSync(copy);
       const { slots, geometry } = pool.session.parts;
       const chance = new Chance(13);
-      const { word } = (await import('../../src/pool/layout.js')).Slot;
+      const { word } = (await import('../../src/pool/layout/layout.js')).Slot;
       // owner, its incarnation and the lease are of the draft; until only ever comes down.
       const unbound = [word.state, word.owner, word.ownerIncarnation, word.leaseCount, word.until, word.until + 1];
       for (let round = 0; round < 30; round++) {

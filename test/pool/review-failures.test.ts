@@ -4,8 +4,8 @@ import { PoolError } from '../../lib/errors.js';
 import { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/cache/index.js';
 import { type AttachedPool, connect } from '../../src/pool/index.js';
-import { ChunkEntry, LockLine, Stripe, Superblock } from '../../src/pool/layout.js';
-import { raiseUnsigned64, readUnsigned64, writeUnsigned64 } from '../../src/pool/wide.js';
+import { ChunkEntry, LockLine, STATE_SEALED, Stripe, Superblock } from '../../src/pool/layout/layout.js';
+import { raiseUnsigned64, readUnsigned64, writeUnsigned64 } from '../../src/pool/layout/wide.js';
 import { codeOf, SMALL, Yard } from './review-pool.js';
 
 const page = (byte: number) => new Uint8Array(4096).fill(byte);
@@ -76,13 +76,13 @@ describe('what an operation that fails gives back', () => {
     const { geometry } = pool.session.parts;
     expect(geometry.shards).to.be.above(2);
     for (let i = 0; i < 2000; i++) pool.put(`key ${i}`, page(1));
-    const { reclaimer } = pool.session.writer;
-    const { evictBytes } = reclaimer;
+    const { evictor } = pool.session.writer;
+    const { evictBytes } = evictor;
     let refused = 0;
     const damaged = new PoolError('POOL_CORRUPT', 'a damaged shard');
     const refuse = (isRefused: (shard: number) => boolean, error = damaged) => {
-      reclaimer.evictBytes = (shard, bytes) => {
-        if (!isRefused(shard)) return evictBytes.call(reclaimer, shard, bytes);
+      evictor.evictBytes = (shard, bytes) => {
+        if (!isRefused(shard)) return evictBytes.call(evictor, shard, bytes);
         refused++;
         throw error;
       };
@@ -115,8 +115,8 @@ describe('what an operation that fails gives back', () => {
     const pool = await yard.connect();
     for (let i = 0; i < 256; i++) pool.put(`key ${i}`, page(1));
     const { chunks, geometry } = pool.session.parts;
-    const { reclaimer } = pool.session.writer;
-    reclaimer.emptyChunks = () => {
+    const { evictor } = pool.session.writer;
+    evictor.emptyChunks = () => {
       throw new PoolError('BUSY', 'a stopped node');
     };
     const size = geometry.chunkBytes * (geometry.chunks - 1);
@@ -198,13 +198,13 @@ describe('versions, spaces and listings', () => {
     const { slots, stripes, geometry } = pool.session.parts;
     const { stripes: region } = geometry.regions;
     const highest: number[] = [];
-    const setState = slots.setState.bind(slots);
-    slots.setState = (slot, state) => {
+    const transition = slots.transition.bind(slots);
+    slots.transition = (slot, from, to) => {
       let most = 0;
       const end = region.word + region.stride * region.count;
       for (let word = region.word; word < end; word += Stripe.words) most = Math.max(most, stripes.highest(word));
-      if (state === 3) highest.push(most);
-      setState(slot, state);
+      if (to === STATE_SEALED) highest.push(most);
+      transition(slot, from, to);
     };
     pages.put(1, page(1), { from: 9 });
     expect(highest).to.deep.equal([9]);

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { PoolError } from '../../lib/errors.js';
 import { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/cache/index.js';
-import { ChunkEntry } from '../../src/pool/layout.js';
-import { Locks } from '../../src/pool/locks.js';
+import { ChunkEntry } from '../../src/pool/layout/layout.js';
+import { Locks } from '../../src/pool/nodes/locks.js';
 import { expectCleanCensus } from '../support/census.js';
 import { settle } from '../support/pools.js';
 import { codeOf, Yard } from './review-pool.js';
@@ -52,7 +52,7 @@ describe('what repair and cleaning leave alone', () => {
     first.set('key', page(1));
     const { reclaimer } = writer.session.writer;
     // Cut off between the two pages' stores: both are sealed.
-    reclaimer.announce = () => {
+    reclaimer.announceEnd = () => {
       throw new PoolError('ABORTED', 'cut off');
     };
     expect(codeOf(() => first.set('key', page(2)))).to.equal('ABORTED');
@@ -83,7 +83,7 @@ describe('what repair and cleaning leave alone', () => {
     words.write(0, 1);
     const locks = new Locks({
       words,
-      machine: undefined as never,
+      machine: { afterRun: () => {} } as never,
       judge: { isDead: () => false },
       regionWord: 0,
       row: 0,
@@ -96,7 +96,8 @@ describe('what repair and cleaning leave alone', () => {
   it('a lock is not taken from a node that joined the row of the owner found dead', () => {
     const words = new Words(new ArrayBuffer(64));
     const options = { words, regionWord: 0, repair: () => {} };
-    const hold = () => new Locks({ ...options, machine: undefined as never, judge: { isDead: () => false }, row: 0 });
+    const hooks = { afterRun: () => {} };
+    const hold = () => new Locks({ ...options, machine: hooks as never, judge: { isDead: () => false }, row: 0 });
     const owner = hold();
     owner.acquire(0);
     let now = 0;
@@ -110,7 +111,7 @@ describe('what repair and cleaning leave alone', () => {
         return true;
       },
     };
-    const machine = { elapsedMs: () => (now += 500), park: () => {}, unpark: () => {} } as never;
+    const machine = { ...hooks, elapsedMs: () => (now += 500), park: () => {}, unpark: () => {} } as never;
     const other = new Locks({ ...options, machine, judge, row: 1 });
     expect(codeOf(() => other.acquire(0))).to.equal('BUSY');
     expect([judgements > 1, other.ownerOf(0)]).to.deep.equal([true, 0]);
@@ -119,7 +120,9 @@ describe('what repair and cleaning leave alone', () => {
   it('a node that cannot give a claim back keeps its row, for others to clean', async () => {
     await yard.format();
     const [pool, leaving] = [await yard.connect(), await yard.connect()];
-    const { locks, geometry, nodes, chunks } = pool.session.parts;
+    const { locks, geometry, nodes, chunks, calls } = pool.session.parts;
+    // Held over the end of the run, after which it would be given back as a cut call's.
+    calls.settle = undefined;
     leaving.session.parts.chunks.claim(0, 1);
     locks.acquire(geometry.shards);
     await leaving.disconnect();
@@ -138,7 +141,7 @@ describe('what repair and cleaning leave alone', () => {
     const [one, two] = [new SharedCache(dying), new SharedCache(other)];
     one.set('before', page(1));
     expect(two.borrow('before')?.[0]).to.equal(1);
-    const { words, spaces, locks, geometry } = dying.session.parts;
+    const { words, spaces, geometry } = dying.session.parts;
     const store = words.store.bind(words);
     words.store = (index, value) => {
       if (index === spaces.dropWord) throw new PoolError('ABORTED', 'cut off');
@@ -147,7 +150,6 @@ describe('what repair and cleaning leave alone', () => {
     expect(codeOf(() => one.clear())).to.equal('ABORTED');
     words.store = store;
     const spaceLock = geometry.shards + 1;
-    locks.releaseDirty(spaceLock);
     two.set('since', page(2));
     other.session.parts.locks.recover(spaceLock);
     expect(['before', 'since'].map((key) => two.borrow(key)?.[0])).to.deep.equal([undefined, 2]);

@@ -9,7 +9,7 @@ function tick(pool: AttachedPool): void {
 }
 
 interface Probing {
-  probe(...rest: unknown[]): unknown;
+  lookUp(...rest: unknown[]): unknown;
   decide(...rest: unknown[]): unknown;
   decideBehind(...rest: unknown[]): unknown;
 }
@@ -112,12 +112,12 @@ describe('behind a node that is stopped', () => {
     await yard.format();
     const [pool, other] = [await yard.connect(), await yard.connect()];
     const reader = pool.session.reader as unknown as Probing;
-    const { probe } = reader;
+    const { lookUp } = reader;
     reader.decide = (...rest) => reader.decideBehind(...rest);
     let probes = 0;
     // Until the last look another node publishes something at every one, and at last the page itself.
-    reader.probe = (...rest) => {
-      const found = probe.apply(reader, rest);
+    reader.lookUp = (...rest) => {
+      const found = lookUp.apply(reader, rest);
       probes++;
       if (probes < 9) other.session.parts.shards.advancePublish(other.session.parts.shards.ofHash(hashOf(pool, 'key')));
       if (probes === 9) other.put('key', new Uint8Array([7]));

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Words } from '../../lib/words.js';
-import { Bitmap } from '../../src/pool/bitmap.js';
 import type { AttachedPool } from '../../src/pool/index.js';
+import { Bitmap } from '../../src/pool/space/bitmap.js';
 import { codeOf, Yard } from './review-pool.js';
 
 const KIB = 1024;

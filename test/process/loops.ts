@@ -1,7 +1,7 @@
 /** What nodes under test do for a while: loops of whole operations, run in processes and in workers alike. */
 import { SharedCache } from '../../src/index.js';
+import type { Page } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { Page } from '../../src/pool/types.js';
 import { CONTENT_BYTES_MIN, checkContent, contentOf, random } from '../support/content.js';
 import type { Kind, Operation } from '../support/linearizable.js';
 

@@ -3,8 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Words } from '../../lib/words.js';
 import { connect, format, SharedCache } from '../../src/index.js';
-import { lockCount } from '../../src/pool/geometry.js';
-import type { AttachedPool } from '../../src/pool/pool.js';
+import { lockCount } from '../../src/pool/layout/geometry.js';
 import type {
   CheckpointWriter,
   ConnectOptions,
@@ -12,7 +11,8 @@ import type {
   Draft,
   FormatOptions,
   Page,
-} from '../../src/pool/types.js';
+} from '../../src/pool/layout/types.js';
+import type { AttachedPool } from '../../src/pool/pool.js';
 import { checkContent, contentOf, fillContent } from '../support/content.js';
 import { churn, endWhenIdle, subscribe, told, toldAndMissed } from './events.js';
 import { roundTrip } from './large.js';
@@ -160,7 +160,12 @@ const machinery = {
     for (let lock = 0; lock < lockCount(geometry); lock++) if (locks.recover(lock)) count++;
     return count;
   },
-  acquire: (lock: number) => pool.session.parts.locks.acquire(lock),
+  /** Holds it over the end of the run, after which it would be given back as a cut call's. */
+  acquire(lock: number): void {
+    const { calls, locks } = pool.session.parts;
+    calls.settle = undefined;
+    locks.acquire(lock);
+  },
   releaseLock: (lock: number) => pool.session.parts.locks.release(lock),
   supersede: (options: LoopOptions) => supersede(pool, options),
   readAndCheck: (options: LoopOptions & { single: boolean }) => readAndCheck(pool, options),

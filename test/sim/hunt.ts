@@ -18,6 +18,8 @@ export interface Hunt {
   /** Crash sweeps; every so many stores the repairer dies too, 0 for never. */
   readonly crash?: boolean;
   readonly repairStride?: number;
+  /** Part of the names of the scenarios that are swept; all without it. */
+  readonly scenario?: string;
   /** Small cases with every place for one change of turn, and for two: 1: every one, n: every n-th. */
   readonly caseStride?: number;
   /** Ends at the first fault. */
@@ -86,9 +88,10 @@ class Hunter {
   }
 
   private async sweep(): Promise<void> {
-    const { repairStride = 0 } = this.hunt;
+    const { repairStride = 0, scenario: part = '' } = this.hunt;
     for (const scenario of [...SCENARIOS, ...CORNERS]) {
       if (this.isOver) return;
+      if (!scenario.name.includes(part)) continue;
       this.take(await sweepOperation(scenario));
       if (repairStride > 0) this.take(await sweepRepair(scenario, repairStride));
     }

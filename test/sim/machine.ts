@@ -1,5 +1,5 @@
 /** The machine and the kernel as simulated nodes see them. */
-import type { Liveness, Machine, Ticker } from '../../lib/machine.js';
+import type { CollectionWatch, Liveness, Machine, Ticker } from '../../lib/machine.js';
 import type { ControlBlock } from './control.js';
 import { giveTurn } from './coroutines/turn.js';
 
@@ -58,6 +58,10 @@ export class SimulatedMachine implements Machine {
   async sleep(durationMs: number): Promise<void> {
     this.control.pass(durationMs);
   }
+  watchCollected<T>(): CollectionWatch<T> {
+    return { watch: () => {} };
+  }
+  warn(): void {}
   park(_wordIndex: number, _expected: number, timeoutMs: number): void {
     this.waiting.checkAlive();
     this.waiting.park(timeoutMs);
@@ -94,5 +98,11 @@ export class SimulatedLiveness implements Liveness {
   }
   isHeld(row: number): boolean {
     return this.isBlind || this.control.isHeld(row);
+  }
+  isStopped(): boolean {
+    return false;
+  }
+  isRunnable(): boolean {
+    return false;
   }
 }

@@ -1,12 +1,15 @@
 /**
- * `npm run sim -- [--seeds N] [--seed S] [--from S] [--crash [STRIDE]] [--cases [STRIDE]] [--mutants] [--jobs J]`
+ * `npm run sim -- [--seeds N] [--seed S] [--from S] [--crash [STRIDE]] [--cases [STRIDE]] [--mutants]
+ *   [--cuts [STRIDE]] [--cut-mutants] [--jobs J]`
  *
  * --seeds: schedules by chance, seeds from --from (1) on. --seed: one of them again, with every access. --crash: deaths
  * after every store, and of the repairer after each STRIDE-th of his. --cases: small cases exhaustively. --mutants: broken
- * protocols that must be caught. Without flags: a little of each but the last.
+ * protocols that must be caught. --cuts: calls cut short at every STRIDE-th place; --cut-mutants: broken orders that those
+ * sweeps must catch. Without flags: a little of each but the last.
  */
 import { parseArgs } from 'node:util';
 import { buildCoroutines } from './coroutines/build.js';
+import { huntCutMutants, huntCuts } from './cuts/hunt.js';
 import type { Found, Hunt } from './hunt.js';
 import { huntMutants } from './mutants/hunt.js';
 import { runHunt } from './run.js';
@@ -49,6 +52,8 @@ const options = {
   cases: option,
   jobs: option,
   mutants: { type: 'boolean' },
+  cuts: option,
+  'cut-mutants': { type: 'boolean' },
   only: option,
 } as const;
 const USAGE = `Options: ${Object.keys(options)
@@ -69,6 +74,11 @@ function valuesOf() {
 async function main(): Promise<void> {
   const values = valuesOf();
   if (values === undefined) return;
+  if (values.cuts !== undefined || values['cut-mutants'] === true) {
+    const isFine = values.cuts !== undefined ? await huntCuts(Number(values.cuts)) : await huntCutMutants(values.only);
+    process.exitCode = isFine ? 0 : 1;
+    return;
+  }
   const startedMs = performance.now();
   const root = buildCoroutines();
   if (values.mutants === true) {

@@ -2,11 +2,11 @@
 import { SharedCache } from '../../src/cache/index.js';
 import type { PageSpace } from '../../src/cache/types.js';
 import { attach } from '../../src/pool/attach.js';
-import { Checkpoints } from '../../src/pool/checkpoints.js';
-import { NodeSession } from '../../src/pool/node.js';
+import type { Checkpoints } from '../../src/pool/checkpoints/checkpoints.js';
+import type { PoolInfo } from '../../src/pool/layout/types.js';
 import { AttachedPool } from '../../src/pool/pool.js';
-import type { PoolInfo } from '../../src/pool/types.js';
-import { Upkeep } from '../../src/pool/upkeep.js';
+import { Upkeep } from '../../src/pool/recovery/upkeep.js';
+import { NodeSession } from '../../src/pool/session/node.js';
 import { SimulatedLiveness, SimulatedMachine, type Waiting } from './machine.js';
 import { SteppedWords, type Stepper, type StoreBuffer } from './stepper.js';
 import type { SimulatedSegment, World } from './world.js';
@@ -33,8 +33,8 @@ export interface SimulatedNode {
   readonly pages: PageSpace;
 }
 
-/** Takes a row and cleans up after its dead owner, then after every dead node it finds. */
-export function attachSimulated(world: World, options: NodeOptions): SimulatedNode {
+/** The simulated machine as one node has it. */
+export function machineOf(world: World, options: NodeOptions) {
   const { stepper, buffer } = options;
   const { geometry, control, memory } = world;
   const words = new SteppedWords(memory.metadata as unknown as ArrayBuffer, geometry.dataOffset, stepper, buffer);
@@ -43,16 +43,24 @@ export function attachSimulated(world: World, options: NodeOptions): SimulatedNo
     stepper.step(true, -1);
     stepper.stored(-1);
   });
-  const liveness = new SimulatedLiveness(control, stepper);
+  return { machine, segment, liveness: new SimulatedLiveness(control, stepper) };
+}
+
+/** Takes a row and cleans up after its dead owner, then after every dead node it finds. */
+export function attachSimulated(world: World, options: NodeOptions): SimulatedNode {
+  const { machine, segment, liveness } = machineOf(world, options);
   const nearEntries = options.nearEntries ?? 64;
-  const attached = attach(segment, machine, liveness, { name: options.name, nearEntries, copies: false });
+  const attached = attach(segment, machine, liveness, { name: options.name, nearEntries, copies: 'none' });
   const session = new NodeSession('simulated', SEED, attached);
   // Its constructor cleans up, which no scheduler could interrupt: it is done below instead.
   liveness.isBlind = true;
   const pool = new AttachedPool(session, { path: 'simulated' } as PoolInfo);
   liveness.isBlind = false;
-  const upkeep = new Upkeep(session, new Checkpoints(session));
+  // The pool's own, which know what it is writing.
+  const upkeep = new Upkeep(session, (pool as unknown as { named: Checkpoints }).named);
   upkeep.cleanDead(true);
+  // As in shards of an ordinary size.
+  session.writer.evictor.aheadMin = 2;
   return new PoolAndCache({ machine, segment, session, pool, upkeep });
 }
 

@@ -5,10 +5,10 @@
 import { Counters } from '../../lib/counters.js';
 import { Words } from '../../lib/words.js';
 import { fillRegions } from '../../src/pool/formatter.js';
-import { alignUp, type Counts, type Geometry, layOut } from '../../src/pool/geometry.js';
+import { alignUp, type Counts, type Geometry, layOut } from '../../src/pool/layout/geometry.js';
+import { type MappedRange, Segment } from '../../src/pool/layout/segment.js';
+import type { Eviction } from '../../src/pool/layout/types.js';
 import { ghostLinesFor } from '../../src/pool/policy/index.js';
-import { type MappedRange, Segment } from '../../src/pool/segment.js';
-import type { Eviction } from '../../src/pool/types.js';
 import { ControlBlock } from './control.js';
 
 export interface Shape {
@@ -56,7 +56,7 @@ function geometryOf(shape: Shape): Geometry {
     granuleBytes: GRANULE_BYTES,
     chunksPerWindow: shape.chunks,
     spaces: 4,
-    eventLines: 16,
+    eventLines: 64,
     checkpoints: 2,
   };
   const laid = layOut(counts, 64);
@@ -69,13 +69,13 @@ function rangeOf(memory: SharedArrayBuffer, offset: number, byteLength: number):
     buffer: memory as unknown as ArrayBuffer,
     byteLength,
     address: offset,
-    viewAlone: (_, length) => new ArrayBuffer(length),
     sync: async () => {},
     syncNow: () => {},
     populate: () => {},
     populateInBackground: async () => {},
     unmap: () => {},
     unmapUnshared: () => {},
+    unmapUnsharedInBackground: () => Promise.resolve(),
   };
 }
 
@@ -86,13 +86,13 @@ const BACKING = {
   },
   identity: () => 0,
   isVolatile: () => true,
+  whereabouts: () => 'here' as const,
   unlock: () => {},
   close: () => {},
 };
 
 /** Data windows are memories of their own here, and the writable view of a draft is a copy that `flush` writes back. */
 export class SimulatedSegment extends Segment {
-  private readonly views: { extent: number; bytes: Uint8Array }[] = [];
   private readonly beforeWrite: () => void;
 
   constructor(
@@ -116,17 +116,6 @@ export class SimulatedSegment extends Segment {
     this.beforeWrite();
     super.writeDraft(extent, offset + half, bytes.subarray(half));
   }
-
-  override draftView(extent: number, length: number): ArrayBuffer {
-    const buffer = new ArrayBuffer(length);
-    this.views.push({ extent, bytes: new Uint8Array(buffer) });
-    return buffer;
-  }
-
-  /** What was filled in reaches the memory. */
-  flush(): void {
-    for (const { extent, bytes } of this.views.splice(0)) if (bytes.length > 0) this.writeDraft(extent, 0, bytes);
-  }
 }
 
 export class World {
@@ -141,10 +130,11 @@ export class World {
     const { dataOffset, dataBytes } = this.geometry;
     this.memory = { metadata: new SharedArrayBuffer(dataOffset), data: new SharedArrayBuffer(dataBytes) };
     this.control = new ControlBlock(new SharedArrayBuffer(ControlBlock.bytes));
-    fillRegions(
+    const steps = fillRegions(
       this.segment(this.plainWords(), () => {}),
       this.geometry,
     );
+    while (steps.next().done !== true);
     prepare(this);
     this.image = {
       metadata: new Uint8Array(this.memory.metadata).slice(),

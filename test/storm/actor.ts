@@ -1,8 +1,8 @@
 /** What a node of a storm does: every call there is, on keys whose content tells whose it is and how old (judge.ts). */
 import type { PageSpace } from '../../src/index.js';
 import { PoolError, SharedCache } from '../../src/index.js';
+import type { Draft, Page } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { Draft, Page } from '../../src/pool/types.js';
 import { CONTENT_BYTES_MIN, checkContent, contentOf, fillContent } from '../support/content.js';
 import type { Board, TimeKind } from './board.js';
 import { Judge } from './judge.js';
@@ -226,8 +226,13 @@ export class Actor {
       draft.abort();
       return;
     }
-    fillContent(draft.bytes, key, generation);
-    draft.seal();
+    try {
+      fillContent(draft.bytes, key, generation);
+      draft.seal();
+    } catch (error) {
+      draft.abort();
+      throw error;
+    }
   }
 
   private commit(): void {

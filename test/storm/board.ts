@@ -66,6 +66,14 @@ export interface BoardShape {
   readonly ownPages: number;
   /** Keys that everybody invalidates and loads. */
   readonly sources: number;
+  /** Further places for each seat, and counts of whatever is counted besides; none in a storm. */
+  readonly others?: number;
+  readonly tallies?: number;
+}
+
+/** How many words a board of the shape has. */
+function wordsOf({ ownKeys, ownPages, sources, others = 0, tallies = 0 }: BoardShape): number {
+  return SEATS_AT + SEATS_MAX * (SEAT_WORDS + (ownKeys + ownPages + others) * 2 + tallies) + sources * 2;
 }
 
 /** Microseconds of a clock that all processes of the machine share, in 31 bits. */
@@ -79,23 +87,30 @@ export class Board {
   private readonly keysAt: number;
   private readonly pagesAt: number;
   private readonly sourcesAt: number;
+  private readonly othersAt: number;
+  private readonly talliesAt: number;
 
   constructor(path: string, shape: BoardShape) {
     this.shape = shape;
     this.keysAt = SEATS_AT + SEATS_MAX * SEAT_WORDS;
     this.pagesAt = this.keysAt + SEATS_MAX * shape.ownKeys * 2;
     this.sourcesAt = this.pagesAt + SEATS_MAX * shape.ownPages * 2;
-    const count = this.sourcesAt + shape.sources * 2;
+    this.othersAt = this.sourcesAt + shape.sources * 2;
+    this.talliesAt = this.othersAt + SEATS_MAX * (shape.others ?? 0) * 2;
     const descriptor = openSync(path, 'r+');
-    this.words = new Words(new Mapping(descriptor, 0, count * 4, true).buffer);
+    this.words = new Words(new Mapping(descriptor, 0, wordsOf(shape) * 4, true).buffer);
     closeSync(descriptor);
   }
 
   static create(path: string, shape: BoardShape): Board {
     writeFileSync(path, '');
-    const { ownKeys, ownPages, sources } = shape;
-    truncateSync(path, (SEATS_AT + SEATS_MAX * SEAT_WORDS + (SEATS_MAX * (ownKeys + ownPages) + sources) * 2) * 4);
+    truncateSync(path, wordsOf(shape) * 4);
     return new Board(path, shape);
+  }
+
+  /** Every place is below it. */
+  get size(): number {
+    return wordsOf(this.shape);
   }
 
   private seat(seat: number): number {
@@ -124,6 +139,20 @@ export class Board {
   }
   source(index: number): number {
     return this.sourcesAt + index * 2;
+  }
+  other(seat: number, index: number): number {
+    return this.othersAt + (seat * (this.shape.others ?? 0) + index) * 2;
+  }
+
+  tally(seat: number, index: number, by = 1): void {
+    this.words.add(this.talliesAt + seat * (this.shape.tallies ?? 0) + index, by);
+  }
+  /** Of all seats. */
+  tallied(index: number): number {
+    const { tallies = 0 } = this.shape;
+    let sum = 0;
+    for (let seat = 0; seat < SEATS_MAX; seat++) sum += this.words.load(this.talliesAt + seat * tallies + index) >>> 0;
+    return sum;
   }
 
   floor(place: number): number {

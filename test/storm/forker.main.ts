@@ -39,8 +39,13 @@ async function warmUp(): Promise<void> {
   for (let i = 0; i < WARM_ROUNDS; i++) await actor.act();
   actor.end();
   // By themselves they would compile it while they hold the lock, where a program of its own has other threads for that.
-  for (let round = 0; round < WARM_REPAIRS; round++)
-    pool.session.repair.repair(round % pool.session.parts.geometry.shards);
+  const { locks, geometry } = pool.session.parts;
+  for (let round = 0; round < WARM_REPAIRS; round++) {
+    const shard = round % geometry.shards;
+    locks.acquire(shard);
+    pool.session.repair.repair(shard);
+    locks.release(shard);
+  }
   await pool.disconnect();
   rmSync(poolPath);
   rmSync(boardPath);

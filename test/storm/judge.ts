@@ -9,11 +9,13 @@ export class Judge {
   private readonly board: Board;
   private readonly seat: number;
   /** The newest generation this node has met, by place on the board. */
-  private readonly newest = new Map<number, number>();
+  private readonly newest: Int32Array;
 
   constructor(board: Board, seat: number) {
     this.board = board;
     this.seat = seat;
+    // Whole from the start: what a node remembers of its pages shall not look like a leak.
+    this.newest = new Int32Array(board.size);
   }
 
   count(bytes: Uint8Array): void {
@@ -24,9 +26,9 @@ export class Judge {
   /** A page of a place whose floor was read before the look. Its generation. */
   meet(key: string, bytes: Uint8Array, place: number, floor: number): number {
     const generation = this.meetLoaded(key, bytes, place, floor);
-    const known = this.newest.get(place) ?? 0;
+    const known = this.newest[place] as number;
     if (generation < known) throw new Error(`${key}: generation ${generation} after ${known}`);
-    this.newest.set(place, generation);
+    this.newest[place] = generation;
     return generation;
   }
 

@@ -1,7 +1,7 @@
 /** What is asked of the pool when every node of a storm is dead: before anybody repairs, after it, and when all is deleted. */
 
 import { connect, inspect } from '../../src/index.js';
-import { lockCount } from '../../src/pool/geometry.js';
+import { lockCount } from '../../src/pool/layout/geometry.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { random } from '../support/content.js';
 import { settle } from '../support/pools.js';
@@ -64,6 +64,7 @@ export async function checkAfterDeaths(scene: Scene, board: Board, seats: number
 /** Every object is deleted: each granule and each chunk is free again, and nothing waits. */
 async function empty(pool: AttachedPool): Promise<void> {
   const { geometry, chunks, locks } = pool.session.parts;
+  for (const { name } of pool.checkpoints()) pool.forget(name);
   for (const { keyBytes } of [...pool.list()]) pool.delete(keyBytes);
   await settle(pool);
   const { objects, drafts, limbo, bytesUsed, pins } = pool.stats();

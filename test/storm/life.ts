@@ -3,7 +3,7 @@
  * `live` is the life of an ordinary process or worker; `liveAtOnce` that of a forked one, which has no event loop: what
  * waits for a timer there waits for ever, and upkeep comes when this says so.
  */
-import { Deadline } from '../../lib/linux/index.js';
+import { Deadline, LinuxMachine } from '../../lib/linux/index.js';
 import { connect } from '../../src/index.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { random } from '../support/content.js';
@@ -84,7 +84,11 @@ export function liveAtOnce(
   // The wait for another process that joins, without the timer.
   const nap = new Int32Array(new SharedArrayBuffer(4));
   Deadline.prototype.wait = async () => void Atomics.wait(nap, 0, 0, JOIN_PAUSE_MS);
+  // And the turns that connect lets the event loop have.
+  const { sleep } = LinuxMachine.prototype;
+  LinuxMachine.prototype.sleep = () => Promise.resolve();
   const { pool, actor } = settleNow(begin(plan, board));
+  LinuxMachine.prototype.sleep = sleep;
   const { upkeep } = pool as unknown as { upkeep: { tick(): void } };
   onConnected(pool.node.id);
   if (plan.fill === true) actor.fill();

@@ -32,10 +32,12 @@ export class StormProcess implements StormNode {
   readonly connected: Promise<unknown>;
   readonly ended: Promise<Ending>;
   isOver = false;
-  private readonly child: ChildProcess;
+  protected readonly child: ChildProcess;
 
-  constructor() {
-    this.child = fork(PROGRAM, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: ['--enable-source-maps'] });
+  /** The program says that it is ready, and takes orders. `launcher`: what runs it, with its flags. */
+  constructor(program = PROGRAM, launcher: readonly string[] = [process.execPath, '--enable-source-maps']) {
+    const [execPath = '', ...execArgv] = launcher;
+    this.child = fork(program, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execPath, execArgv });
     const output: Buffer[] = [];
     this.child.stdout?.on('data', (data: Buffer) => output.push(data));
     this.child.stderr?.on('data', (data: Buffer) => output.push(data));
@@ -63,15 +65,15 @@ export class StormProcess implements StormNode {
     return this.child.pid ?? -1;
   }
 
-  private send(order: Order): void {
+  protected send(order: object): void {
     if (this.child.connected) this.child.send(order, () => {});
   }
   go(plan: LifePlan): void {
     if (plan.onWorker === true) this.kind = 'a host of workers';
-    this.send({ go: plan });
+    this.send({ go: plan } satisfies Order);
   }
   leave(): void {
-    this.send({ leave: true });
+    this.send({ leave: true } satisfies Order);
   }
   kill(): void {
     this.child.kill('SIGKILL');
@@ -79,22 +81,24 @@ export class StormProcess implements StormNode {
 }
 
 /** Processes that have loaded the program and wait. */
-export class Spares {
-  private readonly waiting: StormProcess[] = [];
+export class Spares<T extends StormProcess = StormProcess> {
+  private readonly waiting: T[] = [];
   private readonly most: number;
+  private readonly make: () => T;
   private closed = false;
 
-  constructor(most: number) {
+  constructor(most: number, make: () => T) {
     this.most = most;
+    this.make = make;
     this.refill();
   }
 
   private refill(): void {
-    while (!this.closed && this.waiting.length < this.most) this.waiting.push(new StormProcess());
+    while (!this.closed && this.waiting.length < this.most) this.waiting.push(this.make());
   }
 
-  async bear(plan: LifePlan): Promise<StormNode> {
-    const spare = this.waiting.shift() ?? new StormProcess();
+  async bear(plan: LifePlan): Promise<T> {
+    const spare = this.waiting.shift() ?? this.make();
     this.refill();
     await spare.ready;
     spare.go(plan);

@@ -7,7 +7,7 @@ import { Board } from './board.js';
 import { HISTOGRAM_WORDS, recordTime, timesOf } from './histogram.js';
 import { Judge } from './judge.js';
 import { sceneFor } from './plan.js';
-import { Spares } from './process.js';
+import { Spares, StormProcess } from './process.js';
 import { Storm } from './storm.js';
 
 const KILLS = 60;
@@ -72,7 +72,7 @@ describe('a storm', () => {
   });
 
   it('tells a process that ends by itself from one that was killed, with what it said', async () => {
-    const spares = new Spares(1);
+    const spares = new Spares(1, () => new StormProcess());
     const scene = sceneFor(pools.path(), pools.path(), MIB, 1);
     const process = await spares.bear({ scene, seat: 0, seats: 1, seed: 1 });
     const { code, signal, output } = await process.ended;

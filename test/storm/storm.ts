@@ -8,15 +8,15 @@ import { rmSync } from 'node:fs';
 import { PoolFile } from '../../lib/linux/index.js';
 import { format } from '../../src/index.js';
 import { partsFor } from '../../src/pool/attach.js';
-import { lockCount } from '../../src/pool/geometry.js';
+import { lockCount } from '../../src/pool/layout/geometry.js';
+import { readIdentity } from '../../src/pool/layout/superblock.js';
 import { viewOnly } from '../../src/pool/open.js';
-import { readIdentity } from '../../src/pool/superblock.js';
 import { random } from '../support/content.js';
 import { Board } from './board.js';
 import { Forker } from './forked.js';
 import { checkAfterDeaths, type Settled } from './ledger.js';
 import { type Fuse, type LifePlan, type Scene, sceneFor } from './plan.js';
-import { type Ending, Spares, type StormNode } from './process.js';
+import { type Ending, Spares, type StormNode, StormProcess } from './process.js';
 
 export interface StormOptions {
   readonly path: string;
@@ -73,7 +73,7 @@ export class Storm {
     this.board = board;
     this.below = random(options.seed);
     const isForking = options.ownProgramOneIn > 1;
-    this.spares = new Spares(isForking ? 1 : Math.max(2, Math.ceil(options.nodes / 2)));
+    this.spares = new Spares(isForking ? 1 : Math.max(2, Math.ceil(options.nodes / 2)), () => new StormProcess());
     this.forker = isForking ? new Forker(board, scene, options.nodes) : undefined;
     const file = PoolFile.open(options.path, { writable: false, trustUids: [] });
     const { segment, nodes, machine } = viewOnly(file, readIdentity(file));

@@ -3,8 +3,8 @@
  * and a fuse by which it dies at an exact store under a lock. The product has no code for either.
  */
 import { Words } from '../../lib/words.js';
-import { Locks } from '../../src/pool/locks.js';
-import { Repair } from '../../src/pool/repair.js';
+import { Locks } from '../../src/pool/nodes/locks.js';
+import { Repair } from '../../src/pool/recovery/repair.js';
 import type { Board } from './board.js';
 import type { Fuse } from './plan.js';
 

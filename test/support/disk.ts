@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Mapping } from '../../lib/linux/index.js';
-import { STATE_MASK, STATE_RETIRED, STATE_SEALED } from '../../src/pool/layout.js';
+import { STATE_MASK, STATE_RETIRED, STATE_SEALED } from '../../src/pool/layout/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { Chance } from './chance.js';
 
@@ -133,9 +133,7 @@ export class RecordedDisk {
   private recordSealings(): void {
     const { slots, segment, spaces } = this.pool.session.parts;
     const live = new Map<number, Sealing>();
-    const setState = slots.setState.bind(slots);
-    slots.setState = (slot, state) => {
-      setState(slot, state);
+    const note = (slot: number, state: number) => {
       const sealing = live.get(slot);
       if (state === STATE_SEALED) {
         const bytes = segment.sealedBytes(slots.extent(slot), 0, slots.size(slot)).slice();
@@ -147,6 +145,15 @@ export class RecordedDisk {
         sealing.retiredAt = this.now;
         live.delete(slot);
       }
+    };
+    const { transition, force } = slots;
+    slots.transition = (slot, from, to) => {
+      transition.call(slots, slot, from, to);
+      note(slot, to);
+    };
+    slots.force = (slot, read, to) => {
+      force.call(slots, slot, read, to);
+      note(slot, to);
     };
     const drop = spaces.drop.bind(spaces);
     spaces.drop = (space) => {

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type PoolErrorCode } from '../../src/index.js';
+import type { ConnectOptions, FormatOptions, Pool } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import type { ConnectOptions, FormatOptions, Pool } from '../../src/pool/types.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;

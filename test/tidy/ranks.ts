@@ -58,6 +58,37 @@ export const checkEntrances: Checker = (sources) =>
       }),
     );
 
+/** The rooms of src/pool, from the lowest up; what lies beside them are the handles at the top. */
+const ROOMS = [
+  ...['policy', 'layout', 'nodes', 'space', 'objects', 'near'],
+  ...['events', 'access', 'session', 'checkpoints', 'recovery', 'census'],
+];
+const TOP = ROOMS.length;
+
+/** How high a file of src/pool lies; undefined for files elsewhere, -1 in a room that nobody knows. */
+function floorOf(path: string): number | undefined {
+  const match = /^src\/pool\/(?:([^/]+)\/)?[^/]+$/.exec(path);
+  if (match === null) return undefined;
+  return match[1] === undefined ? TOP : ROOMS.indexOf(match[1]);
+}
+
+export const checkRooms: Checker = (sources) =>
+  sources
+    .filter((source) => !isUnder(source, 'test'))
+    .flatMap((source) => {
+      const floor = floorOf(source.path);
+      if (floor === undefined) return [];
+      if (floor < 0) return [`${source.path} lies in a room that is not in the list`];
+      return importsOf(source).flatMap(({ specifier, line }) => {
+        const target = specifier === undefined ? undefined : targetOf(source, specifier);
+        const other = target === undefined ? undefined : floorOf(target);
+        if (target === undefined || other === undefined || other === floor) return [];
+        const where = `${source.path}:${line}`;
+        if (other > floor) return [`${where} imports ${target}, of a higher room`];
+        return target.endsWith('/index.ts') ? [] : [`${where} enters a room by ${target}, not by its index.ts`];
+      });
+    });
+
 function importGraph(sources: readonly Source[]): Map<string, string[]> {
   const known = new Set(sources.map((source) => source.path));
   const edges = (source: Source) =>

@@ -3,7 +3,7 @@
  * a rule that cannot fail holds nothing.
  */
 import { checkClaimsRun, checkOrderTags, checkUnfinished } from './marks.js';
-import { checkCycles, checkEntrances, checkRanks } from './ranks.js';
+import { checkCycles, checkEntrances, checkRanks, checkRooms } from './ranks.js';
 import * as reach from './reach.js';
 import { checkFileSizes, checkFunctionSizes } from './sizes.js';
 import type { Checker } from './sources.js';
@@ -53,7 +53,22 @@ const structure: Rule[] = [
     good: [
       { 'src/cache/a.ts': "import { b } from '../pool/index.js'; import { c } from '../../lib/struct.js';" },
       { 'src/pool/policy/a.ts': "import { b } from '../layout.js';" },
-      { 'test/pool/a.test.ts': "import { b } from '../../src/pool/layout.js';" },
+      { 'test/pool/a.test.ts': "import { b } from '../../src/pool/layout/layout.js';" },
+    ],
+  },
+  {
+    claim: 'a room of src/pool imports lower rooms only, and by their index.ts',
+    check: checkRooms,
+    bad: [
+      { 'src/pool/nodes/a.ts': "import { b } from '../space/index.js';", 'src/pool/space/index.ts': '' },
+      { 'src/pool/space/a.ts': "import type { B } from '../nodes/locks.js';", 'src/pool/nodes/locks.ts': '' },
+      { 'src/pool/access/a.ts': "import { pool } from '../pool.js';", 'src/pool/pool.ts': '' },
+      { 'src/pool/open.ts': "import { locks } from './nodes/locks.js';", 'src/pool/nodes/locks.ts': '' },
+      { 'src/pool/attic/a.ts': 'export {};' },
+    ],
+    good: [
+      { 'src/pool/space/a.ts': "import { b } from '../nodes/index.js';", 'src/pool/nodes/index.ts': '' },
+      { 'src/pool/open.ts': "import { b } from './nodes/index.js';", 'src/pool/nodes/index.ts': '' },
     ],
   },
   {
@@ -153,21 +168,24 @@ const machine: Rule[] = [
     ],
   },
   {
-    claim: 'zod is imported only by the options.ts of a folder of src',
+    claim: 'zod is imported only by an options.ts of src',
     check: reach.checkZod,
     bad: [
       { 'src/pool/pool.ts': "import { z } from 'zod';" },
       { 'src/options.ts': "import { z } from 'zod';" },
       { 'adapters/cli/options.ts': "import * as z from 'zod/mini';" },
     ],
-    good: [{ 'src/pool/options.ts': "import { z } from 'zod';" }],
+    good: [
+      { 'src/pool/layout/options.ts': "import { z } from 'zod';" },
+      { 'src/cache/options.ts': "import { z } from 'zod';" },
+    ],
   },
   {
-    claim: 'lru-cache is imported in src only by src/pool/near.ts',
+    claim: 'lru-cache is imported in src only by src/pool/near/near.ts',
     check: reach.checkNearIndex,
     bad: [{ 'src/cache/near.ts': "import { LRUCache } from 'lru-cache';" }],
     good: [
-      { 'src/pool/near.ts': "import { LRUCache } from 'lru-cache';" },
+      { 'src/pool/near/near.ts': "import { LRUCache } from 'lru-cache';" },
       { 'adapters/compare/a.ts': "import { LRUCache } from 'lru-cache';" },
     ],
   },

@@ -34,13 +34,15 @@ export interface ArmBudget {
   readonly nearEntries?: number;
 }
 
-/** Bytes besides the page itself. Measured on Node 20, four nodes, 100 to 20,000 pages each: a view and its index entry. */
-export const ENTRY_BYTES = { 'private-lru': 320, 'private-policy': 416, near: 416 } as const;
+/** Bytes besides the page itself. Measured on Node 20, four nodes, 1000 to 30,000 pages each: a view and its index entry. */
+export const ENTRY_BYTES = { 'private-lru': 224, 'private-policy': 216, near: 416 } as const;
 /** What an attached node keeps for itself besides its near index, measured likewise. */
 export const ATTACHED_BYTES = 100 * 1024;
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 const FILE_BLOCK = 4096;
+/** Of V8. */
+const MAP_ENTRIES_MAX = 2 ** 24 - 1;
 
 /** `unique`: the distinct pages of the trace. Throws OPTION_INVALID. */
 export function parseTraceMemory(memory: string | number, unique: number): Memory {
@@ -56,6 +58,11 @@ export function parseTraceMemory(memory: string | number, unique: number): Memor
 /** Throws OPTION_INVALID when there is not a page for each node. */
 export function budgetOf(arm: ArmName, memory: Memory, pageSize: number, nodes: number): ArmBudget {
   const budget = divide(arm, memory, pageSize, nodes);
+  if (arm === 'private-lru' && Math.ceil(budget.objects / nodes) > MAP_ENTRIES_MAX) {
+    const most = `lru-cache finds its pages by a Map, which holds ${countText(MAP_ENTRIES_MAX)}`;
+    const what = `memory gives a node ${countText(Math.ceil(budget.objects / nodes))} pages in private-lru, and ${most}`;
+    throw new PoolError('OPTION_INVALID', `Option ${what}. Give less memory, or more nodes.`);
+  }
   if (budget.objects >= nodes && budget.nearEntries !== 0) return budget;
   const what = `memory has room for ${budget.objects} pages of ${pageSize} bytes in ${arm}, fewer than ${nodes} nodes`;
   throw new PoolError('OPTION_INVALID', `Option ${what}.`);

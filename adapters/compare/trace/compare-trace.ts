@@ -5,7 +5,6 @@
  *      SHARED_POINTS_MAX of the exact single cache of its policy, and no page served may be another page's.
  * (T2) A share of the pages is equally many pages in every arm, bytes are equally many bytes in every arm (budget.ts).
  */
-import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PoolError } from '../../../lib/errors.js';
@@ -15,12 +14,12 @@ import type { ArmName, ArmResult, CompareResult, Progress } from '../types.js';
 import { type ArmBudget, budgetOf, type Memory, parseTraceMemory } from './budget.js';
 import { PAGE_SIZE_MIN } from './pages.js';
 import { type ReplayHooks, type ReplayOutcome, refuseWrongPages, runReplay } from './replay-driver.js';
-import { type NodeConfig, runFiles } from './replay-protocol.js';
-import { capacityOfNode, NODES_MAX, routeRequests, simulatePrivate } from './routing.js';
+import type { NodeConfig } from './replay-protocol.js';
+import { capacityOfNode, NODES_MAX, simulatePrivate } from './routing.js';
 import { RunScope } from './run-scope.js';
 import { formatSharedPool, sharedPoolSize } from './shared-cache.js';
 import { type PolicyName, simulateShared } from './simulate.js';
-import { readTrace, type Trace } from './trace-file.js';
+import { readTrace, recognisedText, type Trace } from './trace-file.js';
 
 export interface CompareTraceOptions {
   readonly nodes: number;
@@ -33,6 +32,10 @@ export interface CompareTraceOptions {
   /** Bytes, default 4096. */
   readonly pageSize?: number | undefined;
   readonly progress: Progress;
+  /** The name of the trace's format, where its content leaves that open. */
+  readonly format?: string | undefined;
+  /** Called once the trace is read, with the line that says as what. */
+  readonly recognised?: ((text: string) => void) | undefined;
   /** Default: all. */
   readonly arms?: readonly ArmName[] | undefined;
   readonly started?: ReplayHooks['started'];
@@ -40,6 +43,7 @@ export interface CompareTraceOptions {
 }
 
 const PAGE_SIZE = 4096;
+const READING_SILENT_MS = 5000;
 /** Percentage points between the shared arm and the exact single cache of its policy. */
 const SHARED_POINTS_MAX = 0.5;
 /** What measuring with the collector leaves uncertain, of bytes and of each node. */
@@ -49,13 +53,25 @@ const MEASURED_OF_NODE = 256 * 1024;
 /** Throws OPTION_INVALID for a bad trace or option, UNSUPPORTED without a pool, ReplayError when a node fails. */
 export async function compareTrace(file: string, options: CompareTraceOptions): Promise<CompareResult> {
   checkOptions(options);
-  const trace = await readTrace(file);
-  const run = new TraceRun(trace, options);
+  const scope = new RunScope();
   try {
-    return await run.compare();
+    const directory = scope.directory(tmpdir());
+    const { pageSize, format } = options;
+    const trace = await readTrace(file, { directory, pageSize, format, progress: readingProgress(options.progress) });
+    options.recognised?.(recognisedText(trace));
+    return await new TraceRun(trace, options, scope, directory).compare();
   } finally {
-    run.close();
+    scope.close();
   }
+}
+
+/** Says how far the reading is, once it takes long: what comes first otherwise is what was recognised. */
+function readingProgress(progress: Progress): (accesses: number) => void {
+  const since = performance.now();
+  return (accesses) => {
+    if (performance.now() - since < READING_SILENT_MS) return;
+    progress({ arm: 'reading', fraction: 0, text: `${countText(accesses)} accesses` });
+  };
 }
 
 function invalid(what: string): PoolError {
@@ -79,30 +95,20 @@ class TraceRun {
   private readonly options: CompareTraceOptions;
   private readonly pageSize: number;
   private readonly memory: Memory;
-  private readonly nodeOf: Uint8Array;
   private readonly scope: RunScope;
   private readonly directory: string;
   /** Where the pool had to be put, if not in memory. */
   private poolNote: string | undefined;
 
-  constructor(trace: Trace, options: CompareTraceOptions) {
-    const { nodes, memory, seed } = options;
-    const { ids, starts, unique } = trace;
+  constructor(trace: Trace, options: CompareTraceOptions, scope: RunScope, directory: string) {
     this.trace = trace;
     this.options = options;
+    this.scope = scope;
+    this.directory = directory;
     this.pageSize = options.pageSize ?? PAGE_SIZE;
-    this.memory = parseTraceMemory(memory, unique);
+    this.memory = parseTraceMemory(options.memory, trace.pages);
     // Refused before anything runs.
     for (const arm of this.armNames()) this.budget(arm);
-    this.nodeOf = routeRequests({ requests: ids.length, nodes, seed, starts });
-    this.scope = new RunScope();
-    this.directory = this.scope.directory(tmpdir());
-    writeFileSync(join(this.directory, runFiles.ids), ids);
-    writeFileSync(join(this.directory, runFiles.nodes), this.nodeOf);
-  }
-
-  close(): void {
-    this.scope.close();
   }
 
   async compare(): Promise<CompareResult> {
@@ -117,6 +123,11 @@ class TraceRun {
       memory: equalIn === 'pages' ? amount * pageSize : amount,
       equalIn,
       workload: trace.name,
+      format: trace.format,
+      recognised: recognisedText(trace),
+      accesses: trace.accesses.accesses,
+      pages: trace.pages,
+      workingSet: trace.pages * pageSize,
       seed,
       arms: judged,
       checks: judged.flatMap((arm) => this.checksOf(arm)),
@@ -126,14 +137,14 @@ class TraceRun {
 
   private notes(): string[] {
     const { memory, pageSize, options } = this;
-    const { ids, unique, starts } = this.trace;
+    const { accesses, pages, files } = this.trace;
     const equal =
       memory.equalIn === 'pages'
         ? `every arm may hold ${countText(memory.amount)} of them`
         : 'every arm has the same bytes, what finds the pages included';
     return [
-      `${countText(ids.length)} accesses to ${countText(unique)} pages of ${pageSize} bytes; ${equal}.`,
-      starts === undefined
+      `${countText(accesses.accesses)} accesses to ${countText(pages)} pages of ${pageSize} bytes, a working set of ${bytesText(pages * pageSize)}; ${equal}.`,
+      files.starts === undefined
         ? 'Every access goes to a node of its own choice.'
         : 'All pages of a request go to one node.',
       'A latency includes filling the page on a miss; with more nodes than cores it includes waiting for a core.',
@@ -161,9 +172,8 @@ class TraceRun {
   }
 
   private simulateArm(arm: ArmName, objects: number): number {
-    const { trace, nodeOf } = this;
-    const { nodes } = this.options;
-    const hits = simulatePrivate(this.policyOf(arm), trace, { objects, nodes, nodeOf });
+    const { nodes, seed } = this.options;
+    const hits = simulatePrivate(this.policyOf(arm), this.trace.accesses, { objects, nodes, seed });
     return hits.reduce((total, count) => total + count, 0);
   }
 
@@ -189,7 +199,11 @@ class TraceRun {
     const report = (fraction: number): void =>
       progress({ arm, fraction, text: `${this.trace.name} on ${nodes} nodes` });
     report(0);
-    const outcome = await runReplay(configs, this.trace.ids.length, this.scope, { progress: report, started, stallMs });
+    const outcome = await runReplay(configs, this.trace.accesses.accesses, this.scope, {
+      progress: report,
+      started,
+      stallMs,
+    });
     report(1);
     refuseWrongPages(arm, outcome.reports);
     return this.resultOf(arm, outcome);
@@ -207,7 +221,7 @@ class TraceRun {
   }
 
   private nodeConfig(arm: ArmName, budget: ArmBudget, node: number, pool: string | undefined): NodeConfig {
-    const { nodes, storage } = this.options;
+    const { nodes, seed, storage } = this.options;
     const { objects, nearEntries } = budget;
     const capacity = capacityOfNode(objects, nodes, node);
     const { directory, pageSize, trace } = this;
@@ -217,7 +231,9 @@ class TraceRun {
       node,
       nodes,
       directory,
-      unique: trace.unique,
+      seed,
+      files: trace.files,
+      unique: trace.pages,
       pageSize,
       capacity,
       policy,
@@ -256,7 +272,7 @@ class TraceRun {
     const checks = [{ text: `${arm.name}: every page that a hit served was the page asked for.`, ok: true }];
     if (memory.equalIn === 'bytes') checks.unshift(this.bytesCheck(arm));
     if (arm.name === 'shared') {
-      const exact = (100 * simulateShared(eviction, arm.objects!, trace)) / arm.requests;
+      const exact = (100 * simulateShared(eviction, arm.objects!, trace.accesses)) / arm.requests;
       const points = 100 * arm.hitRatio - exact;
       const text = `shared: ${(100 * arm.hitRatio).toFixed(2)} % of hits, one exact ${eviction} cache of ${countText(arm.objects!)} pages ${exact.toFixed(2)} %: within ${SHARED_POINTS_MAX} points.`;
       return [{ text, ok: Math.abs(points) <= SHARED_POINTS_MAX }, ...checks];

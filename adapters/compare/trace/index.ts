@@ -1,3 +1,3 @@
 export { type CompareTraceOptions, compareTrace } from './compare-trace.js';
 export { ReplayError } from './replay-driver.js';
-export { readTrace, type Trace } from './trace-file.js';
+export { formatNames, readTrace, recognisedText, type Trace } from './trace-file.js';

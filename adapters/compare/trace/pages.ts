@@ -2,7 +2,10 @@
  * pages: where a page comes from on a miss, and whether the page served for an id is that id's.
  *
  * (G1) The contents depend on the id alone, so every process can check every page.
- * (G2) A check reads a few words of the page, spread over it; it never reads storage for a page it knows.
+ * (G2) A check reads a few words of the page, spread over it; it never reads storage for a page it knows. A glance reads
+ *      the first word alone: enough to tell a page from every other where no other process writes it.
+ * (G3) Made-up pages are made of those words; what lies between them is whatever was there. Where no other process writes
+ *      a page it can not be torn, and two words do: so the time an arm takes is its own and not that of filling memory.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { PoolError } from '../../../lib/errors.js';
@@ -11,6 +14,8 @@ export interface PageSource {
   fill(id: number, target: Uint8Array): void;
   /** True when `page` is the page of `id`. */
   check(id: number, page: Uint8Array): boolean;
+  /** The same by the first word alone. */
+  glance(id: number, page: Uint8Array): boolean;
   close(): void;
 }
 
@@ -30,25 +35,39 @@ function wordAt(page: Uint8Array, offset: number): number {
   return page[offset]! | (page[offset + 1]! << 8) | (page[offset + 2]! << 16) | (page[offset + 3]! << 24);
 }
 
-/** Made-up pages: the low byte of the id throughout, and every 512 bytes a word mixed from the id and the place. */
+function putWord(page: Uint8Array, offset: number, word: number): void {
+  page[offset] = word;
+  page[offset + 1] = word >>> 8;
+  page[offset + 2] = word >>> 16;
+  page[offset + 3] = word >>> 24;
+}
+
+/** Made-up pages: every `stride` bytes, and at the end, a word mixed from the id and the place. */
 export class PatternPages implements PageSource {
+  private readonly stride: number;
+
+  constructor(stride: number = STAMP_STRIDE) {
+    this.stride = stride;
+  }
+
   fill(id: number, target: Uint8Array): void {
-    target.fill(id);
-    for (let offset = 0; offset + 4 <= target.length; offset += STAMP_STRIDE) {
-      const stamp = mix(id) ^ offset;
-      target[offset] = stamp;
-      target[offset + 1] = stamp >>> 8;
-      target[offset + 2] = stamp >>> 16;
-      target[offset + 3] = stamp >>> 24;
-    }
+    const mixed = mix(id);
+    const end = target.length - 4;
+    for (let offset = 0; offset <= end; offset += this.stride) putWord(target, offset, mixed ^ offset);
+    putWord(target, end, mixed ^ end);
   }
 
   check(id: number, page: Uint8Array): boolean {
-    const expected = mix(id);
-    for (let offset = 0; offset + 4 <= page.length; offset += STAMP_STRIDE) {
-      if (wordAt(page, offset) !== (expected ^ offset)) return false;
+    const mixed = mix(id);
+    const end = page.length - 4;
+    for (let offset = 0; offset <= end; offset += this.stride) {
+      if (wordAt(page, offset) !== (mixed ^ offset)) return false;
     }
-    return page[page.length - 1] === (id & 0xff);
+    return wordAt(page, end) === (mixed ^ end);
+  }
+
+  glance(id: number, page: Uint8Array): boolean {
+    return wordAt(page, 0) === mix(id);
   }
 
   close(): void {}
@@ -101,6 +120,11 @@ export class StoragePages implements PageSource {
       if (wordAt(page, this.probeOffset(probe)) !== this.expected[number * PROBES + probe]) return false;
     }
     return true;
+  }
+
+  /** Pages of a file may begin alike: all of the words are compared. */
+  glance(id: number, page: Uint8Array): boolean {
+    return this.check(id, page);
   }
 
   close(): void {

@@ -19,23 +19,57 @@ const NOTHING_SHARED: Shared = { bytes: 0, objects: 0 };
 export interface ReplayCache {
   /** The page of the last access. */
   readonly page: Uint8Array;
+  /** Whether other processes write its pages too. */
+  readonly isShared: boolean;
   /** True on a hit. */
   access(id: number): boolean;
   shared(): Shared;
   close(): Promise<void>;
 }
 
+const SLAB_PAGES = 64;
+
+/**
+ * Page buffers, cut from larger ones: one for each page would cost more to make and to collect than a replay does
+ * otherwise. As many as the cache may hold, no more.
+ */
+class PageBuffers {
+  private readonly pageSize: number;
+  private left: number;
+  private slab = new Uint8Array(0);
+  private offset = 0;
+
+  constructor(pageSize: number, capacity: number) {
+    this.pageSize = pageSize;
+    this.left = capacity;
+  }
+
+  take(): Uint8Array {
+    const { pageSize } = this;
+    if (this.offset === this.slab.length) {
+      const pages = Math.max(1, Math.min(SLAB_PAGES, this.left));
+      this.left -= pages;
+      this.slab = new Uint8Array(pages * pageSize);
+      this.offset = 0;
+    }
+    const page = this.slab.subarray(this.offset, this.offset + pageSize);
+    this.offset += pageSize;
+    return page;
+  }
+}
+
 /** lru-cache as a user would take it, but for one thing: the buffer of the evicted page takes the next one. */
 export class PrivateLruCache implements ReplayCache {
+  readonly isShared = false;
   page: Uint8Array;
   private readonly source: PageSource;
-  private readonly pageSize: number;
+  private readonly buffers: PageBuffers;
   private readonly cache: LRUCache<number, Uint8Array>;
   private spare: Uint8Array | undefined;
 
   constructor(options: { capacity: number; pageSize: number; source: PageSource }) {
     this.source = options.source;
-    this.pageSize = options.pageSize;
+    this.buffers = new PageBuffers(options.pageSize, options.capacity);
     this.page = new Uint8Array(0);
     this.cache = new LRUCache<number, Uint8Array>({
       max: options.capacity,
@@ -51,7 +85,7 @@ export class PrivateLruCache implements ReplayCache {
       this.page = resident;
       return true;
     }
-    const page = this.spare ?? new Uint8Array(this.pageSize);
+    const page = this.spare ?? this.buffers.take();
     this.spare = undefined;
     this.source.fill(id, page);
     this.cache.set(id, page);
@@ -68,15 +102,16 @@ export class PrivateLruCache implements ReplayCache {
 
 /** The pool's own policy, private to one node: the exact class of the simulation, a page buffer in each of its slots. */
 export class PrivatePolicyCache implements ReplayCache {
+  readonly isShared = false;
   page: Uint8Array;
   private readonly source: PageSource;
-  private readonly pageSize: number;
+  private readonly buffers: PageBuffers;
   private readonly policy: CachePolicy;
   private readonly pages: Uint8Array[] = [];
 
   constructor(options: { policy: CachePolicy; pageSize: number; source: PageSource }) {
     this.source = options.source;
-    this.pageSize = options.pageSize;
+    this.buffers = new PageBuffers(options.pageSize, options.policy.capacity);
     this.policy = options.policy;
     this.page = new Uint8Array(0);
   }
@@ -84,7 +119,7 @@ export class PrivatePolicyCache implements ReplayCache {
   access(id: number): boolean {
     const hit = this.policy.access(id);
     const slot = this.policy.slotOf(id);
-    const page = this.pages[slot] ?? new Uint8Array(this.pageSize);
+    const page = this.pages[slot] ?? this.buffers.take();
     this.pages[slot] = page;
     if (!hit) this.source.fill(id, page);
     this.page = page;

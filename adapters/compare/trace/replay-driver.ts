@@ -9,7 +9,14 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MappedBoard } from '../../../lib/linux/index.js';
-import { type FromNode, type NodeConfig, type NodeReport, runFiles, type ToNode } from './replay-protocol.js';
+import {
+  accessesPerPosition,
+  type FromNode,
+  type NodeConfig,
+  type NodeReport,
+  runFiles,
+  type ToNode,
+} from './replay-protocol.js';
 import type { RunScope } from './run-scope.js';
 
 export class ReplayError extends Error {
@@ -68,6 +75,8 @@ class ReplayRun {
   private readonly arm: string;
   private readonly configs: readonly NodeConfig[];
   private readonly requests: number;
+  /** Accesses for each position on the board. */
+  private readonly scale: number;
   private readonly scope: RunScope;
   private readonly hooks: ReplayHooks;
   private readonly settle: { resolve: (outcome: ReplayOutcome) => void; reject: (error: Error) => void };
@@ -96,6 +105,7 @@ class ReplayRun {
     this.arm = arm;
     this.configs = configs;
     this.requests = requests;
+    this.scale = accessesPerPosition(requests);
     this.scope = scope;
     this.hooks = hooks;
     this.settle = settle;
@@ -177,10 +187,10 @@ class ReplayRun {
       this.lastAdvance = position + phase;
       this.lastAdvanceAt = performance.now();
     }
-    this.hooks.progress(position / this.requests);
+    this.hooks.progress(Math.min(1, (position * this.scale) / this.requests));
     if (performance.now() - this.lastAdvanceAt < (this.hooks.stallMs ?? STALL_MS)) return;
     const slowest = this.configs.findIndex((_, node) => this.board.position(node) === position);
-    this.fail(slowest, `stood still at access ${position} of ${this.requests}`);
+    this.fail(slowest, `stood still at access ${position * this.scale} of ${this.requests}`);
   }
 
   private fail(node: number, reason: string): void {

@@ -6,6 +6,7 @@
  * driver is gone.
  */
 import type { ArmName } from '../types.js';
+import type { AccessFiles } from './accesses.js';
 import type { Shared } from './replay-cache.js';
 import type { PolicyName } from './simulate.js';
 
@@ -13,7 +14,17 @@ import type { PolicyName } from './simulate.js';
 export const WINDOW_ACCESSES = 64;
 
 /** In the run's own directory. */
-export const runFiles = { ids: 'ids.u32', nodes: 'nodes.u8', board: 'board' } as const;
+export const runFiles = { board: 'board' } as const;
+
+/**
+ * What a position on the board counts: accesses, or where 31 bits do not hold their number as many of them at once. A
+ * power of two.
+ */
+export function accessesPerPosition(accesses: number): number {
+  let scale = 1;
+  while (accesses / scale > 2 ** 31 - 1) scale *= 2;
+  return scale;
+}
 
 export interface NodeConfig {
   readonly arm: ArmName;
@@ -21,7 +32,11 @@ export interface NodeConfig {
   readonly nodes: number;
   /** The run's directory, where runFiles are. */
   readonly directory: string;
+  readonly files: AccessFiles;
+  /** Distinct pages of the trace. */
   readonly unique: number;
+  /** Routes the accesses; the same for every node. */
+  readonly seed: number;
   readonly pageSize: number;
   /** Objects of this node's private cache; unused by the shared arm. */
   readonly capacity: number;

@@ -6,14 +6,14 @@
  *      cache is dropped. The replay's own arrays are on both sides of that difference; compiled code is not counted, as
  *      newer engines drop with a cache the code that was compiled for its objects.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { getHeapSpaceStatistics } from 'node:v8';
 import { MappedBoard, stayOnProcessor, yieldProcessor } from '../../../lib/linux/index.js';
+import { type Accesses, FileAccesses } from './accesses.js';
 import { PatternPages, StoragePages } from './pages.js';
 import { PrivateLruCache, PrivatePolicyCache, type ReplayCache } from './replay-cache.js';
-import { CountedSource, positionsOf, type ReplayTally, replay } from './replay-node.js';
+import { CountedSource, type ReplayTally, replay } from './replay-node.js';
 import { type FromNode, type NodeConfig, type NodeReport, runFiles, type ToNode } from './replay-protocol.js';
 import { openSharedCache } from './shared-cache.js';
 import { createPolicy } from './simulate.js';
@@ -28,7 +28,7 @@ const parent = process.ppid;
 let config: NodeConfig;
 let board: MappedBoard;
 let source: CountedSource;
-let trace: { ids: Uint32Array; positions: Uint32Array };
+let trace: { accesses: Accesses; nodes: number; seed: number };
 let tally: ReplayTally;
 /** The only reference to the cache, so that it can be dropped. */
 const holder: { cache: ReplayCache | undefined } = { cache: undefined };
@@ -52,19 +52,15 @@ async function openCache(): Promise<ReplayCache> {
 
 async function configure(received: NodeConfig): Promise<void> {
   config = received;
-  const { directory, node, nodes, storage, pageSize, unique } = config;
+  const { directory, node, nodes, seed, storage, pageSize, unique, files } = config;
   stayOnProcessor(node);
   board = new MappedBoard(join(directory, runFiles.board), nodes);
-  source = new CountedSource(storage === undefined ? new PatternPages() : new StoragePages(storage, pageSize, unique));
-  trace = readRouted(directory, node);
+  // Only pages that several processes write can be torn.
+  const made = config.arm === 'shared' ? new PatternPages() : new PatternPages(pageSize);
+  source = new CountedSource(storage === undefined ? made : new StoragePages(storage, pageSize, unique));
+  trace = { accesses: new FileAccesses(files), nodes, seed };
   holder.cache = await openCache();
   await send({ type: 'ready' });
-}
-
-function readRouted(directory: string, node: number): { ids: Uint32Array; positions: Uint32Array } {
-  // Copied, because a small file is read into a part of a buffer that need not be aligned.
-  const ids = new Uint32Array(new Uint8Array(readFileSync(join(directory, runFiles.ids))).buffer);
-  return { ids, positions: positionsOf(node, readFileSync(join(directory, runFiles.nodes))) };
 }
 
 async function start(): Promise<void> {

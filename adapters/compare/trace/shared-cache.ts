@@ -52,6 +52,7 @@ export async function openSharedCache(
 }
 
 class SharedReplayCache implements ReplayCache {
+  readonly isShared = true;
   readonly page: Uint8Array;
   private readonly pool: Pool;
   private readonly space: PageSpace;

@@ -1,115 +1,251 @@
 /**
- * trace-file: a TRACE is a file of page ids, named by its path.
+ * trace-file: a TRACE is a file of accesses, FILE or FILE:COLUMNS, of one of the formats in formats/. Its content decides
+ * how it is compressed and encoded and which format it is.
  *
- *   NAME.u32[.br|.gz]          little-endian 32-bit ids
- *   NAME.csv[.br|.gz]:COLUMN   one named column of comma-separated values with a header line
- *   anything else[.br|.gz]     text, one id a line: integers up to 2^53 - 1, or strings
+ * (T1) A trace is read whole and right, or refused with the file and the line or byte. Lines count from 1, bytes from 0.
+ * (T2) Pages are renumbered densely in order of first appearance, and written to files in the given directory.
  *
- * PATH:COLUMN (after the last colon) makes any file CSV, unless a file of that whole name exists. Ids are renumbered
- * densely in order of first appearance. NAME.start.bits[.br|.gz] beside it is a bitmap: bit i, least significant
- * first, says that access i begins a new client request.
+ * NAME.start.bits[.br|.gz] beside it is a bitmap: bit i, least significant first, says that access i begins a new client
+ * request. Without one the format says what a request is.
  */
-import { createReadStream, existsSync, statSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createBrotliDecompress, createGunzip } from 'node:zlib';
-import { idsOfColumn, idsOfLines, idsOfWords, type TraceIds, traceError } from './id-text.js';
+import { countText } from '../figures.js';
+import { type TraceSource, traceSource } from '../trace-source.js';
+import { AccessSpool } from './access-spool.js';
+import { type AccessFiles, FileAccesses } from './accesses.js';
+import {
+  type BinaryFormat,
+  binaryFormatsOf,
+  formats,
+  type LineReader,
+  type ReadingContext,
+  type TextFormat,
+  type TextSample,
+  textFormatsOf,
+  textSample,
+} from './formats/index.js';
+import { openInput, openUnnamedBrotli, readBits, type TraceInput } from './input/trace-input.js';
+import { LineSplitter } from './line-splitter.js';
+import { traceError } from './trace-error.js';
 
-export interface Trace {
+export interface Trace extends FileAccessesOf {
   readonly name: string;
-  /** Dense ids 0..unique-1, one per access. */
-  readonly ids: Uint32Array;
-  readonly unique: number;
-  /** Bitmap of the accesses that begin a client request; absent when every access is its own request. */
-  readonly starts?: Uint8Array;
+  /** What was recognised, such as 'arc-lis'. */
+  readonly format: string;
+  /** What more there is to say of how it was read, such as 'column id'. */
+  readonly details: readonly string[];
+  /** Distinct pages; those of the accesses are 0 to pages - 1. */
+  readonly pages: number;
 }
 
-const COMPRESSIONS = ['.br', '.gz'] as const;
-/** Damage in compressed data is located to one chunk of the file. */
-const CHUNK_SIZE = 4096;
+interface FileAccessesOf {
+  readonly accesses: FileAccesses;
+  readonly files: AccessFiles;
+}
+
+export interface ReadTraceOptions {
+  /** Where the files of the accesses are put. */
+  readonly directory: string;
+  /** Bytes, for formats that give offsets and sizes. Default 4096. */
+  readonly pageSize?: number | undefined;
+  /** The name of a format, where the content leaves it open. */
+  readonly format?: string | undefined;
+  /** Called with the number of accesses read, often. */
+  readonly progress?: ((accesses: number) => void) | undefined;
+}
+
+const PAGE_SIZE = 4096;
+const COMPRESSION_NAMES = /\.(br|gz|gzip|zst|zstd|xz)$/i;
+const LINE_TEXT_MAX = 40;
 const STARTS_SUFFIX = '.start.bits';
 
-/** Throws OPTION_INVALID, naming the file and the line or byte, when it cannot be read as a trace. */
-export async function readTrace(source: string): Promise<Trace> {
-  const { file, column } = splitColumn(source);
-  const plain = withoutCompression(basename(file));
-  const bytes = await readBytes(file);
-  const trace = readIds(file, plain, column, bytes);
-  const name = plain.replace(/\.[^.]+$/, '') || plain;
-  const starts = await readStarts(join(dirname(file), name), trace.ids.length);
-  return starts === undefined ? { name, ...trace } : { name, ...trace, starts };
+export const formatNames: readonly string[] = formats.map(({ name }) => name);
+
+/** Throws OPTION_INVALID when it cannot be read as a trace. */
+export async function readTrace(source: string, options: ReadTraceOptions): Promise<Trace> {
+  const named = traceSource(source) ?? { file: source };
+  if (named.columns === '') throw traceError(source, 'nothing after its colon, where a column name belongs, at line 1');
+  const reading = new TraceReading(named, options);
+  const { spool } = reading;
+  try {
+    await reading.read();
+    const { pages } = spool;
+    const read = spool.finish();
+    const plain = basename(named.file).replace(COMPRESSION_NAMES, '');
+    const name = plain.replace(/\.[^.]+$/, '') || plain;
+    const starts = await readStarts(join(dirname(named.file), name), read.accesses, options.directory);
+    const files = starts === undefined ? read : { ...read, starts };
+    const { format, details } = reading;
+    return { name, format, details, pages, files, accesses: new FileAccesses(files) };
+  } finally {
+    spool.close();
+  }
 }
 
-function readIds(file: string, plain: string, column: string | undefined, bytes: Buffer): TraceIds {
-  if (column !== undefined || plain.endsWith('.csv')) return idsOfColumn(file, bytes, column);
-  return plain.endsWith('.u32') ? idsOfWords(file, bytes) : idsOfLines(file, bytes);
+/** The line that says what was recognised. */
+export function recognisedText({ format, accesses, pages, details }: Omit<Trace, 'files' | 'name'>): string {
+  const counts = `${countText(accesses.accesses)} accesses to ${countText(pages)} pages`;
+  return [`format: ${format}, ${counts}`, ...details].join('; ');
 }
 
-function splitColumn(source: string): { file: string; column: string | undefined } {
-  const colon = source.lastIndexOf(':');
-  if (colon < 0 || existsSync(source)) return { file: source, column: undefined };
-  const column = source.slice(colon + 1);
-  if (column === '') throw traceError(source, 'nothing after its colon, where a column name belongs, at line 1');
-  return { file: source.slice(0, colon), column };
-}
-
-function withoutCompression(file: string): string {
-  const suffix = COMPRESSIONS.find((candidate) => file.endsWith(candidate));
-  return suffix === undefined ? file : file.slice(0, -suffix.length);
-}
-
-async function readStarts(stem: string, requests: number): Promise<Uint8Array | undefined> {
-  const file = ['', ...COMPRESSIONS]
-    .map((suffix) => `${stem}${STARTS_SUFFIX}${suffix}`)
-    .find((path) => existsSync(path));
+async function readStarts(stem: string, requests: number, directory: string): Promise<string | undefined> {
+  const file = ['', '.br', '.gz'].map((suffix) => `${stem}${STARTS_SUFFIX}${suffix}`).find((path) => existsSync(path));
   if (file === undefined) return undefined;
-  const starts = await readBytes(file);
+  const starts = await readBits(file);
   const size = Math.ceil(requests / 8);
   if (starts.length !== size) {
-    throw traceError(
+    const what = `it ends at byte ${starts.length}, one bit for each of ${requests} accesses takes ${size} bytes`;
+    throw traceError(file, what);
+  }
+  const path = join(directory, 'given-starts.bits');
+  writeFileSync(path, starts, { mode: 0o600 });
+  return path;
+}
+
+class TraceReading {
+  readonly spool: AccessSpool;
+  readonly details: string[] = [];
+  format = '';
+  private readonly file: string;
+  private readonly columns: string | undefined;
+  private readonly options: ReadTraceOptions;
+  private readonly leftOut = new Map<string, number>();
+  private readonly context: ReadingContext;
+  private splitter: LineSplitter | undefined;
+
+  constructor({ file, columns }: TraceSource, options: ReadTraceOptions) {
+    this.file = file;
+    this.columns = columns;
+    this.options = options;
+    this.spool = new AccessSpool(options.directory);
+    this.context = {
+      spool: this.spool,
       file,
-      `it ends at byte ${starts.length}, one bit for each of ${requests} accesses takes ${size} bytes`,
+      pageSize: options.pageSize ?? PAGE_SIZE,
+      refuse: (what) => this.refuseLine(what),
+      refuseBytes: () => this.refuseLine(`is no UTF-8 text, beginning at byte ${this.splitter?.lineByte ?? 0}`),
+      refuseTrace: (what) => this.refuse(what),
+      leaveOut: (why) => {
+        this.leftOut.set(why, (this.leftOut.get(why) ?? 0) + 1);
+      },
+      tell: (detail) => {
+        this.details.push(detail);
+      },
+    };
+  }
+
+  async read(): Promise<void> {
+    const input = await openInput(this.file);
+    if (!(await this.readInput(input))) await this.readUnnamed();
+    for (const [why, count] of this.leftOut) this.details.push(`${countText(count)} ${why} left out`);
+    if (this.spool.accesses === 0) this.refuse('it holds no page ids, its data end at byte 0 of them');
+  }
+
+  private refuse(what: string): never {
+    throw traceError(this.file, what);
+  }
+
+  private refuseLine(what: string): never {
+    return this.refuse(`line ${this.splitter?.number ?? 1} ${what}`);
+  }
+
+  /** False where no format claims it. */
+  private async readInput(input: TraceInput): Promise<boolean> {
+    const { compression, encoding, head, isWhole } = input;
+    if (head.length === 0) this.refuse('it is empty, its data end at byte 0');
+    const wanted = this.wantedFormat();
+    const sample = textSample(head, isWhole, this.columns);
+    const name = basename(this.file).replace(COMPRESSION_NAMES, '');
+    const size = isWhole ? head.length : undefined;
+    // A text of digits is never taken for words, whatever its name: only bytes that no text has make it binary.
+    const text = sample === undefined ? [] : textFormatsOf(sample);
+    const isWords =
+      /\.u(32|64)$/i.test(name) && !(sample !== undefined && text.length === 1 && sample.lines.length > 1);
+    const binary = sample === undefined || isWords ? binaryFormatsOf({ bytes: head, size, name }) : [];
+    const format = wanted ?? this.single<TextFormat | BinaryFormat>(binary.length > 0 ? binary : text);
+    if (format === undefined) {
+      if (sample !== undefined) this.refuseLines(sample);
+      return false;
+    }
+    this.format = format.name;
+    for (const word of [compression, encoding]) if (word !== undefined) this.details.push(word);
+    if (format.kind === 'binary' && this.columns !== undefined) {
+      this.refuse(`it is ${format.name}, which has no columns: leave out what stands after the colon (byte 0 tells)`);
+    }
+    if (format.kind === 'binary') await this.readRecords(input, format);
+    else await this.readLines(input, format, sample ?? this.refuseAsText());
+    return true;
+  }
+
+  private wantedFormat(): TextFormat | BinaryFormat | undefined {
+    const { format: name } = this.options;
+    if (name === undefined) return undefined;
+    const format = formats.find((one) => one.name === name);
+    return format ?? this.refuse(`no format ${name}; the formats are ${formatNames.join(', ')}`);
+  }
+
+  private single<F extends { readonly name: string }>(candidates: readonly F[]): F | undefined {
+    if (candidates.length < 2) return candidates[0];
+    const names = candidates.map(({ name }) => name);
+    return this.refuse(
+      `it could be ${names.join(' or ')}: say which, as in --format ${names[0]} or the column, as in ${this.file}:1`,
     );
   }
-  return starts;
-}
 
-/** The whole file, decompressed by its suffix. */
-async function readBytes(file: string): Promise<Buffer> {
-  let size: number;
-  try {
-    const status = statSync(file);
-    if (!status.isFile()) throw traceError(file, 'it is no regular file, nothing to read at byte 0');
-    size = status.size;
-  } catch (error) {
-    throw (error as Error).name === 'PoolError' ? error : unreadable(file, 0, error);
+  private refuseLines({ lines }: TextSample): never {
+    if (lines.length === 0) this.refuse('it holds no page ids: all of its lines are blank or comments, from line 1 on');
+    const odd = lines.find((line) => /[\s,;|]/.test(line)) ?? lines[0]!;
+    this.refuse(
+      `its lines, such as ${JSON.stringify(odd.slice(0, LINE_TEXT_MAX))}, are no single ids and no rows of equally many fields or columns; --format ids takes whole lines as ids`,
+    );
   }
-  const chunks: Buffer[] = [];
-  const collect = async (source: AsyncIterable<Buffer>): Promise<void> => {
-    for await (const chunk of source) chunks.push(chunk);
-  };
-  const decompress = decompressor(file);
-  try {
-    if (decompress === undefined) await pipeline(createReadStream(file), collect);
-    else await pipeline(createReadStream(file, { highWaterMark: CHUNK_SIZE }), decompress, collect);
-  } catch (error) {
-    const truncated = (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR';
-    throw unreadable(file, truncated ? size : (decompress?.bytesWritten ?? 0), error);
-  }
-  if (decompress !== undefined && decompress.bytesWritten !== size) {
-    throw traceError(file, `stray bytes after its compressed data, which end at byte ${decompress.bytesWritten}`);
-  }
-  return Buffer.concat(chunks);
-}
 
-function decompressor(file: string): (Transform & { readonly bytesWritten: number }) | undefined {
-  if (file.endsWith('.br')) return createBrotliDecompress();
-  return file.endsWith('.gz') ? createGunzip() : undefined;
-}
+  private refuseAsText(): never {
+    return this.refuse(
+      `it holds bytes that no text has, and its format ${this.format} is one of text; the binary formats are u32, u64 and oracle-general`,
+    );
+  }
 
-function unreadable(file: string, byte: number, error: unknown): Error {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return traceError(file, 'there is no such file, looked for byte 0', error);
-  return traceError(file, `cannot be read near byte ${byte} (${message})`, error);
+  /** Nothing but decoding tells brotli. */
+  private async readUnnamed(): Promise<void> {
+    const input = await openUnnamedBrotli(this.file);
+    if (input !== undefined && (await this.readInput(input))) return;
+    this.refuse(
+      `its first bytes are no text and no binary format that compare knows: these are little-endian 32-bit ids (u32), 64-bit ids (u64) and oracle-general; where it is one of them, say so, as in --format u64`,
+    );
+  }
+
+  private async readRecords(input: TraceInput, { recordSize, reader, name }: BinaryFormat): Promise<void> {
+    const take = reader(this.context);
+    let rest = new Uint8Array(0);
+    let taken = 0;
+    for await (const piece of input.pieces()) {
+      const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const end = bytes.length - (bytes.length % recordSize);
+      for (let offset = 0; offset < end; offset += recordSize) take(view, offset);
+      taken += end;
+      rest = new Uint8Array(bytes.subarray(end));
+      this.options.progress?.(this.spool.accesses);
+    }
+    if (rest.length > 0) {
+      this.refuse(`${rest.length} stray bytes at byte ${taken}; ${name} has records of ${recordSize} bytes`);
+    }
+  }
+
+  private async readLines(input: TraceInput, format: TextFormat, sample: TextSample): Promise<void> {
+    const reader: LineReader = format.reader(this.context, sample);
+    const splitter = new LineSplitter({
+      line: (bytes, start, end) => reader.line(bytes, start, end),
+      refuse: (what) => this.refuseLine(what),
+    });
+    this.splitter = splitter;
+    for await (const piece of input.pieces()) {
+      splitter.push(piece);
+      this.options.progress?.(this.spool.accesses);
+    }
+    splitter.end();
+    reader.end?.();
+  }
 }

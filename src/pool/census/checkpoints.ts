@@ -1,30 +1,54 @@
 /** The checkpoint directory, and whether what it leads to is there. */
 
-import { KeySpace, RESERVED_PREFIX } from '../keys.js';
+import type { Words } from '../../../lib/words.js';
+import { KeySpace, RESERVED_PREFIX } from '../access/index.js';
+import { bytesOfId, decodeManifest, ID_BYTES, idOfBytes, type Manifest, nameOfId } from '../checkpoints/index.js';
 import {
   CHECKPOINT_UNUSED,
   CHECKPOINT_USED,
   CheckpointEntry,
+  type Geometry,
   INTERNAL_KEY_BYTES,
   NO_EXTENT,
+  type Segment,
   STATE_MASK,
   STATE_SEALED,
-} from '../layout.js';
-import { bytesOfId, decodeManifest, ID_BYTES, idOfBytes, type Manifest, nameOfId, type ObjectId } from '../manifest.js';
-import { NearIndex } from '../near.js';
-import type { Parts } from '../parts.js';
+} from '../layout/index.js';
+import { NearIndex } from '../near/index.js';
+import type { Nodes } from '../nodes/index.js';
+import {
+  type CheckpointDirectory,
+  type ObjectId,
+  Probe,
+  type Shards,
+  type Slots,
+  type Table,
+} from '../objects/index.js';
 import type { Findings } from './findings.js';
+
+/** What of a node it works with. */
+export interface CheckpointParts {
+  readonly segment: Segment;
+  readonly geometry: Geometry;
+  readonly words: Words;
+  readonly nodes: Nodes;
+  readonly shards: Shards;
+  readonly slots: Slots;
+  readonly table: Table;
+  readonly checkpoints: CheckpointDirectory;
+}
 
 const at = CheckpointEntry.word;
 
 export class CheckpointWalk {
-  private readonly parts: Parts;
+  private readonly parts: CheckpointParts;
   private readonly findings: Findings;
   private readonly keys: KeySpace;
+  private readonly probe = new Probe();
   /** Ids of all objects that some entry leads to. */
   private readonly living = new Set<string>();
 
-  constructor(parts: Parts, seed: number, findings: Findings) {
+  constructor(parts: CheckpointParts, seed: number, findings: Findings) {
     const near = new NearIndex(0, parts.geometry.slotsPerShard);
     this.parts = parts;
     this.findings = findings;
@@ -93,10 +117,11 @@ export class CheckpointWalk {
   /** The slot of the sealed object, or -1. */
   private slotOf(id: ObjectId): number {
     const { table, slots, shards, geometry } = this.parts;
+    const { probe } = this;
     const { bytes, length, hashLow, hashHigh } = this.keys.encode(bytesOfId(id));
     const shard = shards.ofHash(hashLow);
-    table.begin(shard, hashLow, hashHigh);
-    for (let local = table.next(); local >= 0; local = table.next()) {
+    table.begin(probe, shard, hashLow, hashHigh);
+    for (let local = table.next(probe); local >= 0; local = table.next(probe)) {
       const slot = shard * geometry.slotsPerShard + local;
       if ((slots.stateWord(slot) & STATE_MASK) === STATE_SEALED && slots.keyEquals(slot, bytes, length)) return slot;
     }

@@ -2,12 +2,22 @@
  * The space of one shard against its slots: every granule of a chunk it owns belongs to at most one slot, the bitmaps
  * and counts say which, and the shard's list holds the chunks that its objects share.
  */
-import { CHUNK_RUN, CHUNK_RUN_NEXT, CHUNK_SHARED, NO_EXTENT, STATE_FREE } from '../layout.js';
-import type { Parts } from '../parts.js';
+import { CHUNK_RUN, CHUNK_RUN_NEXT, CHUNK_SHARED, type Geometry, NO_EXTENT, STATE_FREE } from '../layout/index.js';
+import type { Shards, Slots } from '../objects/index.js';
+import type { Chunks, Extents } from '../space/index.js';
 import type { Findings } from './findings.js';
 
+/** What of a node it works with. */
+export interface ExtentParts {
+  readonly geometry: Geometry;
+  readonly shards: Shards;
+  readonly slots: Slots;
+  readonly chunks: Chunks;
+  readonly extents: Extents;
+}
+
 export class ExtentWalk {
-  private readonly parts: Parts;
+  private readonly parts: ExtentParts;
   private readonly shard: number;
   private readonly states: Uint8Array;
   private readonly findings: Findings;
@@ -16,7 +26,7 @@ export class ExtentWalk {
   private granules = 0;
 
   /** `states`: of the shard's slots, as ShardWalk read them. */
-  constructor(parts: Parts, shard: number, states: Uint8Array, findings: Findings) {
+  constructor(parts: ExtentParts, shard: number, states: Uint8Array, findings: Findings) {
     this.parts = parts;
     this.shard = shard;
     this.states = states;
@@ -60,7 +70,7 @@ export class ExtentWalk {
     const first = extent - chunk * extents.chunkGranules;
     const count = extents.granulesOf(bytes);
     if (first + count > extents.chunkGranules) return `leaves chunk ${chunk}`;
-    this.take(local, chunk, first, count);
+    this.takeGranules(local, chunk, first, count);
     this.granules += count;
     return undefined;
   }
@@ -69,12 +79,12 @@ export class ExtentWalk {
     const { chunks, extents } = this.parts;
     const begins = extent === first * extents.chunkGranules && chunks.kind(first) === CHUNK_RUN;
     if (!begins || chunks.size(first) !== length) return `is not the run of ${length} chunks that it takes`;
-    for (let chunk = first; chunk < first + length; chunk++) this.take(local, chunk, 0, extents.chunkGranules);
+    for (let chunk = first; chunk < first + length; chunk++) this.takeGranules(local, chunk, 0, extents.chunkGranules);
     this.granules += length * extents.chunkGranules;
     return undefined;
   }
 
-  private take(local: number, chunk: number, first: number, count: number): void {
+  private takeGranules(local: number, chunk: number, first: number, count: number): void {
     let taken = this.taken.get(chunk);
     if (taken === undefined) {
       taken = new Uint8Array(this.parts.extents.chunkGranules);

@@ -6,7 +6,7 @@
  *   it is held by a dead node or marked half-done, because then it will be rebuilt; else no crash explains it.
  * - `damage`: what no crash can leave, whoever held the lock.
  */
-import type { PoolProblem } from '../types.js';
+import type { PoolProblem } from '../layout/index.js';
 
 type Kind = 'death' | 'derived' | 'damage';
 

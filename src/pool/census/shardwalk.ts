@@ -3,11 +3,15 @@
  * ring and the stripes. The words may change or lie: every index is checked and every loop is bounded.
  */
 import { KeyHash } from '../../../lib/hash.js';
+import { isLater, stepsBetween } from '../../../lib/sequence.js';
+import type { Words } from '../../../lib/words.js';
+import type { EventLog } from '../events/index.js';
 import {
   BUCKET_ENTRIES,
   Bucket,
   FLAG_DETACHED,
   FLAG_RETAINED,
+  type Geometry,
   RetireRecord,
   STATE_BITS,
   STATE_DRAFT,
@@ -16,16 +20,32 @@ import {
   STATE_RETIRED,
   STATE_SEALED,
   Stripe,
-} from '../layout.js';
-import type { Parts } from '../parts.js';
-import { PolicyEntry } from '../policy/index.js';
+} from '../layout/index.js';
+import type { Nodes } from '../nodes/index.js';
+import type { Shards, Slots, Stripes, Table } from '../objects/index.js';
+import { type Policy, PolicyEntry } from '../policy/index.js';
 import type { Findings } from './findings.js';
 
+/** What of a node it works with. */
+export interface ShardParts {
+  readonly geometry: Geometry;
+  readonly words: Words;
+  readonly nodes: Nodes;
+  readonly shards: Shards;
+  readonly slots: Slots;
+  readonly table: Table;
+  readonly stripes: Stripes;
+  readonly policies: readonly Policy[];
+  readonly events: EventLog;
+}
+
 const QUEUE_MASK = 3;
+/** A sequence farther ahead than that may be that of a very old page. */
+const AHEAD_MAX = 2 ** 20;
 
 /** How a census is made: the parts of the pool, the seed of its key hash, and whom the dead nodes hold up. */
 export interface CensusContext {
-  readonly parts: Parts;
+  readonly parts: ShardParts;
   readonly seed: number;
   /** Slots that pins or borrows of dead nodes name, and none of a living one. */
   readonly heldByDead: ReadonlySet<number>;
@@ -35,7 +55,7 @@ export interface CensusContext {
 export class ShardWalk {
   readonly states: Uint8Array;
   private readonly context: CensusContext;
-  private readonly parts: Parts;
+  private readonly parts: ShardParts;
   private readonly shard: number;
   private readonly findings: Findings;
   private readonly slotsPerShard: number;
@@ -123,7 +143,9 @@ export class ShardWalk {
     const { slots, shards } = this.parts;
     const newest = shards.publishSequence(this.shard);
     const sequence = slots.publishSequence(slot);
-    if (((newest - sequence) | 0) >= 0) return;
+    // A page that is older than a sequence tells apart is no finding.
+    const ahead = stepsBetween(newest, sequence);
+    if (ahead <= 0 || ahead > AHEAD_MAX) return;
     this.findings.add('SLOT_SEQUENCE_AHEAD', where, `published as ${sequence}, but the shard is at ${newest}`);
   }
 
@@ -276,7 +298,7 @@ export class ShardWalk {
       const number = words.load(record + NUMBER);
       if (number === 0 || (~number & mask) === i) continue;
       const where = this.where('retire record', i);
-      if ((number & mask) !== i || ((newest - number) | 0) < 0) {
+      if ((number & mask) !== i || isLater(number, newest)) {
         this.findings.add('RETIRE_RING_DAMAGED', where, `has number ${number} while the sequence is ${newest}`);
         continue;
       }

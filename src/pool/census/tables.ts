@@ -1,14 +1,18 @@
 /** The tables that belong to the whole pool: chunks, node rows and their hazards, locks, spaces. */
 import { KeyHash } from '../../../lib/hash.js';
-import { BORROW_ENTRIES, lockCount } from '../geometry.js';
+import { isLater } from '../../../lib/sequence.js';
+import type { Words } from '../../../lib/words.js';
 import {
+  BORROW_ENTRIES,
   CHUNK_FREE,
   CHUNK_RUN,
   CHUNK_RUN_NEXT,
   CHUNK_SHARED,
   ChunkEntry,
   Control,
+  type Geometry,
   HazardHead,
+  lockCount,
   NAME_BYTES_MAX,
   NODE_ALIVE,
   NODE_LEFT,
@@ -20,12 +24,24 @@ import {
   STATE_MASK,
   STATE_RETIRED,
   STATE_SEALED,
-} from '../layout.js';
-import type { Parts } from '../parts.js';
+} from '../layout/index.js';
+import type { Locks, Nodes } from '../nodes/index.js';
+import type { Slots } from '../objects/index.js';
+import type { Chunks } from '../space/index.js';
 import type { Findings } from './findings.js';
 
+/** What of a node it works with. */
+export interface TableParts {
+  readonly geometry: Geometry;
+  readonly words: Words;
+  readonly nodes: Nodes;
+  readonly locks: Locks;
+  readonly slots: Slots;
+  readonly chunks: Chunks;
+}
+
 /** `isLeftBehind`: whether the shard's lock was left by a dead node, or half-done. */
-export function walkChunks(parts: Parts, isLeftBehind: (shard: number) => boolean, findings: Findings): void {
+export function walkChunks(parts: TableParts, isLeftBehind: (shard: number) => boolean, findings: Findings): void {
   const { chunks, geometry, words } = parts;
   let free = 0;
   let runLeft = 0;
@@ -65,7 +81,7 @@ export function walkChunks(parts: Parts, isLeftBehind: (shard: number) => boolea
 }
 
 /** 0 for a length that no run has: outside the table, or across two windows. */
-function runLengthAt(parts: Parts, chunk: number): number {
+function runLengthAt(parts: TableParts, chunk: number): number {
   const { chunks, geometry } = parts;
   const length = chunks.size(chunk);
   const window = (at: number) => Math.floor(at / geometry.chunksPerWindow);
@@ -73,7 +89,7 @@ function runLengthAt(parts: Parts, chunk: number): number {
   return fits ? length : 0;
 }
 
-function walkClaim(parts: Parts, chunk: number, findings: Findings): void {
+function walkClaim(parts: TableParts, chunk: number, findings: Findings): void {
   const { geometry, nodes, words } = parts;
   const claim = words.load(geometry.regions.chunkEntries.word + chunk * ChunkEntry.words + ChunkEntry.word.claim);
   if (claim === 0) return;
@@ -82,7 +98,7 @@ function walkClaim(parts: Parts, chunk: number, findings: Findings): void {
   else if (nodes.isDead(claim - 1, true)) findings.add('CLAIM_OF_DEAD', where, `claimed by the dead node ${claim - 1}`);
 }
 
-export function walkNodes(parts: Parts, findings: Findings): void {
+export function walkNodes(parts: TableParts, findings: Findings): void {
   const { geometry, nodes, words } = parts;
   const high = words.load(geometry.regions.control.word + Control.word.rowsHigh);
   if (high < 0 || high > geometry.maxNodes) findings.add('ROWS_HIGH_WRONG', 'control rowsHigh', `${high} rows`);
@@ -94,7 +110,7 @@ export function walkNodes(parts: Parts, findings: Findings): void {
     const at = geometry.regions.nodeRows.word + row * NodeRow.words;
     const state = words.load(at + NodeRow.word.state);
     const nameLength = words.read(at + NodeRow.word.nameLength);
-    if (((incarnation - cleaned) | 0) < 0 || incarnation === 0) {
+    if (isLater(cleaned, incarnation) || incarnation === 0) {
       findings.add('NODE_ROW_DAMAGED', where, `cleaned up to ${cleaned}, but its incarnation is ${incarnation}`);
     } else if (state !== NODE_ALIVE && state !== NODE_LEFT) {
       findings.add('NODE_ROW_DAMAGED', where, `its state is ${state}`);
@@ -110,7 +126,7 @@ export function walkNodes(parts: Parts, findings: Findings): void {
 }
 
 /** The pins of a living node name pages that are there, or are retired and wait for it. */
-function walkHazards(parts: Parts, row: number, dead: boolean, findings: Findings): void {
+function walkHazards(parts: TableParts, row: number, dead: boolean, findings: Findings): void {
   const { geometry, words, slots } = parts;
   const { hazardHeads, pins } = geometry.regions;
   const where = `node ${row}`;
@@ -133,7 +149,7 @@ function walkHazards(parts: Parts, row: number, dead: boolean, findings: Finding
 }
 
 /** Slots of retired pages that only dead nodes hold. */
-export function heldByDeadOnly(parts: Parts): Set<number> {
+export function heldByDeadOnly(parts: TableParts): Set<number> {
   const { nodes, geometry } = parts;
   const [dead, living] = [new Set<number>(), new Set<number>()];
   for (let row = 0; row < geometry.maxNodes; row++) {
@@ -143,7 +159,7 @@ export function heldByDeadOnly(parts: Parts): Set<number> {
   return dead;
 }
 
-function collectHazards(parts: Parts, row: number, into: Set<number>): void {
+function collectHazards(parts: TableParts, row: number, into: Set<number>): void {
   const { geometry, words } = parts;
   const { hazardHeads, pins, borrows } = geometry.regions;
   const head = hazardHeads.word + row * HazardHead.words;
@@ -154,7 +170,7 @@ function collectHazards(parts: Parts, row: number, into: Set<number>): void {
   collect(pins.word + row * pins.stride, words.load(head + HazardHead.word.pinHigh), geometry.pinsPerNode);
 }
 
-export function walkLocks(parts: Parts, findings: Findings): void {
+export function walkLocks(parts: TableParts, findings: Findings): void {
   const { geometry, locks, nodes } = parts;
   for (let lock = 0; lock < lockCount(geometry); lock++) {
     const where = `lock ${lock}`;
@@ -166,7 +182,7 @@ export function walkLocks(parts: Parts, findings: Findings): void {
   }
 }
 
-export function walkSpaces(parts: Parts, findings: Findings): void {
+export function walkSpaces(parts: TableParts, findings: Findings): void {
   const { geometry, words } = parts;
   const hash = new KeyHash(SPACE_HASH_SEED);
   const names = new Map<string, number>();
@@ -204,7 +220,7 @@ export function walkSpaces(parts: Parts, findings: Findings): void {
 
 const SPACE_HASH_SEED = 0x5eed;
 
-function spaceName(parts: Parts, at: number): Uint8Array | undefined {
+function spaceName(parts: TableParts, at: number): Uint8Array | undefined {
   const length = parts.words.read(at + Space.word.nameLength);
   if (length < 0 || length > SPACE_NAME_BYTES_MAX) return undefined;
   const bytes = new Uint8Array(length);

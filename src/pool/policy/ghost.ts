@@ -13,6 +13,7 @@
  *      the wrong queue.
  */
 import { assert } from '../../../lib/assert.js';
+import { nextSequence, sequenceAfter } from '../../../lib/sequence.js';
 import { LINE_WORDS } from '../../../lib/struct.js';
 import type { Words } from '../../../lib/words.js';
 import { corrupt, type PolicyRegion } from './queue.js';
@@ -104,11 +105,11 @@ export class Ghost {
     const word = this.ringWord(clock);
     words.write(word, words.read(word) | (1 << (clock & 31)));
     words.write(this.countWord, words.read(this.countWord) + 1);
-    words.write(this.clockWord, (clock + 1) | 0);
+    words.write(this.clockWord, nextSequence(clock));
   }
 
   /** Whether the hash is remembered; it is forgotten by this. */
-  take(hash: number): boolean {
+  takeHash(hash: number): boolean {
     const words = this.words;
     const clock = words.read(this.clockWord);
     const span = this.span();
@@ -136,7 +137,7 @@ export class Ghost {
     let set = 0;
     let stray = 0;
     for (let age = 1; age <= ringBits; age++) {
-      const stamp = (clock - age) | 0;
+      const stamp = sequenceAfter(clock, -age);
       if ((words.read(this.ringWord(stamp)) & (1 << (stamp & 31))) === 0) continue;
       if (age <= span) set += 1;
       else stray += 1;
@@ -174,12 +175,12 @@ export class Ghost {
     const words = this.words;
     let left = span;
     while (left > 0 && (left === this.ringBits || words.read(this.countWord) >= size)) {
-      const stamp = (clock - left) | 0;
+      const stamp = sequenceAfter(clock, -left);
       if (this.age(stamp, clock, left) > 0) this.forget(stamp);
       left -= 1;
     }
     if (words.read(this.countWord) > left) corrupt('the ghost counts more than it remembers');
-    words.write(this.oldestWord, (clock - left) | 0);
+    words.write(this.oldestWord, sequenceAfter(clock, -left));
   }
 
   private ringWord(stamp: number): number {

@@ -62,7 +62,7 @@ export class S3Fifo implements Policy {
   }
 
   insert(slot: number, hash: number): void {
-    const queue = this.ghost.take(hash | 0) ? this.main : this.small;
+    const queue = this.ghost.takeHash(hash | 0) ? this.main : this.small;
     queue.put(slot, hash, 0);
   }
 

@@ -176,6 +176,39 @@ describe('compare', () => {
     expect(JSON.parse(stdout).workload).to.equal('good:page');
   });
 
+  it('says first what a trace was recognised as, on both outputs, before the name of the file', async () => {
+    const file = traces.path('recognised');
+    const { stdout, stderr } = await run(fakeMain, ['compare', file]);
+    const line = 'format: arc-lis, 1,234 accesses to 567 pages of 4096 bytes';
+    expect(stdout.split('\n')[0]).to.equal(line);
+    expect(stderr.split('\n').slice(0, 2)).to.deep.equal([line, file]);
+    const json = await run(fakeMain, ['compare', file, '--json']);
+    expect(JSON.parse(json.stdout)).to.include({
+      format: 'arc-lis',
+      accesses: 1234,
+      pages: 567,
+      workingSet: 2_322_432,
+    });
+    expect(json.stderr.split('\n')[0]).to.equal(line);
+  });
+
+  it('takes the page size and the format of a trace, and refuses them where there is none', async () => {
+    const file = traces.path('recognised');
+    const { stdout } = await run(fakeMain, ['compare', file, '--page-size', '16KiB', '--format', 'u64']);
+    expect(stdout).to.match(/^format: u64, .* of 16384 bytes/);
+    const { exitCode, stderr } = await run(fakeMain, ['compare', '--page-size', '16KiB']);
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.match(/--page-size and --format are of traces/);
+  });
+
+  it('refuses a trace that could be read in two ways with exit code 2 and the command that says which', async () => {
+    const file = traces.path('mine.txt');
+    writeFileSync(file, '1 17\n2 18\n');
+    const { exitCode, stdout, stderr } = await run(productMain, ['compare', file]);
+    expect([exitCode, stdout]).to.deep.equal([2, '']);
+    expect(stderr).to.match(/fields 1: 1, 2: 17.*sealpool compare \S+mine\.txt:\d /);
+  });
+
   it('fails before the work when the folder of an output is not there', async () => {
     const { exitCode, stderr } = await run(fakeMain, ['compare', good, '--report', '/nowhere/at/all.html']);
     expect(exitCode).to.equal(1);

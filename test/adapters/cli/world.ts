@@ -14,6 +14,11 @@ import { sampleResult } from '../compare/sample.js';
 const behaviours: Record<string, (options: WorkloadOptions) => object | Promise<object>> = {
   good: () => ({}),
   second: () => ({}),
+  recognised({ recognised, pageSize, format }) {
+    const text = `format: ${format ?? 'arc-lis'}, 1,234 accesses to 567 pages of ${pageSize ?? 4096} bytes`;
+    recognised?.(text);
+    return { recognised: text, format: format ?? 'arc-lis', accesses: 1234, pages: 567, workingSet: 567 * 4096 };
+  },
   failing: () => ({ checks: [{ text: 'Every page was right.', ok: false }] }),
   damaged() {
     throw new PoolError('POOL_CORRUPT', 'The pool at X is damaged.');
@@ -57,6 +62,9 @@ export function fakeNode(change: Partial<NodeInfo> = {}): NodeInfo {
     connectedAt,
     readOnly: true,
     pins: 2,
+    pinnedBytes: 8192,
+    drafts: 1,
+    claims: 0,
     ...change,
   };
 }

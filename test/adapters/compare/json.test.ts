@@ -30,6 +30,18 @@ describe('the JSON of a comparison', () => {
     expect(value.arms[1]).to.not.have.any.keys('objects', 'atSharedBytes');
   });
 
+  it('says of a trace what it was recognised as, its accesses, distinct pages and working set', () => {
+    const trace = {
+      format: 'ids',
+      recognised: 'format: ids, 3 accesses to 2 pages',
+      accesses: 3,
+      pages: 2,
+      workingSet: 8192,
+    };
+    expect(JSON.parse(renderJson([sampleResult(trace)]))).to.include(trace);
+    expect(JSON.parse(renderJson([sampleResult()]))).to.not.have.any.keys(...Object.keys(trace));
+  });
+
   it('carries checks, notes and series', () => {
     const series = [{ title: 't', unit: 'ms', labels: ['q'], values: { shared: [1] } }];
     const result = sampleResult({ series });

@@ -1,5 +1,5 @@
 /** Faults in the checkpoint directory. The pool has one checkpoint, of one part. */
-import { CheckpointEntry, STATE_FREE, STATE_SEALED } from '../../../src/pool/layout.js';
+import { CheckpointEntry, STATE_FREE, STATE_SEALED } from '../../../src/pool/layout/layout.js';
 import type { Fault, Place } from './place.js';
 
 const entry = CheckpointEntry.word;

@@ -1,8 +1,9 @@
 /** Where faults are made by hand. */
 import type { FindingCode } from '../../../src/pool/census/findings.js';
-import type { RegionName } from '../../../src/pool/geometry.js';
-import { Slot, STATE_MASK, STATE_SEALED } from '../../../src/pool/layout.js';
-import type { Parts } from '../../../src/pool/parts.js';
+import type { RegionName } from '../../../src/pool/layout/geometry.js';
+import { Slot, STATE_MASK, STATE_SEALED } from '../../../src/pool/layout/layout.js';
+import { Probe } from '../../../src/pool/objects/probe.js';
+import type { NodeParts } from '../../../src/pool/session/index.js';
 
 export interface Fault {
   readonly code: FindingCode;
@@ -14,9 +15,9 @@ export interface Fault {
 
 /** The pool of one shard that faults are made in: key-0 to key-19, a run of chunks, versions, a draft, a limbo page. */
 export class Place {
-  readonly parts: Parts;
+  readonly parts: NodeParts;
 
-  constructor(parts: Parts) {
+  constructor(parts: NodeParts) {
     this.parts = parts;
   }
 
@@ -57,7 +58,7 @@ export class Place {
 
   entryOf(slot: number): number {
     const { table, slots } = this.parts;
-    return table.find(0, slots.hashLow(slot), slots.hashHigh(slot), slot);
+    return table.find(new Probe(), 0, slots.hashLow(slot), slots.hashHigh(slot), slot);
   }
 
   chunkOf(slot: number): number {

@@ -10,7 +10,7 @@ import {
   STATE_FREE,
   STATE_MASK,
   Stripe,
-} from '../../../src/pool/layout.js';
+} from '../../../src/pool/layout/layout.js';
 import { PolicyEntry, PolicyHead } from '../../../src/pool/policy/index.js';
 import type { Fault } from './place.js';
 

@@ -12,7 +12,7 @@ import {
   Space,
   STATE_FREE,
   STATE_RETIRED,
-} from '../../../src/pool/layout.js';
+} from '../../../src/pool/layout/layout.js';
 import type { Fault } from './place.js';
 
 const up = (value: number) => value + 1;

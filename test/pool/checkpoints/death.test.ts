@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { inspect } from '../../../src/index.js';
-import { STATE_MASK, STATE_SEALED } from '../../../src/pool/layout.js';
+import { STATE_MASK, STATE_SEALED } from '../../../src/pool/layout/layout.js';
 import type { AttachedPool } from '../../../src/pool/pool.js';
 import { useProcesses } from '../../process/child.js';
 import { expectCleanCensus } from '../../support/census.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { inspect } from '../../../src/index.js';
-import { NO_EXTENT, STATE_MASK, STATE_SEALED } from '../../../src/pool/layout.js';
+import { NO_EXTENT, STATE_MASK, STATE_SEALED } from '../../../src/pool/layout/layout.js';
 import type { AttachedPool } from '../../../src/pool/pool.js';
 import { Chance } from '../../support/chance.js';
 import { checkContent, contentOf } from '../../support/content.js';

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { inspect } from '../../../src/index.js';
+import type { Checkpoint, CheckpointWriter, Pool } from '../../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../../src/pool/pool.js';
-import type { Checkpoint, CheckpointWriter, Pool } from '../../../src/pool/types.js';
 import { checkContent, contentOf } from '../../support/content.js';
 import { codeOf, KIB, LONG, MIB, settle, usePools } from '../../support/pools.js';
 

@@ -3,10 +3,10 @@ import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, inspect, PoolError, SharedCache } from '../../../src/index.js';
-import type { RegionName } from '../../../src/pool/geometry.js';
-import { Superblock } from '../../../src/pool/layout.js';
-import type { Parts } from '../../../src/pool/parts.js';
+import type { RegionName } from '../../../src/pool/layout/geometry.js';
+import { Superblock } from '../../../src/pool/layout/layout.js';
 import type { AttachedPool } from '../../../src/pool/pool.js';
+import type { NodeParts } from '../../../src/pool/session/index.js';
 import { Chance } from '../../support/chance.js';
 import { leave } from './acts.js';
 import { fieldOf, Liar } from './lies.js';
@@ -32,7 +32,7 @@ const FREE_TO_SAY: Partial<Record<RegionName, string>> = {
 };
 
 /** A pool whose every region is in use: full, with drafts, runs, spaces, versions and pins, and two nodes that stay. */
-async function makeFull(path: string): Promise<{ parts: Parts; close: () => Promise<void> }> {
+async function makeFull(path: string): Promise<{ parts: NodeParts; close: () => Promise<void> }> {
   const create = { size: '1MiB', pageSize: 512, maxObjects: 512, maxNodes: 4 };
   const pool = (await connect(path, { create })) as AttachedPool;
   const other = (await connect(path)) as AttachedPool;

@@ -1,7 +1,7 @@
 /** Lies: words of a pool's metadata changed by somebody who does not keep to the protocol. */
 import { checkOfWords } from '../../../lib/hash.js';
 import type { Words } from '../../../lib/words.js';
-import type { Geometry, RegionName } from '../../../src/pool/geometry.js';
+import type { Geometry, RegionName } from '../../../src/pool/layout/geometry.js';
 import {
   Bucket,
   ChunkEntry,
@@ -20,7 +20,7 @@ import {
   Space,
   Stripe,
   Superblock,
-} from '../../../src/pool/layout.js';
+} from '../../../src/pool/layout/layout.js';
 import { PolicyEntry, PolicyHead } from '../../../src/pool/policy/index.js';
 import type { Chance } from '../../support/chance.js';
 

@@ -1,6 +1,6 @@
 /** The other side of a lying thread: orders it, over words that both share. */
 import { Worker } from 'node:worker_threads';
-import type { Geometry } from '../../../src/pool/geometry.js';
+import type { Geometry } from '../../../src/pool/layout/geometry.js';
 import type { LyingThread, Scene } from './stage.js';
 
 /** Words of the desk between the two. */

@@ -6,7 +6,7 @@ import { parse, steppingNames, transform } from './transform.js';
 
 const compiled = fileURLToPath(new URL('../../../', import.meta.url));
 const COPIED = ['lib', 'src', 'test/sim', 'test/support'];
-const TRANSFORMED = ['src/pool', 'src/pool/policy', 'src/cache'];
+const TRANSFORMED = ['src/pool', 'src/cache'];
 const TRANSFORMED_FILES = [
   'test/sim/machine.js',
   'test/sim/node.js',
@@ -63,12 +63,12 @@ export function buildMutant(root: string, mutation: Mutation): string {
   return mutant;
 }
 
-function isCode(source: string): boolean {
+export function isCode(source: string): boolean {
   return !source.endsWith('.map') && !source.endsWith('.d.ts');
 }
 
-function codeIn(root: string, folder: string): string[] {
-  return readdirSync(join(root, folder))
+export function codeIn(root: string, folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.js'))
     .map((file) => join(folder, file));
 }

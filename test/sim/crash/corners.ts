@@ -162,6 +162,8 @@ export const CORNERS: readonly Scenario[] = [
       bells.arm();
       bells.disarm();
       bells.unwant(3);
+      bells.wantAll();
+      bells.unwantAll();
     },
   },
   {

@@ -3,7 +3,7 @@
  * survivor is killed after each store of its repair, and a third node goes on. After each: every page is whole, the key's
  * own and one that the scenario allows; the census finds nothing; and when all is deleted, all space is free again.
  */
-import { takeCensus } from '../../../src/pool/census.js';
+import { takeCensus } from '../../../src/pool/census/census.js';
 import { faultOf, valueIn } from '../content.js';
 import { attachSimulated, SEED, type SimulatedNode } from '../node.js';
 import { KILLED } from '../stepper.js';
@@ -33,7 +33,7 @@ export interface Outcome {
 
 export class CrashFault extends Error {}
 
-class Stage {
+export class Stage {
   readonly world: World;
   readonly doomedStepper: CrashStepper;
   readonly survivorStepper: CrashStepper;
@@ -80,7 +80,8 @@ class Stage {
   }
 
   private join(): SimulatedNode {
-    this.doomed = attachSimulated(this.world, { name: 'doomed', stepper: this.doomedStepper });
+    const { nearEntries = 64 } = this.scenario;
+    this.doomed = attachSimulated(this.world, { name: 'doomed', stepper: this.doomedStepper, nearEntries });
     return this.doomed;
   }
 

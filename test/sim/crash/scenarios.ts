@@ -31,6 +31,8 @@ export interface Scenario {
   /** What else there is to check afterwards, and to take away. */
   readonly verify?: (node: SimulatedNode) => void;
   readonly tidy?: (node: SimulatedNode) => void;
+  /** What the doomed node remembers at most; 64 unless said. */
+  readonly nearEntries?: number;
   /** Pages may be evicted meanwhile. */
   readonly evicts?: boolean;
   /** The act begins with the doomed node not attached: `join` is the act. */
@@ -68,7 +70,6 @@ export const SCENARIOS: readonly Scenario[] = [
     act: ({ doomed }) => {
       const draft = doomed.pool.create(keyOf(1), 40, { retain: true, metadata: Uint8Array.of(1, 2, 3) });
       draft.bytes.set(contentOf(1, 9));
-      doomed.segment.flush();
       draft.seal();
     },
     allows: { 1: [0, 9] },

@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url';
 
 const compiled = fileURLToPath(new URL('../../../src/', import.meta.url));
 const STORE = /\bwords\.(?:store|write|exchange|add|compareExchange|fill|copyIn)\(/;
-const FOLDERS = ['pool', 'pool/policy', 'cache'];
+const FOLDERS = ['pool', 'cache'];
 
 /** Files whose stores no attached node makes, and why. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  'pool/superblock.js': 'written by the formatter, before the pool can be attached to',
+  'pool/layout/superblock.js': 'written by the formatter, before the pool can be attached to',
   'pool/formatter.js': 'the same',
-  'pool/manifest.js': 'made in private memory, and copied into a draft',
-  'pool/restore.js':
+  'pool/checkpoints/manifest.js': 'made in private memory, and copied into a draft',
+  'pool/recovery/restore.js':
     'the one node that has the pool to itself after a restart of the machine: test/pool/powerloss cuts it off',
 };
 
@@ -41,7 +41,7 @@ const RESTORING = [
 export function storeSites(): Map<string, string> {
   const sites = new Map<string, string>();
   for (const folder of FOLDERS) {
-    for (const name of readdirSync(`${compiled}${folder}`)) {
+    for (const name of readdirSync(`${compiled}${folder}`, { recursive: true, encoding: 'utf8' })) {
       if (!name.endsWith('.js') || `${folder}/${name}` in ELSEWHERE) continue;
       const lines = readFileSync(`${compiled}${folder}/${name}`, 'utf8').split('\n');
       let isRestoring = false;

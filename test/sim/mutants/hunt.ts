@@ -2,7 +2,8 @@
 import { buildMutant } from '../coroutines/build.js';
 import type { Found, Hunt } from '../hunt.js';
 import { runHunt } from '../run.js';
-import { MUTANTS, type Mutant } from './list.js';
+import { MUTANTS } from './list.js';
+import type { Mutant } from './mutant.js';
 
 /** Seeds are few at first: most mutants do not need more. */
 const HUNTS: readonly (Hunt & { readonly name: string })[] = [

@@ -2,7 +2,7 @@
  * The driver of schedules: makes one of a seed, runs it, and looks at what is left. Each is judged by its journal, by a
  * census, and by whether all space is free again after everything was deleted.
  */
-import { takeCensus } from '../../../src/pool/census.js';
+import { takeCensus } from '../../../src/pool/census/census.js';
 import { faultOf, valueIn } from '../content.js';
 import { ACTORS_MAX } from '../control.js';
 import { coroutineOf } from '../coroutines/turn.js';

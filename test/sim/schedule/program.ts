@@ -3,7 +3,7 @@
  * own, when it is found and once more before what protects it ends.
  */
 import { PoolError } from '../../../lib/errors.js';
-import type { Page } from '../../../src/pool/types.js';
+import type { Page } from '../../../src/pool/layout/types.js';
 import { contentOf, faultOf, valueIn } from '../content.js';
 import type { ControlBlock } from '../control.js';
 import type { SimulatedNode } from '../node.js';
@@ -158,7 +158,6 @@ export class Program {
         const bytes = contentOf(key, value);
         draft = this.node.pool.create(poolKey(key), bytes.length);
         draft.bytes.set(bytes);
-        this.node.segment.flush();
       } catch (error) {
         if (error instanceof PoolError && error.code === 'KEY_EXISTS') return [value, 0];
         throw error;

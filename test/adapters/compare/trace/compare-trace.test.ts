@@ -4,9 +4,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { KnownAccesses } from '../../../../adapters/compare/trace/accesses.js';
 import { ATTACHED_BYTES, budgetOf, ENTRY_BYTES, parseTraceMemory } from '../../../../adapters/compare/trace/budget.js';
 import { type CompareTraceOptions, compareTrace, ReplayError } from '../../../../adapters/compare/trace/index.js';
-import { routeRequests, simulatePrivate } from '../../../../adapters/compare/trace/routing.js';
+import { simulatePrivate } from '../../../../adapters/compare/trace/routing.js';
 import { simulateShared } from '../../../../adapters/compare/trace/simulate.js';
 import { root } from '../../../tidy/sources.js';
 import { madeUpIds, naive, realTraces, TemporaryFolder } from './traces.js';
@@ -88,7 +89,7 @@ describe('the comparison on a trace', () => {
     for (const eviction of ['s3-fifo', 'lru'] as const) {
       const options = { ...base, eviction, memory: '25%', arms: ['private-lru', 'shared'] as const };
       const [local, shared] = (await compareTrace(wide, options)).arms;
-      const exact = simulateShared(eviction, 1000, { ids: madeUpIds(20_000, 4000) });
+      const exact = simulateShared(eviction, 1000, new KnownAccesses(madeUpIds(20_000, 4000)));
       expect(100 * shared!.hitRatio, eviction).to.be.closeTo((100 * exact) / 20_000, 0.5);
       expect(shared).to.include({ name: 'shared', requests: 20_000 });
       expect(shared!.storageReads).to.be.at.least(20_000 - shared!.hits);
@@ -171,15 +172,22 @@ describe('the comparison on a trace', () => {
     expect(objects * bytesOfPage)
       .to.be.at.most(shared!.bytesPrivate + shared!.bytesShared)
       .and.above(shared!.bytesPrivate + shared!.bytesShared - bytesOfPage);
-    const nodeOf = routeRequests({ requests: ids.length, nodes: 3, seed: base.seed });
-    const exact = simulatePrivate('lru', { ids }, { objects, nodes: 3, nodeOf }).reduce((sum, count) => sum + count, 0);
+    const hitsOfNodes = simulatePrivate('lru', new KnownAccesses(ids), { objects, nodes: 3, seed: base.seed });
+    const exact = hitsOfNodes.reduce((sum, count) => sum + count, 0);
     expect([hits, hitRatio]).to.deep.equal([exact, exact / ids.length]);
     expect(hits).to.be.greaterThan(local!.hits);
     expect(shared).to.not.have.property('atSharedBytes');
   });
 
+  it('refuses more pages for a node than lru-cache can hold, before anything runs', () => {
+    const memory = { equalIn: 'pages', amount: 40_000_000 } as const;
+    expect(() => budgetOf('private-lru', memory, 64, 2)).to.throw(/OPTION_INVALID.*20,000,000 pages.*16,777,215/);
+    expect(budgetOf('private-lru', memory, 64, 3).objects).to.equal(40_000_000);
+    expect(budgetOf('private-s3-fifo', memory, 64, 2).objects).to.equal(40_000_000);
+  });
+
   it('refuses more nodes than pages, and options out of range, by name', async () => {
-    for (const memory of ['0.2%', 2 * PAGE_SIZE, 3 * (PAGE_SIZE + 320) - 1]) {
+    for (const memory of ['0.2%', 2 * PAGE_SIZE, 3 * (PAGE_SIZE + 224) - 1]) {
       expect((await failureOf(compareTrace(file, { ...base, memory }))).message).to.match(
         /OPTION.*memory.*private-lru/,
       );

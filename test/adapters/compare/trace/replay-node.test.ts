@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { KnownAccesses } from '../../../../adapters/compare/trace/accesses.js';
 import { type PageSource, PatternPages, StoragePages } from '../../../../adapters/compare/trace/pages.js';
 import {
   PrivateLruCache,
@@ -6,8 +7,9 @@ import {
   type ReplayCache,
 } from '../../../../adapters/compare/trace/replay-cache.js';
 import { ReplayError, refuseWrongPages } from '../../../../adapters/compare/trace/replay-driver.js';
-import { CountedSource, positionsOf, replay } from '../../../../adapters/compare/trace/replay-node.js';
+import { CountedSource, replay } from '../../../../adapters/compare/trace/replay-node.js';
 import { WINDOW_ACCESSES } from '../../../../adapters/compare/trace/replay-protocol.js';
+import { RequestRouter } from '../../../../adapters/compare/trace/routing.js';
 import { openSharedCache, type PoolModule } from '../../../../adapters/compare/trace/shared-cache.js';
 import { createPolicy } from '../../../../adapters/compare/trace/simulate.js';
 import { madeUpIds, naive, TemporaryFolder } from './traces.js';
@@ -20,9 +22,22 @@ function aloneTurns() {
   return { board, node: 0, yieldProcessor: () => {}, watch: () => {} };
 }
 
+/** All accesses go to node 0. */
+function traceOf(ids: Uint32Array) {
+  return { accesses: new KnownAccesses(ids), nodes: 1, seed: 1 };
+}
+
+/** There is a second node, but all accesses are one request, which goes to node 0. */
+function traceOfTwo(ids: Uint32Array) {
+  const starts = new Uint8Array(Math.ceil(ids.length / 8));
+  const seed = [1, 2, 3, 4, 5].find(
+    (one) => new RequestRouter({ nodes: 2, seed: one }).route({ ids, starts })[0] === 0,
+  )!;
+  return { accesses: new KnownAccesses(ids, starts), nodes: 2, seed };
+}
+
 function replayAlone(ids: Uint32Array, source: CountedSource, cache: ReplayCache) {
-  const positions = positionsOf(0, new Uint8Array(ids.length));
-  return replay({ ids, positions }, aloneTurns(), cache, source);
+  return replay(traceOf(ids), aloneTurns(), cache, source);
 }
 
 describe('the pages of a replay', () => {
@@ -94,6 +109,7 @@ describe('a node of a replay', () => {
     source.fill(5, page);
     const liar: ReplayCache = {
       page,
+      isShared: true,
       access: () => true,
       shared: () => ({ bytes: 0, objects: 0 }),
       close: async () => {},
@@ -109,7 +125,6 @@ describe('a node of a replay', () => {
   });
 
   it('serves no access while another node is more than the window behind, and waits no longer than that', () => {
-    const positions = positionsOf(0, new Uint8Array(ids.length));
     const published = [0, 0];
     const board = {
       publish: (node: number, position: number) => {
@@ -127,8 +142,14 @@ describe('a node of a replay', () => {
       published[1]! += 100;
     };
     const turns = { board, node: 0, yieldProcessor, watch: () => {} };
-    const cache: ReplayCache = { page, access, shared: () => ({ bytes: 0, objects: 0 }), close: async () => {} };
-    replay({ ids, positions }, turns, cache, new CountedSource(new PatternPages()));
+    const cache: ReplayCache = {
+      page,
+      isShared: true,
+      access,
+      shared: () => ({ bytes: 0, objects: 0 }),
+      close: async () => {},
+    };
+    replay(traceOfTwo(ids), turns, cache, new CountedSource(new PatternPages()));
     expect(leads).to.have.length(ids.length);
     expect(Math.max(...leads)).to.equal(WINDOW_ACCESSES);
     expect(published[0]).to.equal(ids.length);
@@ -145,9 +166,8 @@ describe('a node of a replay', () => {
     };
     const source = new CountedSource(new PatternPages());
     const cache = new PrivateLruCache({ capacity: 40, pageSize: PAGE_SIZE, source });
-    const positions = positionsOf(0, new Uint8Array(ids.length));
     const turns = { board, node: 0, yieldProcessor, watch };
-    expect(() => replay({ ids, positions }, turns, cache, source)).to.throw('the driver is gone');
+    expect(() => replay(traceOfTwo(ids), turns, cache, source)).to.throw('the driver is gone');
   });
 });
 

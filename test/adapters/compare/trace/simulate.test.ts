@@ -2,10 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { capacityOfNode, routeRequests, simulatePrivate } from '../../../../adapters/compare/trace/routing.js';
+import { KnownAccesses } from '../../../../adapters/compare/trace/accesses.js';
+import { capacityOfNode, RequestRouter, simulatePrivate } from '../../../../adapters/compare/trace/routing.js';
 import { createPolicy, type PolicyName, simulateShared } from '../../../../adapters/compare/trace/simulate.js';
 import { readTrace } from '../../../../adapters/compare/trace/trace-file.js';
-import { madeUpIds, naive, realTraces } from './traces.js';
+import { madeUpIds, naive, realTraces, TemporaryFolder } from './traces.js';
 
 const names: readonly PolicyName[] = ['lru', 'sieve', 's3-fifo'];
 const printedNames = { lru: 'LRU', sieve: 'SIEVE', 's3-fifo': 'S3-FIFO' } as const;
@@ -50,7 +51,7 @@ describe('the exact policies', () => {
   }
 
   it('differ on a skewed trace with a loop, where S3-FIFO and SIEVE do better than LRU', () => {
-    const trace = { ids: madeUpIds(40_000, 2000), unique: 2000 };
+    const trace = new KnownAccesses(madeUpIds(40_000, 2000));
     const [lru, sieve, s3] = names.map((name) => simulateShared(name, 200, trace));
     expect(sieve).to.be.greaterThan(lru!);
     expect(s3).to.be.greaterThan(lru!);
@@ -71,8 +72,8 @@ describe('private caches', () => {
 
   it('see only the accesses routed to them', () => {
     const ids = madeUpIds(5000, 300);
-    const nodeOf = routeRequests({ requests: ids.length, nodes: 3, seed: 5 });
-    const hits = simulatePrivate('lru', { ids }, { objects: 100, nodes: 3, nodeOf });
+    const nodeOf = new RequestRouter({ nodes: 3, seed: 5 }).route({ ids });
+    const hits = simulatePrivate('lru', new KnownAccesses(ids), { objects: 100, nodes: 3, seed: 5 });
     const expected = [34, 33, 33].map(
       (capacity, node) =>
         naive
@@ -91,33 +92,34 @@ if (existsSync(realTraces)) {
     traces: Record<string, Baseline>;
   };
   describe('the published figures of the real traces', () => {
+    const folder = new TemporaryFolder();
+    after(() => folder.remove());
+    const read = (name: string) => readTrace(join(realTraces, `${name}.u32.br`), { directory: folder.path });
+
     for (const traceName of ['lirs-multi3', 'web12']) {
       const baseline = baselines.traces[traceName]!;
       for (const share of ['0.01', '0.05', '0.1', '0.2']) {
         it(`are met to two decimals by each policy on ${traceName} with ${Number(share) * 100} % of its pages`, async () => {
-          const trace = await readTrace(join(realTraces, `${traceName}.u32.br`));
-          expect(trace.ids).to.have.length(baseline.requests);
-          expect(trace.unique).to.equal(baseline.unique);
+          const { accesses, pages } = await read(traceName);
+          expect(accesses.accesses).to.equal(baseline.requests);
+          expect(pages).to.equal(baseline.unique);
           for (const name of names) {
-            const hits = simulateShared(name, Math.round(Number(share) * trace.unique), trace);
-            const percent = ((100 * hits) / trace.ids.length).toFixed(2);
+            const hits = simulateShared(name, Math.round(Number(share) * pages), accesses);
+            const percent = ((100 * hits) / accesses.accesses).toFixed(2);
             expect(percent, name).to.equal(baseline.hitRatioPct[share]![printedNames[name]]!.toFixed(2));
           }
         });
       }
 
       it(`are met within half a point by private caches on ${traceName}, whose routing has another seed`, async () => {
-        const trace = await readTrace(join(realTraces, `${traceName}.u32.br`));
-        const objects = Math.round(0.1 * trace.unique);
+        const { accesses, pages } = await read(traceName);
+        const objects = Math.round(0.1 * pages);
         for (const nodes of [2, 4, 8]) {
-          const nodeOf = routeRequests({ requests: trace.ids.length, nodes, seed: 7, starts: trace.starts });
           for (const name of names) {
-            const hits = simulatePrivate(name, trace, { objects, nodes, nodeOf }).reduce(
-              (sum, count) => sum + count,
-              0,
-            );
+            const hitsOfNodes = simulatePrivate(name, accesses, { objects, nodes, seed: 7 });
+            const hits = hitsOfNodes.reduce((sum, count) => sum + count, 0);
             const published = baseline.privateVsShared['0.1']!.privateRandom[nodes]![printedNames[name]]!;
-            expect((100 * hits) / trace.ids.length, `${name} on ${nodes} nodes`).to.be.closeTo(published, 0.5);
+            expect((100 * hits) / accesses.accesses, `${name} on ${nodes} nodes`).to.be.closeTo(published, 0.5);
           }
         }
       });

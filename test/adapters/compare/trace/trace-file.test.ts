@@ -2,9 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { readTrace } from '../../../../adapters/compare/trace/trace-file.js';
 import { PoolError } from '../../../../lib/errors.js';
-import { madeUpIds, realTraces, TemporaryFolder } from './traces.js';
+import { madeUpIds, readWhole, realTraces, TemporaryFolder } from './traces.js';
 
 function words(...ids: number[]): Buffer {
   const bytes = Buffer.alloc(ids.length * 4);
@@ -20,12 +19,12 @@ describe('a trace file', () => {
   afterEach(() => folder.remove());
 
   async function idsOf(source: string): Promise<number[]> {
-    return [...(await readTrace(source)).ids];
+    return [...(await readWhole(source)).ids];
   }
 
   async function refusal(source: string): Promise<string> {
     try {
-      await readTrace(source);
+      await readWhole(source);
     } catch (error) {
       expect(error).to.be.instanceOf(PoolError);
       expect((error as PoolError).code).to.equal('OPTION_INVALID');
@@ -41,12 +40,12 @@ describe('a trace file', () => {
       folder.write('b.u32.br', brotliCompressSync(bytes)),
       folder.write('c.u32.gz', gzipSync(bytes)),
     ]) {
-      const trace = await readTrace(path);
+      const trace = await readWhole(path);
       expect([...trace.ids], path).to.deep.equal([0, 1, 0, 2, 1]);
-      expect(trace.unique).to.equal(3);
-      expect(trace.starts).to.equal(undefined);
+      expect(trace).to.include({ format: 'u32', pages: 3 });
+      expect(trace.files.starts).to.equal(undefined);
     }
-    expect((await readTrace(join(folder.path, 'b.u32.br'))).name).to.equal('b');
+    expect((await readWhole(join(folder.path, 'b.u32.br'))).name).to.equal('b');
   });
 
   it('of text takes integers beyond 32 bits, strings, and both line ends', async () => {
@@ -74,13 +73,17 @@ describe('a trace file', () => {
     expect(await idsOf(folder.write('a:b', '1\n2\n'))).to.deep.equal([0, 1]);
   });
 
-  it('takes the request starts beside it, plain or compressed', async () => {
+  it('takes the request starts beside it, plain or compressed, in place of its own', async () => {
     const path = folder.write('a.u32', words(1, 2, 3, 4, 5, 6, 7, 8, 9));
     const bits = new Uint8Array([0b0001_0001, 1]);
     folder.write('a.start.bits.br', brotliCompressSync(bits));
-    expect((await readTrace(path)).starts).to.deep.equal(Buffer.from(bits));
+    expect((await readWhole(path)).begins).to.deep.equal([0, 4, 8]);
     folder.write('a.start.bits', bits);
-    expect((await readTrace(path)).starts).to.deep.equal(Buffer.from(bits));
+    expect((await readWhole(path)).begins).to.deep.equal([0, 4, 8]);
+    // Bits may look like the mark of a text, or like compressed data.
+    const text = folder.write('b.txt', '1\n'.repeat(24));
+    folder.write('b.start.bits', new Uint8Array([0xff, 0xfe, 1]));
+    expect((await readWhole(text)).begins).to.have.length(16);
   });
 
   it('is refused with its name and the byte where binary data are no trace', async () => {
@@ -95,22 +98,29 @@ describe('a trace file', () => {
       .and.include('byte 9000');
     const longer = folder.write('c.u32.br', Buffer.concat([whole, Buffer.from('more')]));
     expect(await refusal(longer)).to.include(`byte ${whole.length}`);
-    expect(await refusal(folder.write('d.u32.gz', 'no gzip'))).to.match(/d\.u32\.gz.*byte 0/);
+    expect(await refusal(folder.write('d.u32.gz', Buffer.from([0x1f, 0x8b, 8, 0, 1, 2])))).to.match(
+      /d\.u32\.gz.*byte 6/,
+    );
     expect(await refusal(folder.write('e.u32', ''))).to.match(/e\.u32.*byte 0/);
   });
 
   it('is refused with its name and the line where text is no trace', async () => {
-    expect(await refusal(folder.write('a.txt', '1\n\n2\n'))).to.match(/a\.txt.*line 2 /);
     expect(await refusal(folder.write('b.txt', Buffer.from([0x31, 10, 0x32, 10, 0xff, 10])))).to.match(
       /line 3 .*byte 4/,
     );
-    expect(await refusal(folder.write('c.txt', Buffer.from([0x31, 10, 0x32, 0, 10])))).to.match(/line 2 .*byte 3/);
+    const late = Buffer.from(`${'1\n'.repeat(200_000)}2\0\n`);
+    expect(await refusal(folder.write('c.txt', late))).to.match(/line 200001 .*byte 400001/);
     const csv = folder.write('d.csv', 'a,b\n1,2\n3\n4,\n');
-    expect(await refusal(csv)).to.match(/line 1 has a, b/);
+    expect(await refusal(csv)).to.match(
+      /line 1 has the columns a, b.*name its column, as in: sealpool compare \S*d\.csv:[ab] /,
+    );
     expect(await refusal(`${csv}:c`)).to.match(/no column c in line 1/);
     expect(await refusal(`${csv}:b`)).to.match(/line 3 has 1 fields/);
     expect(await refusal(folder.write('e.csv', `page\n1\n"2\n${'3\n'.repeat(500)}"\n`))).to.match(
-      /line 3 opens a quoted/,
+      /line 3 opens a quote/,
+    );
+    expect(await refusal(`${folder.write('f.csv', `a,b\n1,2\n1,"2\n${'1,3\n'.repeat(500)}"\n`)}:a`)).to.match(
+      /line 67 is in a quoted field that began 64 lines before/,
     );
     expect(await refusal(`${csv}:`)).to.match(/column name/);
   });
@@ -126,10 +136,8 @@ describe('a trace file', () => {
 
 if (existsSync(realTraces)) {
   it('a real trace with request starts has a bit for each access', async () => {
-    const trace = await readTrace(join(realTraces, 'arc-p12.u32.br'));
-    expect(trace.starts).to.have.length(Math.ceil(trace.ids.length / 8));
-    let requests = 0;
-    for (const byte of trace.starts!) for (let bits = byte; bits > 0; bits &= bits - 1) requests += 1;
-    expect(requests).to.equal(518_776);
+    const trace = await readWhole(join(realTraces, 'arc-p12.u32.br'));
+    expect(trace.begins).to.have.length(518_776);
+    expect(trace.details).to.deep.equal(['brotli']);
   });
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Xorshift32 } from '../../../../adapters/compare/trace/routing.js';
+import { type ReadTraceOptions, readTrace, type Trace } from '../../../../adapters/compare/trace/trace-file.js';
 import { root } from '../../../tidy/sources.js';
 
 /** The real traces are no part of the project; tests that need them are only there when this folder is. */
@@ -28,6 +29,33 @@ export class TemporaryFolder {
 
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+export interface WholeTrace extends Trace {
+  /** In order of the accesses. */
+  readonly ids: readonly number[];
+  /** The accesses that begin a request. */
+  readonly begins: readonly number[];
+}
+
+/** A trace with all of its accesses in memory; its files are gone. */
+export async function readWhole(source: string, options: Partial<ReadTraceOptions> = {}): Promise<WholeTrace> {
+  const directory = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+  try {
+    const trace = await readTrace(source, { directory, ...options });
+    const ids: number[] = [];
+    const begins: number[] = [];
+    for (const chunk of trace.accesses.chunks()) {
+      for (const [index, id] of chunk.ids.entries()) {
+        const { starts } = chunk;
+        if (starts === undefined || ((starts[index >>> 3]! >>> (index & 7)) & 1) === 1) begins.push(ids.length);
+        ids.push(id);
+      }
+    }
+    return { ...trace, ids, begins };
+  } finally {
+    rmSync(directory, { recursive: true });
   }
 }
 

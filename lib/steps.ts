@@ -1,0 +1,42 @@
+/**
+ * Long work in steps: a generator that stops wherever the work may be left for a while. One body of code for callers who want
+ * it done at once and for those who let the event loop turn meanwhile.
+ */
+import { type MonotonicMs, msBetween } from './clock.js';
+
+/** What is done step by step, and what comes of it. */
+export type Steps<T = void> = Generator<void, T, void>;
+
+/** The event loop turns after steps that have taken so long together. */
+const TURN_MS = 4;
+
+/** All steps in one go. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** One run of steps after the other, between which the event loop turns. It waits for nothing but the machine's `sleep`. */
+export class Pace {
+  private readonly machine: { elapsedMs(): MonotonicMs; sleep(durationMs: number): Promise<void> };
+  private turnedMs: MonotonicMs;
+
+  constructor(machine: Pace['machine']) {
+    this.machine = machine;
+    this.turnedMs = machine.elapsedMs();
+  }
+
+  async run<T>(steps: Steps<T>): Promise<T> {
+    const { machine } = this;
+    for (;;) {
+      if (msBetween(this.turnedMs, machine.elapsedMs()) >= TURN_MS) {
+        await machine.sleep(0);
+        this.turnedMs = machine.elapsedMs();
+      }
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Fetching: what `fetch` does after a miss, of caches and of page spaces alike. The loop ends, because what it waits for does:
+ *
+ * (F1) a load of this node is joined, that of another waited for, for a bounded time. After that whoever waited ends the claim
+ *      and loads for himself, shared if he gets the claim, else private.
+ * (F2) a fetch of a key by its own loader, called while that loader is on the stack, loads privately at once; one within
+ *      that again is refused (LOAD_CYCLE).
+ */
+import { PoolError } from '../../lib/errors.js';
+import type { Machine } from '../../lib/machine.js';
+import { type DraftName, type Key, type NearEntry, type Page, PinnedPage } from '../pool/index.js';
+import type { Domain } from './domain.js';
+import { type Claim, Loading } from './loading.js';
+import { aborted, type Limits, type Loaded, Run, type Runs, runsOf } from './runs.js';
+
+/** A key that is fetched, and how. */
+export interface Sought {
+  readonly key: Key;
+  /** Bytes that its page will have, where they are known before the load; else 0. */
+  readonly size: number;
+  readonly ttlMs: number | undefined;
+  /** Makes the key the one encoded last. */
+  encode(): void;
+  /** The live page, exposed. Neither counted nor touched. */
+  look(): NearEntry | undefined;
+  /** Calls the loader. */
+  call(signal: AbortSignal): unknown;
+  /** The bytes of what it answered. Throws OPTION_INVALID, SHORT_LOAD. */
+  bytesOf(answer: unknown): Uint8Array;
+}
+
+const DEPTH_MAX = 2;
+
+interface Step {
+  readonly page: Page | Promise<Page | undefined>;
+  readonly isWait: boolean;
+}
+
+function nameOf({ slot, generation }: Pick<DraftName, 'slot' | 'generation'>): string {
+  return `${slot}.${generation}`;
+}
+
+/**
+ * How long one fetch waits for loads: its limit for all of them, and once more for a load that began meanwhile. So of many who
+ * have waited for one in vain, one loads and the others wait for that.
+ */
+class Patience {
+  private readonly machine: Machine;
+  private readonly limitMs: number;
+  private sinceMs: number;
+  private first: unknown;
+  private isUsedUp = false;
+  private turnsSinceMs: number | undefined;
+  private pauses = 0;
+
+  constructor(machine: Machine, limitMs: number) {
+    this.machine = machine;
+    this.limitMs = limitMs;
+    this.sinceMs = machine.elapsedMs();
+  }
+
+  isFirstPause(): boolean {
+    return this.pauses++ === 0;
+  }
+
+  /** Whether its turns at a lock have taken the limit: whoever never gets it loads for himself. */
+  isOverWithTurns(): boolean {
+    this.turnsSinceMs ??= this.machine.elapsedMs();
+    return this.machine.elapsedMs() - this.turnsSinceMs > this.limitMs;
+  }
+
+  leftMs(): number {
+    return this.limitMs - (this.machine.elapsedMs() - this.sinceMs);
+  }
+
+  /** Whether to wait for this load; if so, that is what is waited for. */
+  isLeftFor(load: unknown): boolean {
+    this.first ??= load;
+    if (this.leftMs() > 0) return true;
+    if (this.isUsedUp || this.first === load) return false;
+    this.isUsedUp = true;
+    this.sinceMs = this.machine.elapsedMs();
+    return true;
+  }
+}
+
+async function lookAgainAfter(turn: Promise<unknown>): Promise<undefined> {
+  await turn;
+  return undefined;
+}
+
+export class Fetching {
+  readonly loading: Loading;
+  private readonly domain: Domain;
+  private readonly runs: Runs;
+
+  constructor(domain: Domain) {
+    this.domain = domain;
+    this.loading = new Loading(domain);
+    this.runs = runsOf(domain.session, domain.space);
+  }
+
+  /** The page, pinned, after a miss. Rejects with the loader's error, LOAD_TIMEOUT, LOAD_CYCLE, ABORTED, DISCONNECTED. */
+  async fetch(sought: Sought, limits: Limits): Promise<Page> {
+    const { session } = this.domain;
+    const patience = new Patience(session.machine, limits.loadTimeoutMs);
+    let waits = 0;
+    for (let round = 0; ; round++) {
+      if (limits.signal?.aborted === true) throw aborted(limits.signal);
+      session.check();
+      // Most waits end with a page, for which no lock has to be taken.
+      const sealed = round === 0 ? undefined : this.found(sought);
+      if (sealed !== undefined) return sealed;
+      // With no function's entry before one waits for it: see (L3) of runs.ts.
+      const step = this.step(sought, limits, patience, waits === 0);
+      if (step.isWait) waits++;
+      const page = await step.page;
+      if (page !== undefined) return page;
+    }
+  }
+
+  /** One look, synchronous: the page, a load of one's own or another's, or a wait after which one looks again. */
+  private step(sought: Sought, limits: Limits, patience: Patience, isFirstWait: boolean): Step {
+    const { signal } = limits;
+    const { session } = this.domain;
+    sought.encode();
+    const name = this.domain.keyName();
+    const depth = this.runs.depthOf(name);
+    if (depth >= DEPTH_MAX) throw new PoolError('LOAD_CYCLE', 'A loader came to fetch the key that it loads.');
+    const running = depth === 0 ? this.runs.get(name) : undefined;
+    if (running !== undefined && this.domain.isValid(running.lease) && patience.isLeftFor(running.id)) {
+      const loadTimeoutMs = patience.leftMs();
+      if (isFirstWait) session.count('waits');
+      return { page: running.join(sought.key, { signal, loadTimeoutMs }), isWait: true };
+    }
+    const claim = this.claim(sought);
+    if (claim instanceof Promise) {
+      if (!patience.isOverWithTurns()) return { page: lookAgainAfter(claim), isWait: false };
+      return this.load(sought, name, { kind: 'unshared' }, limits);
+    }
+    if (claim.kind === 'won') return this.load(sought, name, claim, limits);
+    const page = this.found(sought);
+    if (page !== undefined) return { page, isWait: false };
+    // A page lies there that does not answer, such as a version with an end: once it may be on its way out.
+    if (claim.kind === 'sealed' && patience.isFirstPause()) {
+      if (isFirstWait) session.count('waits');
+      return { page: this.loading.pause(), isWait: true };
+    }
+    if ((claim.kind !== 'own' && claim.kind !== 'others') || depth > 0) return this.load(sought, name, claim, limits);
+    if (patience.isLeftFor(nameOf(claim.draft)) && !this.loading.isStopped(claim.draft)) {
+      const loadTimeoutMs = patience.leftMs();
+      if (isFirstWait) session.count('waits');
+      return { page: this.ended(sought, { signal, loadTimeoutMs }), isWait: true };
+    }
+    const next = this.loading.endClaim(claim.draft) ? this.claim(sought) : claim;
+    return this.load(sought, name, next instanceof Promise ? claim : next, limits);
+  }
+
+  private load(sought: Sought, name: string, claim: Claim, limits: Limits): Step {
+    if (claim.kind !== 'won') this.domain.session.count('unshared');
+    const run = this.runFor(sought, name, claim, limits.loadTimeoutMs);
+    return { page: run.begin(sought.key, limits.signal), isWait: false };
+  }
+
+  /** A promise where one has to look again after it. */
+  private claim(sought: Sought): Claim | Promise<unknown> {
+    sought.encode();
+    return this.loading.claimInTurn(sought.size, { ttlMs: sought.size > 0 ? sought.ttlMs : undefined });
+  }
+
+  private found(sought: Sought): Page | undefined {
+    const { session } = this.domain;
+    const entry = sought.look();
+    if (entry === undefined) return undefined;
+    session.reader.touch(entry);
+    return new PinnedPage(session, sought.key, entry);
+  }
+
+  private async ended(sought: Sought, limits: Limits): Promise<undefined> {
+    await this.loading.ended(() => sought.encode(), limits);
+    return undefined;
+  }
+
+  private runFor(sought: Sought, name: string, claim: Claim, limitMs: number): Run {
+    const { domain, loading } = this;
+    const { session } = domain;
+    const place = claim.kind === 'won' ? claim.place : undefined;
+    sought.encode();
+    const lease = claim.kind === 'won' ? claim.lease : domain.lease();
+    const startedMs = session.machine.elapsedMs();
+    const work = {
+      name,
+      id: place === undefined ? undefined : nameOf(place),
+      lease,
+      call: (signal: AbortSignal) => sought.call(signal),
+      finish: (answer: unknown): Loaded => {
+        const bytes = sought.bytesOf(answer);
+        session.check();
+        return place === undefined ? { kind: 'private', bytes } : this.publish(sought, { place, lease }, bytes);
+      },
+      watch: (onLost: () => void) =>
+        place === undefined ? undefined : loading.watch(place, () => sought.encode(), onLost),
+      keep: () => {
+        if (place !== undefined) session.track(place, undefined);
+      },
+      giveUp: () => {
+        if (place !== undefined) loading.abandonInTurn(place);
+      },
+      turnAfter: (error: unknown) => loading.turnAfter(error),
+      count: (failed: boolean) => loading.loaded(startedMs, failed),
+    };
+    return new Run(session, this.runs, work, limitMs);
+  }
+
+  private publish(
+    sought: Sought,
+    { place, lease }: Pick<Extract<Claim, { kind: 'won' }>, 'place' | 'lease'>,
+    bytes: Uint8Array,
+  ): Loaded {
+    const { loading } = this;
+    sought.encode();
+    const outcome =
+      sought.size > 0
+        ? loading.publishInTurn(place, bytes)
+        : loading.storeInTurn(place, bytes, { ttlMs: sought.ttlMs, lease });
+    const entry = outcome === 'stale' ? undefined : sought.look();
+    if (outcome === 'sealed' && entry !== undefined) return { kind: 'shared', entry };
+    return { kind: outcome === 'stale' ? 'stale' : 'private', bytes };
+  }
+}

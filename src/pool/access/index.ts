@@ -1,0 +1,23 @@
+/**
+ * Reading and writing under the protocol: the way to a page, into the pool, and out of it.
+ * Entered by session and all above.
+ * Invariants: (F) reader.ts, the table in writer.ts, (A) reclaim.ts.
+ */
+export { type CreateOutcome, type DraftName, type DraftPlace, draftUnder, type SealOutcome } from './drafts.js';
+export { fillAndSeal } from './filling.js';
+export { withHoldings } from './holders.js';
+export {
+  bytesOfPrefix,
+  displayKey,
+  KeySpace,
+  keyOfBytes,
+  pageNumberOf,
+  RESERVED_PREFIX,
+  startsWith,
+} from './keys.js';
+export { listObjects, pageListedAt, statsOf, totalOf } from './listing.js';
+export { PassOver } from './passing.js';
+export { nearAt, Reader } from './reader.js';
+export type { Reclaimer } from './reclaim.js';
+export { poolFull } from './runs.js';
+export { Writer } from './writer.js';

@@ -1,0 +1,158 @@
+/**
+ * Keys: from what a caller gives to bytes, hash and near key. A key space has a prefix of its own (a namespace, a page
+ * space) and its own part of the near index, so that a hit needs neither.
+ */
+import { isBytes, lengthOfBytes, takeBytes } from '../../../lib/bytes.js';
+import { PoolError } from '../../../lib/errors.js';
+import { KeyHash } from '../../../lib/hash.js';
+import { KEY_BYTES_MAX, type Key, RESERVED_KEY_WORD } from '../layout/index.js';
+import type { NearIndex, NearMap } from '../near/index.js';
+import type { DraftFields } from '../objects/index.js';
+import { fieldsOf } from './drafts.js';
+import type { SoughtKey } from './reader.js';
+
+const encoder = new TextEncoder();
+const PAGE_NUMBER_BYTES = 8;
+/** The bytes of the reserved word. */
+export const RESERVED_PREFIX = Uint8Array.from({ length: 4 }, (_, i) => RESERVED_KEY_WORD >>> (i * 8));
+
+export class KeySpace implements SoughtKey {
+  readonly bytes = new Uint8Array(KEY_BYTES_MAX + 4);
+  length = 0;
+  hashLow = 0;
+  hashHigh = 0;
+  /** Near entries by string key. */
+  readonly strings: NearMap;
+  /** Near entries by the bytes of a key, as a string of one character a byte. */
+  readonly binaries: NearMap;
+  /** Near entries by page number; made when the first one is asked for. */
+  private numbers: NearMap | undefined;
+  readonly space: number;
+  private readonly near: NearIndex;
+  private readonly hash: KeyHash;
+  private readonly prefixLength: number;
+
+  constructor(options: { seed: number; prefix: Uint8Array; near: NearIndex; space: number }) {
+    this.hash = new KeyHash(options.seed);
+    this.prefixLength = options.prefix.length;
+    this.bytes.set(options.prefix);
+    this.strings = options.near.createMap(options.space, false);
+    this.binaries = options.near.createMap(options.space, false);
+    this.near = options.near;
+    this.space = options.space;
+  }
+
+  get pages(): NearMap {
+    this.numbers ??= this.near.createMap(this.space, true);
+    return this.numbers;
+  }
+
+  /** Makes this the key that is sought. Throws KEY_INVALID. */
+  encode(key: Key): this {
+    const room = KEY_BYTES_MAX - this.prefixLength;
+    if (typeof key === 'string') {
+      if (key.length === 0 || key.length > room) throw invalid(key.length === 0 ? 'is empty' : 'is too long');
+      const { read, written } = encoder.encodeInto(key, this.bytes.subarray(this.prefixLength));
+      if (read !== key.length || written > room) throw invalid('is too long');
+      if (!key.isWellFormed()) throw invalid('holds half of a surrogate pair');
+      return this.finish(written);
+    }
+    if (!isBytes(key)) throw invalid('is neither a string nor a Uint8Array');
+    const length = lengthOfBytes(key);
+    if (length === 0 || length > room) throw invalid(length === 0 ? 'is empty' : 'is too long');
+    this.bytes.set(key, this.prefixLength);
+    const isReserved = this.prefixLength === 0 && length >= RESERVED_PREFIX.length;
+    if (isReserved && startsWith(this.bytes, RESERVED_PREFIX)) throw invalid('begins as those of checkpoints do');
+    return this.finish(length);
+  }
+
+  /** The near key of a key given as bytes: of those encoded last. */
+  binaryName(): string {
+    const { buffer } = this.bytes;
+    return Buffer.from(buffer, this.prefixLength, this.length - this.prefixLength).toString('latin1');
+  }
+
+  /** Makes this the key of the page: 8 bytes, big-endian, so that keys sort as pages do. */
+  encodePage(pageNo: number): this {
+    if (!Number.isSafeInteger(pageNo) || pageNo < 0) {
+      const what = typeof pageNo === 'number' ? String(pageNo) : `of type ${typeof pageNo}`;
+      throw new PoolError('KEY_INVALID', `Page number ${what}: expected a number, an integer from 0 to 2^53 - 1.`);
+    }
+    const at = this.prefixLength;
+    const high = Math.floor(pageNo / 2 ** 32);
+    for (let i = 0; i < 4; i++) {
+      this.bytes[at + i] = high >>> (24 - i * 8);
+      this.bytes[at + 4 + i] = pageNo >>> (24 - i * 8);
+    }
+    return this.finish(PAGE_NUMBER_BYTES);
+  }
+
+  /** The key of a page, as lists show it and every call of the pool takes it back. */
+  pageKey(pageNo: number): Uint8Array {
+    this.encodePage(pageNo);
+    return this.bytes.slice(0, this.length);
+  }
+
+  private finish(written: number): this {
+    this.length = this.prefixLength + written;
+    this.hash.of(this.bytes, this.length);
+    this.hashLow = this.hash.low;
+    this.hashHigh = this.hash.high;
+    return this;
+  }
+
+  /** The fields of a draft, or of something to remove, under the key encoded last. */
+  fields(changes: Partial<DraftFields>): DraftFields {
+    const fields = fieldsOf(this.bytes, this.length, this.hashLow, this.hashHigh, changes);
+    fields.space = this.space;
+    return fields;
+  }
+
+  /** The prefix that every key of this space begins with. */
+  prefix(): Uint8Array {
+    return this.bytes.subarray(0, this.prefixLength);
+  }
+}
+
+/** The number in the key of a page, after a prefix of so many bytes; -1 for other keys. */
+export function pageNumberOf(key: Uint8Array, prefixLength: number): number {
+  if (key.length !== prefixLength + PAGE_NUMBER_BYTES) return -1;
+  let pageNo = 0;
+  for (let i = prefixLength; i < key.length; i++) pageNo = pageNo * 256 + (key[i] as number);
+  return pageNo;
+}
+
+function invalid(why: string): PoolError {
+  return new PoolError('KEY_INVALID', `The key ${why}.`);
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** How events and lists show a key: a string where the bytes are UTF-8, else base64url. */
+export function displayKey(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return Buffer.from(bytes).toString('base64url');
+  }
+}
+
+/** The key that has these bytes: a string where they are UTF-8. */
+export function keyOfBytes(bytes: Uint8Array): Key {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return bytes;
+  }
+}
+
+/** The bytes of a prefix. Throws OPTION_INVALID. */
+export function bytesOfPrefix(prefix: Key): Uint8Array {
+  return typeof prefix === 'string' ? encoder.encode(prefix) : takeBytes(prefix, 'prefix');
+}
+
+export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  if (bytes.length < prefix.length) return false;
+  for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false;
+  return true;
+}

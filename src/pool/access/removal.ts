@@ -1,0 +1,155 @@
+/**
+ * Hiding what is there: pages, and the claims of those who load them. All of it under the shard's lock.
+ *
+ * (V1) whoever hides a key moves its stripe's count first, so that no fill under way publishes, and takes the claim of a load
+ *      its key afterwards: who asks for the key from then on loads anew instead of waiting for what nobody may see.
+ * (V2) a claim that is ended stays its owner's, with its bytes, without an entry: he may be writing into it at this moment.
+ *      He takes it back, or publishes it if its lease still holds and the key is free (Writer.publish).
+ * (V3) what a page that found no room would have superseded is hidden, and nothing else: a version with an end leaves those
+ *      after it as they are.
+ */
+import { FLAG_LEASED, STATE_DRAFT, STATE_FREE, STATE_MASK, STATE_RETIRED, STATE_SEALED } from '../layout/index.js';
+import { REASON_DELETED } from '../near/index.js';
+import { assertHeld, type Bells, type Calls, type Locks, type Nodes } from '../nodes/index.js';
+import {
+  type DraftFields,
+  Probe,
+  type Shards,
+  type Slots,
+  type Spaces,
+  type Stripes,
+  type Table,
+} from '../objects/index.js';
+import type { DraftName } from './drafts.js';
+import type { Reclaimer } from './reclaim.js';
+import type { Versions } from './versions.js';
+
+/** What of a node it works with. */
+export interface RemovalParts {
+  readonly geometry: { readonly shards: number; readonly slotsPerShard: number };
+  readonly shards: Shards;
+  readonly slots: Slots;
+  readonly spaces: Spaces;
+  readonly stripes: Stripes;
+  readonly table: Table;
+  readonly bells: Bells;
+  readonly nodes: Nodes;
+  readonly locks: Locks;
+  readonly calls: Calls;
+}
+
+export class Removal {
+  private readonly parts: RemovalParts;
+  private readonly reclaimer: Reclaimer;
+  private readonly versions: Versions;
+  private readonly isOver: (slot: number) => boolean;
+  private readonly slotsPerShard: number;
+  private readonly probe = new Probe();
+
+  /** `isOver`: whether a sealed page is a miss by now. */
+  constructor(parts: RemovalParts, reclaimer: Reclaimer, versions: Versions, isOver: (slot: number) => boolean) {
+    this.parts = parts;
+    this.reclaimer = reclaimer;
+    this.versions = versions;
+    this.isOver = isOver;
+    this.slotsPerShard = parts.geometry.slotsPerShard;
+  }
+
+  private isDraft(slot: number): boolean {
+    return (this.parts.slots.stateWord(slot) & STATE_MASK) === STATE_DRAFT;
+  }
+
+  /** Every version of the key, or with a version those from it on; earlier ones end there. True when a live page was there. */
+  remove(shard: number, fields: DraftFields, version: number | undefined): boolean {
+    assertHeld(this.parts, shard);
+    const { shards, stripes, slots } = this.parts;
+    const stripe = stripes.wordOf(shard, fields.hashHigh);
+    stripes.advance(stripe);
+    if (version !== undefined) this.versions.raiseHighest(stripe, fields.space, version);
+    let found = false;
+    for (const local of this.versions.of(shard, fields)) {
+      const slot = shard * this.slotsPerShard + local;
+      found ||= !this.isOver(slot);
+      if (version === undefined || slots.from(slot) >= version) this.reclaimer.retire(shard, local, REASON_DELETED);
+      else if (slots.until(slot) > version) this.versions.shorten(shard, local, version);
+    }
+    if (shards.limbo(shard) > 0 && version === undefined) this.reclaimer.reclaim(shard);
+    this.endClaimsOf(shard, fields);
+    return found;
+  }
+
+  /** (V3) */
+  hideSuperseded(shard: number, fields: DraftFields): void {
+    assertHeld(this.parts, shard);
+    const { shards, stripes, slots } = this.parts;
+    const stripe = stripes.wordOf(shard, fields.hashHigh);
+    stripes.advance(stripe);
+    this.versions.raiseHighest(stripe, fields.space, fields.from);
+    for (const local of this.versions.of(shard, fields)) {
+      const slot = shard * this.slotsPerShard + local;
+      if (slots.from(slot) === fields.from) this.reclaimer.retire(shard, local, REASON_DELETED);
+      else if (slots.from(slot) < fields.from && slots.until(slot) > fields.from) {
+        this.versions.shorten(shard, local, fields.from);
+      }
+    }
+    if (shards.limbo(shard) > 0) this.reclaimer.reclaim(shard);
+    this.endClaimsOf(shard, fields);
+  }
+
+  /** Every page and claim of the shard in the space whose key `isWanted`; and no fill under way in the shard publishes. */
+  removeWhere(shard: number, space: number, isWanted: (key: Uint8Array) => boolean): void {
+    assertHeld(this.parts, shard);
+    const { shards, slots, stripes } = this.parts;
+    stripes.advanceAll(shard);
+    for (let local = 0; local < this.slotsPerShard; local++) {
+      const slot = shard * this.slotsPerShard + local;
+      const state = slots.stateWord(slot) & STATE_MASK;
+      if (state === STATE_FREE || state === STATE_RETIRED || slots.space(slot) !== space) continue;
+      slots.verify(slot);
+      if (!isWanted(slots.keyBytes(slot))) continue;
+      if (state === STATE_SEALED) this.reclaimer.retire(shard, local, REASON_DELETED);
+      else this.takeKey(shard, local);
+    }
+    if (shards.limbo(shard) > 0) this.reclaimer.reclaim(shard);
+  }
+
+  private endClaimsOf(shard: number, fields: DraftFields): void {
+    const { table, slots } = this.parts;
+    const { probe } = this;
+    for (let tries = 0; tries < this.slotsPerShard; tries++) {
+      let claim = -1;
+      table.begin(probe, shard, fields.hashLow, fields.hashHigh);
+      for (let local = table.next(probe); local >= 0 && claim < 0; local = table.next(probe)) {
+        const slot = shard * this.slotsPerShard + local;
+        if (!this.isDraft(slot) || (slots.flags(slot) & FLAG_LEASED) === 0) continue;
+        if (slots.keyEquals(slot, fields.key, fields.keyLength)) claim = local;
+      }
+      if (claim < 0) return;
+      this.takeKey(shard, claim);
+    }
+  }
+
+  /** Ends the claim if it is still there. False for what is no claim: a caller's own draft ends by himself. */
+  endClaim(shard: number, { slot, generation }: DraftName): boolean {
+    assertHeld(this.parts, shard);
+    const { slots } = this.parts;
+    if (!this.isDraft(slot) || slots.generation(slot) !== generation) return true;
+    if ((slots.flags(slot) & FLAG_LEASED) === 0) return false;
+    this.takeKey(shard, slot - shard * this.slotsPerShard);
+    return true;
+  }
+
+  /** (V2) Takes a draft that is a claim its key, and tells those who wait for its end. */
+  takeKey(shard: number, local: number): void {
+    assertHeld(this.parts, shard);
+    const { slots, table, shards, bells } = this.parts;
+    const slot = shard * this.slotsPerShard + local;
+    if ((slots.flags(slot) & FLAG_LEASED) === 0) return;
+    const tag = slots.hashHigh(slot);
+    const entry = table.find(this.probe, shard, slots.hashLow(slot), tag, local);
+    if (entry < 0) return;
+    table.remove(shard, slots.hashLow(slot), entry);
+    shards.advancePublish(shard);
+    bells.noteTag(tag);
+  }
+}

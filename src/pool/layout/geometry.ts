@@ -1,0 +1,371 @@
+/**
+ * From format options to byte regions: pure arithmetic, the same in every process. The superblock holds the options
+ * only; every node computes the regions itself.
+ *
+ * (G1) regions follow one another in the order of `regions` below, each line-aligned; data is 2 MiB-aligned.
+ * (G2) shards and chunks scale down with the pool: at least 1,024 objects a shard unless the pool has fewer, at least
+ *      32 chunks in all, and 8 to a shard.
+ * (G3) each shard has spare slots beyond its capacity, so that retired pages can wait in limbo and one scan of all
+ *      hazards serves many of them. The capacity is hard: spare slots never hold live objects beyond it.
+ */
+import { PoolError } from '../../../lib/errors.js';
+import { OS_PAGE_BYTES, WINDOW_BYTES_MAX } from '../../../lib/linux/index.js';
+import { LINE_BYTES } from '../../../lib/struct.js';
+import { ghostLinesFor, PolicyEntry, PolicyHead } from '../policy/index.js';
+import {
+  BUCKET_ENTRIES,
+  Bucket,
+  ChunkEntry,
+  ChunkUse,
+  Control,
+  HazardHead,
+  LockLine,
+  NodeCleaning,
+  NodeMark,
+  NodeRow,
+  RetireRecord,
+  ShardHead,
+  Slot,
+  SlotLink,
+  Space,
+  Stripe,
+  Superblock,
+  TouchHead,
+} from './layout.js';
+import { CheckpointEntry, EventHead, EventLine, NodeBell } from './layoutofevents.js';
+import type { Eviction } from './types.js';
+
+export interface Plan {
+  readonly size: number;
+  readonly pageSize: number;
+  readonly maxObjects: number;
+  readonly maxNodes: number;
+  readonly eviction: Eviction;
+}
+
+export interface Region {
+  /** First word. */
+  readonly word: number;
+  /** Words of one element. */
+  readonly stride: number;
+  readonly count: number;
+}
+
+export type RegionName = (typeof REGION_NAMES)[number];
+const REGION_NAMES = [
+  'superblock',
+  'control',
+  'locks',
+  'nodeRows',
+  'nodeMarks',
+  'nodeCleanings',
+  'spaces',
+  'hazardHeads',
+  'pins',
+  'borrows',
+  'touches',
+  'touchesDrained',
+  'shardHeads',
+  'policyHeads',
+  'policyEntries',
+  'ghosts',
+  'retireRings',
+  'stripes',
+  'buckets',
+  'slots',
+  'slotLinks',
+  'chunkEntries',
+  'chunkUses',
+  'bitmaps',
+  'nodeBells',
+  'eventHeads',
+  'eventRings',
+  'checkpoints',
+] as const;
+
+export interface Geometry extends Plan {
+  readonly shards: number;
+  readonly shardBits: number;
+  readonly slotsPerShard: number;
+  readonly bucketsPerShard: number;
+  readonly stripesPerShard: number;
+  readonly ringRecords: number;
+  /** Of one node's touch ring for one shard. */
+  readonly touchEntries: number;
+  readonly ghostLines: number;
+  /** Of one shard's event ring. */
+  readonly eventLines: number;
+  readonly pinsPerNode: number;
+  readonly chunkBytes: number;
+  readonly chunks: number;
+  readonly bitmapWords: number;
+  readonly granuleBytes: number;
+  readonly chunksPerWindow: number;
+  readonly dataOffset: number;
+  readonly dataBytes: number;
+  readonly spaces: number;
+  readonly checkpoints: number;
+  readonly regions: Readonly<Record<RegionName, Region>>;
+}
+
+/** A borrow is good for 1,024 further borrows; one entry more is the scratch that a failed borrow may use. */
+export const BORROW_ENTRIES = 1026;
+export const GRANULE_BYTES_MIN = 64;
+const MIB = 1024 * 1024;
+const DATA_ALIGNMENT = 2 * MIB;
+const SPACES = 256;
+const CHECKPOINTS_MAX = 256;
+/** Bytes of the pool for each name that the checkpoint directory has room for. */
+const CHECKPOINT_SHARE = 64 * 1024;
+/** Hits a node may have between two evictions of a shard before the policy misses some: fewer shards, longer rings. */
+const TOUCHES_OF_NODE = 4096;
+const PINS_MIN = 65_536;
+/** The event rings hold a burst of thousands where the pool has the room for it, and never more than a burst needs. */
+const EVENT_BYTES_USUAL = 2 * MIB;
+const EVENT_BYTES_MAX = 16 * MIB;
+/** Of the bytes that the fixed metadata leaves, what the metadata of objects may take by default. */
+const METADATA_SHARE = 1 / 3;
+const OBJECTS_MIN = 64;
+const OBJECTS_MAX = 2 ** 30;
+const SHARD_OBJECTS_WANTED = 1024;
+const SHARD_OBJECTS_MAX = 16_384;
+const CHUNKS_MIN = 32;
+/** Above this a pool has larger chunks rather than more. */
+const CHUNKS_MAX = 2 ** 18;
+export const NODES_MAX = 1000;
+
+/**
+ * The value, which is an integer, as the engine's small integer where it has 31 bits. What came of a power or a division
+ * it keeps as a float; fields that are reckoned from that change their kind at their first use, and all compiled code that
+ * knows their object is thrown away: in the midst of a first repair, for which others wait.
+ */
+function integer(value: number): number {
+  return (value | 0) === value ? value | 0 : value;
+}
+
+export function powerOfTwoAtMost(value: number): number {
+  return integer(2 ** Math.floor(Math.log2(Math.max(1, value))));
+}
+
+export function powerOfTwoAtLeast(value: number): number {
+  return integer(2 ** Math.ceil(Math.log2(Math.max(1, value))));
+}
+
+export function alignUp(value: number, alignment: number): number {
+  return Math.ceil(value / alignment) * alignment;
+}
+
+/** A lock for each shard, then those of the chunk table, the space table, the node rows and the checkpoint directory. */
+export function lockCount({ shards }: { readonly shards: number }): number {
+  return shards + 4;
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
+}
+
+function shardsFor(maxObjects: number, chunks: number): number {
+  const wanted = clamp(powerOfTwoAtMost(maxObjects / SHARD_OBJECTS_WANTED), 1, 64);
+  const needed = powerOfTwoAtLeast(maxObjects / SHARD_OBJECTS_MAX);
+  return Math.min(Math.max(wanted, needed), powerOfTwoAtMost(Math.max(1, chunks / 8)), 4096);
+}
+
+/** Objects that the shard may hold: the shards' capacities add up to maxObjects. */
+export function capacityOf(geometry: { maxObjects: number; shards: number }, shard: number): number {
+  const { maxObjects, shards } = geometry;
+  return Math.floor(maxObjects / shards) + (shard < maxObjects % shards ? 1 : 0);
+}
+
+function spareSlots(capacity: number): number {
+  return Math.max(16, Math.ceil(capacity / 16));
+}
+
+function eventBytesFor(size: number): number {
+  const usual = Math.min((size - 8 * MIB) / 8, EVENT_BYTES_USUAL);
+  return Math.min(Math.max(usual, size / 64), EVENT_BYTES_MAX);
+}
+
+function chunkBytesFor(size: number, pageSize: number): number {
+  const wanted = clamp(powerOfTwoAtLeast(pageSize * 128), 64 * 1024, 64 * MIB);
+  const affordable = powerOfTwoAtMost(size / (2 * CHUNKS_MIN));
+  return clamp(Math.max(Math.min(wanted, affordable), powerOfTwoAtLeast(size / CHUNKS_MAX)), 16 * 1024, 64 * MIB);
+}
+
+/** The sizes that the regions follow from. */
+export type Counts = Omit<Geometry, 'regions' | 'dataOffset' | 'dataBytes'>;
+
+function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words: number } {
+  const { shards, slotsPerShard, maxNodes, chunks } = counts;
+  const shape: Record<RegionName, readonly [stride: number, count: number]> = {
+    superblock: [Superblock.words, 1],
+    control: [Control.words, 1],
+    locks: [LockLine.words, lockCount(counts)],
+    nodeRows: [NodeRow.words, maxNodes],
+    nodeMarks: [NodeMark.words, maxNodes],
+    nodeCleanings: [NodeCleaning.words, maxNodes],
+    spaces: [Space.words, counts.spaces],
+    hazardHeads: [HazardHead.words, maxNodes],
+    pins: [counts.pinsPerNode, maxNodes],
+    borrows: [alignUp(BORROW_ENTRIES, 16), maxNodes],
+    touches: [TouchHead.words + counts.touchEntries, maxNodes * shards],
+    touchesDrained: [alignUp(maxNodes, 16), shards],
+    shardHeads: [ShardHead.words, shards],
+    policyHeads: [PolicyHead.words, shards],
+    policyEntries: [PolicyEntry.words * alignUp(slotsPerShard, 16), shards],
+    ghosts: [16 * counts.ghostLines, shards],
+    retireRings: [RetireRecord.words * counts.ringRecords, shards],
+    stripes: [Stripe.words * counts.stripesPerShard, shards],
+    buckets: [Bucket.words * counts.bucketsPerShard, shards],
+    slots: [Slot.words * slotsPerShard, shards],
+    slotLinks: [SlotLink.words * alignUp(slotsPerShard, 16), shards],
+    chunkEntries: [ChunkEntry.words, alignUp(chunks, 4)],
+    chunkUses: [ChunkUse.words, chunks],
+    // Each bitmap lies there twice (X4).
+    bitmaps: [counts.bitmapWords * 2, chunks],
+    nodeBells: [NodeBell.words, maxNodes],
+    eventHeads: [EventHead.words, shards],
+    eventRings: [EventLine.words * counts.eventLines, shards],
+    checkpoints: [CheckpointEntry.words, counts.checkpoints],
+  };
+  let word = 0;
+  const regions = {} as Record<RegionName, Region>;
+  for (const name of REGION_NAMES) {
+    const [stride, count] = shape[name];
+    regions[name] = { word: integer(word), stride: integer(stride), count: integer(count) };
+    word = alignUp(word + stride * count, LINE_BYTES / 4);
+  }
+  return { regions, words: word };
+}
+
+/** The regions of so many of everything, with the data behind them at the alignment. */
+export function layOut(counts: Counts, alignment: number): Geometry {
+  const { regions, words } = regionsOf(counts);
+  const dataOffset = alignUp(words * 4, alignment);
+  return { ...counts, regions, dataOffset, dataBytes: counts.chunks * counts.chunkBytes };
+}
+
+function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
+  const shards = shardsFor(plan.maxObjects, chunks);
+  const capacity = capacityOf({ maxObjects: plan.maxObjects, shards }, 0);
+  const slotsPerShard = capacity + spareSlots(capacity);
+  let granuleBytes = GRANULE_BYTES_MIN;
+  while ((chunks * chunkBytes) / granuleBytes >= 2 ** 31) granuleBytes *= 2;
+  return {
+    ...plan,
+    shards,
+    shardBits: integer(Math.log2(shards)),
+    slotsPerShard,
+    bucketsPerShard: powerOfTwoAtLeast((slotsPerShard * 1.7) / BUCKET_ENTRIES),
+    stripesPerShard: clamp(powerOfTwoAtMost(slotsPerShard / 8), 64, 1024),
+    touchEntries: clamp(TOUCHES_OF_NODE / shards, 64, 1024),
+    ringRecords: clamp(powerOfTwoAtMost(slotsPerShard / 4), 64, 1024),
+    ghostLines: plan.eviction === 's3-fifo' ? ghostLinesFor(capacity) : 1,
+    eventLines: clamp(powerOfTwoAtMost(eventBytesFor(plan.size) / EventLine.bytes / shards), 64, 32_768),
+    pinsPerNode: alignUp(Math.min(PINS_MIN, shards * slotsPerShard), 16),
+    chunkBytes,
+    chunks,
+    bitmapWords: alignUp(chunkBytes / granuleBytes / 32, 16),
+    granuleBytes,
+    chunksPerWindow: integer(WINDOW_BYTES_MAX / chunkBytes),
+    spaces: SPACES,
+    checkpoints: clamp(powerOfTwoAtMost(plan.size / CHECKPOINT_SHARE), 4, CHECKPOINTS_MAX),
+  };
+}
+
+/** Data starts at the smallest alignment that does not waste a small pool. */
+function dataAlignmentFor(size: number): number {
+  return size >= 64 * MIB ? DATA_ALIGNMENT : 64 * 1024;
+}
+
+/** The regions of a pool. Throws OPTION_INVALID when the options do not give a pool. */
+export function geometryOf(plan: Plan): Geometry {
+  const chunkBytes = chunkBytesFor(plan.size, plan.pageSize);
+  // Metadata grows with the number of chunks, which shrinks with the metadata: two rounds settle it.
+  let chunks = Math.floor(plan.size / chunkBytes);
+  let counts = countsFor(plan, chunkBytes, chunks);
+  let laid = regionsOf(counts);
+  let dataOffset = 0;
+  for (let round = 0; round < 4; round++) {
+    dataOffset = alignUp(laid.words * 4, dataAlignmentFor(plan.size));
+    chunks = Math.floor((plan.size - dataOffset) / chunkBytes);
+    if (chunks < 1) {
+      throw new PoolError(
+        'OPTION_INVALID',
+        `A pool of ${plan.size} bytes has no room for data: its metadata for ${plan.maxObjects} objects and ` +
+          `${plan.maxNodes} nodes takes ${dataOffset} bytes. Choose a larger size, or fewer maxObjects or maxNodes.`,
+        { size: plan.size, metadata: dataOffset },
+      );
+    }
+    counts = countsFor(plan, chunkBytes, chunks);
+    laid = regionsOf(counts);
+    if (alignUp(laid.words * 4, dataAlignmentFor(plan.size)) <= dataOffset) break;
+  }
+  if (dataOffset > WINDOW_BYTES_MAX - OS_PAGE_BYTES) {
+    throw new PoolError('OPTION_INVALID', `maxObjects ${plan.maxObjects} needs more than 4 GiB of metadata.`);
+  }
+  return { ...counts, regions: laid.regions, dataOffset, dataBytes: chunks * chunkBytes };
+}
+
+/** Metadata of so many objects, in bytes; undefined where no pool of that plan can be. */
+function metadataOf(plan: Plan): number | undefined {
+  try {
+    return geometryOf(plan).dataOffset;
+  } catch (error) {
+    if (error instanceof PoolError) return undefined;
+    throw error;
+  }
+}
+
+/** The most objects up to `most` for which `fits` holds, which from some number on never does; at least `least`. */
+function mostObjects(least: number, most: number, fits: (maxObjects: number) => boolean): number {
+  // Of an ordinary pool all do.
+  if (most <= least || fits(most)) return Math.max(least, most);
+  let [low, high] = [least, most - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/**
+ * Enough slots for objects of about half the typical size, so that bytes and not slots limit an ordinary pool. Where
+ * their metadata would take more than METADATA_SHARE of what the fixed metadata leaves, as many as fit into that, or as
+ * there are pages of the typical size, whichever is more: small pages want much metadata, but never all of a pool. At
+ * most what one window of metadata describes: a pool of terabytes is filled by pages of some 64 KiB, not by small ones.
+ */
+export function defaultMaxObjects(plan: Omit<Plan, 'maxObjects'>): number {
+  const { size, pageSize } = plan;
+  const wanted = Math.max(OBJECTS_MIN, Math.floor((size * 2.2) / pageSize));
+  const fixed = metadataOf({ ...plan, maxObjects: OBJECTS_MIN });
+  // Then no number is right, and whoever formats is told what is wrong.
+  if (fixed === undefined) return wanted;
+  const most = Math.min(wanted, OBJECTS_MAX);
+  const metadataMax = fixed + (size - fixed) * METADATA_SHARE;
+  return mostObjects(OBJECTS_MIN, most, (maxObjects) => {
+    const metadata = metadataOf({ ...plan, maxObjects });
+    return metadata !== undefined && (metadata <= metadataMax || maxObjects * pageSize <= size - metadata);
+  });
+}
+
+/** The file size, in bytes, that holds maxObjects objects of pageSize bytes each, with room for retired ones to wait. */
+export function sizeFor(options: {
+  pageSize: number;
+  maxObjects: number;
+  maxNodes: number;
+  eviction: Eviction;
+}): number {
+  const { pageSize, maxObjects } = options;
+  let size = alignUp(maxObjects * pageSize * 1.1 + 4 * MIB, MIB);
+  for (let round = 0; round < 8; round++) {
+    const geometry = geometryOf({ ...options, size });
+    const perChunk = Math.max(1, Math.floor(geometry.chunkBytes / pageSize));
+    // Each shard rounds up to whole chunks, and may lag by one.
+    const chunks = geometry.shards * (Math.ceil(geometry.slotsPerShard / perChunk) + 1);
+    const wanted = alignUp(geometry.dataOffset + chunks * geometry.chunkBytes, MIB);
+    if (geometry.chunks >= chunks) return size;
+    size = Math.max(size + MIB, wanted);
+  }
+  return size;
+}

@@ -1,0 +1,179 @@
+/** The options of the object layer, checked at the border. Errors are OPTION_INVALID and name the option. */
+import { z } from 'zod';
+import { isBytes, takeBytes } from '../../../lib/bytes.js';
+import { PoolError } from '../../../lib/errors.js';
+import { defaultMaxObjects, NODES_MAX, type Plan } from './geometry.js';
+import { METADATA_BYTES_MAX } from './layout.js';
+import type { ConnectOptions, CreateOptions, FormatOptions, SubscribeOptions, WaitOptions } from './types.js';
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+export const EVICTIONS = ['s3-fifo', 'sieve', 'lru', 'none'] as const;
+const SIZE_MIN = 256 * 1024;
+/** Of what a synchronous call may wait at most, where somebody wants that. */
+const SYNC_WAIT_MS_MAX = 60_000;
+const DEFAULT_PAGE_BYTES = 8192;
+
+/** Bytes of a number or a string such as '512MiB', '64 KB', '4g'. All units are powers of two. */
+export function parseSize(value: number | string): number {
+  if (typeof value === 'number') return value;
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*$/i.exec(value);
+  const unit = match === null ? undefined : UNITS[(match[2] ?? '').toLowerCase()];
+  return match === null || unit === undefined ? Number.NaN : Math.floor(Number(match[1]) * unit);
+}
+
+const bytes = z.union([z.number(), z.string()]).transform(parseSize).pipe(z.number().int().safe());
+const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal');
+
+/** A Uint8Array of whatever realm, as a view whose length stays. */
+export function bytesSchema(what: string) {
+  return z.custom<Uint8Array>(isBytes, 'expected a Uint8Array').transform((value) => takeBytes(value, what));
+}
+
+const formatSchema = z.strictObject({
+  size: bytes.pipe(z.number().min(SIZE_MIN)),
+  pageSize: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 30)
+    .optional(),
+  maxObjects: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 30)
+    .optional(),
+  maxNodes: z.number().int().min(1).max(NODES_MAX).optional(),
+  coherence: z.enum(['hardware', 'software']).optional(),
+  eviction: z.enum(EVICTIONS).optional(),
+  mode: z.number().int().min(0).max(0o777).optional(),
+  force: z.boolean().optional(),
+});
+
+const connectSchema = z.strictObject({
+  create: formatSchema.optional(),
+  trustUids: z.array(z.number().int().min(0)).optional(),
+  emulate: z.literal('noncoherent').optional(),
+  name: z.string().optional(),
+  readOnly: z.boolean().optional(),
+  nearEntries: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 24)
+    .optional(),
+  maxPinShare: z.number().positive().max(1).optional(),
+  prefault: z.enum(['none', 'sync', 'background']).optional(),
+  timeoutMs: z.number().min(0).optional(),
+  syncWaitMs: z.number().min(0).max(SYNC_WAIT_MS_MAX).optional(),
+  signal: signal.optional(),
+});
+
+const createSchema = z.strictObject({
+  metadata: bytesSchema('metadata').optional(),
+  ttlMs: z.number().positive().finite().optional(),
+  retain: z.boolean().optional(),
+});
+
+const waitSchema = z.strictObject({ timeoutMs: z.number().min(0).optional(), signal: signal.optional() });
+
+const subscribeSchema = z.strictObject({
+  prefix: z.union([z.string(), bytesSchema('prefix')]).optional(),
+  replay: z.boolean().optional(),
+  signal: signal.optional(),
+});
+
+/** The value as the schema gives it. Throws OPTION_INVALID, which names the option. */
+export function checkOptions<T>(schema: z.ZodType, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data as T;
+  const [issue] = result.error.issues;
+  const where = issue === undefined || issue.path.length === 0 ? what : `${what}.${issue.path.join('.')}`;
+  throw new PoolError('OPTION_INVALID', `${where}: ${issue?.message ?? 'invalid'}.`, { option: where });
+}
+
+/** Throws OPTION_INVALID. */
+export function checkPath(path: unknown): void {
+  if (typeof path === 'string' && path.length > 0 && !path.includes('\u0000')) return;
+  const kind = path instanceof URL ? 'a URL (fileURLToPath of node:url makes a path of it)' : describeValue(path);
+  throw new PoolError('OPTION_INVALID', `path: expected the path of a file as a string, not ${kind}.`, {
+    option: 'path',
+  });
+}
+
+function describeValue(value: unknown): string {
+  if (typeof value === 'string') return value.length === 0 ? 'an empty one' : 'one with a zero byte in it';
+  return value === null || value === undefined ? String(value) : `a value of type ${typeof value}`;
+}
+
+export interface CheckedFormat {
+  readonly plan: Plan;
+  readonly mode: number;
+  readonly force: boolean;
+}
+
+type Formatted = z.output<typeof formatSchema>;
+
+function planOf(options: Formatted): CheckedFormat {
+  if (options.coherence === 'software') {
+    throw new PoolError('UNSUPPORTED', "coherence 'software' (CXL 2.0) is not in this version.");
+  }
+  const mode = options.mode ?? 0o600;
+  if ((mode & 0o002) !== 0) throw new PoolError('OPTION_INVALID', 'mode: a world-writable pool would never be opened.');
+  const pageSize = options.pageSize ?? DEFAULT_PAGE_BYTES;
+  const room = {
+    size: options.size,
+    pageSize,
+    maxNodes: options.maxNodes ?? 64,
+    eviction: options.eviction ?? 's3-fifo',
+  } as const;
+  const plan = { ...room, maxObjects: options.maxObjects ?? defaultMaxObjects(room) };
+  return { plan, mode, force: options.force ?? false };
+}
+
+/** Throws OPTION_INVALID, UNSUPPORTED. */
+export function checkFormat(options: FormatOptions): CheckedFormat {
+  return planOf(checkOptions<Formatted>(formatSchema, options, 'format'));
+}
+
+export interface CheckedConnect extends Omit<ConnectOptions, 'create'> {
+  readonly create: CheckedFormat | undefined;
+}
+
+/** Whether format could have made a pool of this plan. */
+export function isPlan(plan: Plan): boolean {
+  const { size, pageSize, maxObjects, maxNodes } = plan;
+  return formatSchema.safeParse({ size, pageSize, maxObjects, maxNodes }).success;
+}
+
+/** Throws OPTION_INVALID, UNSUPPORTED. */
+export function checkConnect(options: ConnectOptions): CheckedConnect {
+  type Checked = z.output<typeof connectSchema>;
+  const checked = checkOptions<Checked>(connectSchema, options, 'connect');
+  if (checked.emulate !== undefined) {
+    throw new PoolError('UNSUPPORTED', "emulate 'noncoherent' is not in this version.");
+  }
+  const { create, ...rest } = checked;
+  return { ...(rest as Omit<ConnectOptions, 'create'>), create: create === undefined ? undefined : planOf(create) };
+}
+
+/** Throws OPTION_INVALID. */
+export function checkCreate(options: CreateOptions | undefined): CreateOptions {
+  if (options === undefined) return {};
+  const checked = checkOptions<CreateOptions>(createSchema, options, 'options');
+  const metadataLength = checked.metadata?.length ?? 0;
+  if (metadataLength > METADATA_BYTES_MAX) {
+    throw new PoolError('OPTION_INVALID', `metadata: ${metadataLength} bytes; at most ${METADATA_BYTES_MAX} are kept.`);
+  }
+  return checked;
+}
+
+/** Throws OPTION_INVALID. */
+export function checkWait(options: WaitOptions | undefined): WaitOptions {
+  return options === undefined ? {} : checkOptions<WaitOptions>(waitSchema, options, 'options');
+}
+
+/** Throws OPTION_INVALID. */
+export function checkSubscribe(options: SubscribeOptions | undefined): SubscribeOptions {
+  return options === undefined ? {} : checkOptions<SubscribeOptions>(subscribeSchema, options, 'options');
+}

@@ -1,0 +1,146 @@
+/**
+ * The superblock: what kind of pool this file is. Written by the formatter only.
+ *
+ * (K1) magic is written first with ready = 0, everything else after it, ready last: an interrupted format is told from a
+ *      pool, and from a file that is none.
+ * (K2) nothing in it is believed before magic, layout fingerprint, its own check and the file's size agree.
+ */
+import { PoolError } from '../../../lib/errors.js';
+import { checkOfWords } from '../../../lib/hash.js';
+import type { PoolFile } from '../../../lib/linux/index.js';
+import { Words } from '../../../lib/words.js';
+import { type Geometry, geometryOf, type Plan } from './geometry.js';
+import { LAYOUT_FINGERPRINT, LAYOUT_VERSION, MAGIC_HIGH, MAGIC_LOW, Superblock } from './layout.js';
+import { EVICTIONS, isPlan } from './options.js';
+import type { PoolInfo } from './types.js';
+import { readUnsigned64, writeUnsigned64 } from './wide.js';
+
+const at = Superblock.word;
+const READY = 0x79646572;
+const HARDWARE = 1;
+
+export type SuperblockState = 'blank' | 'interrupted' | 'ready' | 'foreign';
+
+function wordsOf(file: PoolFile): Words {
+  const bytes = new Uint8Array(Superblock.bytes);
+  bytes.set(file.readStart(Superblock.bytes));
+  return new Words(bytes.buffer);
+}
+
+/** What the file looks like, without believing it. */
+export function stateOf(file: PoolFile): SuperblockState {
+  if (file.stats().isFile() && file.stats().size === 0) return 'blank';
+  const words = wordsOf(file);
+  if (words.read(at.magicLow) !== (MAGIC_LOW | 0) || words.read(at.magicHigh) !== (MAGIC_HIGH | 0)) return 'foreign';
+  return words.read(at.ready) === 0 ? 'interrupted' : 'ready';
+}
+
+function checkOf(words: Words): number {
+  return checkOfWords(words, 0, at.check, MAGIC_LOW);
+}
+
+export interface Identity {
+  readonly plan: Plan;
+  readonly seed: number;
+  readonly poolId: readonly number[];
+  readonly createdAtMs: number;
+}
+
+/** The bytes of a superblock, as yet without its ready word. */
+export function superblockOf(identity: Identity): Uint8Array {
+  const bytes = new Uint8Array(Superblock.bytes);
+  const words = new Words(bytes.buffer);
+  const { plan } = identity;
+  words.write(at.magicLow, MAGIC_LOW);
+  words.write(at.magicHigh, MAGIC_HIGH);
+  words.write(at.version, LAYOUT_VERSION);
+  words.write(at.fingerprint, LAYOUT_FINGERPRINT);
+  identity.poolId.forEach((word, i) => {
+    words.write(at.poolId + i, word);
+  });
+  writeUnsigned64(words, at.size, plan.size);
+  writeUnsigned64(words, at.createdAt, identity.createdAtMs);
+  words.write(at.pageSize, plan.pageSize);
+  words.write(at.maxObjects, plan.maxObjects);
+  words.write(at.maxNodes, plan.maxNodes);
+  words.write(at.eviction, EVICTIONS.indexOf(plan.eviction) + 1);
+  words.write(at.seed, identity.seed);
+  words.write(at.coherence, HARDWARE);
+  words.write(at.check, checkOf(words));
+  return bytes;
+}
+
+/** What a file begins with while it is being formatted. */
+export function markInterrupted(): Uint8Array {
+  const bytes = new Uint8Array(Superblock.bytes);
+  const words = new Words(bytes.buffer);
+  words.write(at.magicLow, MAGIC_LOW);
+  words.write(at.magicHigh, MAGIC_HIGH);
+  return bytes;
+}
+
+/** Stores the ready word, last of all. */
+export function makeReady(words: Words): void {
+  words.store(at.ready, READY);
+}
+
+/** Reads a superblock that is ready. Throws FORMAT_MISMATCH, POOL_CORRUPT. */
+export function readIdentity(file: PoolFile): Identity {
+  const words = wordsOf(file);
+  const { path } = file;
+  const corrupt = (why: string) => new PoolError('POOL_CORRUPT', `${path}: ${why}.`, { path });
+  if (stateOf(file) === 'foreign')
+    throw new PoolError('FORMAT_MISMATCH', `${path} does not begin like a pool.`, { path });
+  if (words.read(at.version) !== LAYOUT_VERSION || words.read(at.fingerprint) !== (LAYOUT_FINGERPRINT | 0)) {
+    throw new PoolError('FORMAT_MISMATCH', `${path} has layout ${layoutName(words)}, not ${layoutName()}.`, { path });
+  }
+  if (words.read(at.check) !== checkOf(words) || words.read(at.ready) !== READY)
+    throw corrupt('its superblock is damaged');
+  const eviction = EVICTIONS[words.read(at.eviction) - 1];
+  if (eviction === undefined || words.read(at.coherence) !== HARDWARE)
+    throw corrupt('its superblock names no known mode');
+  const plan: Plan = {
+    size: readUnsigned64(words, at.size),
+    pageSize: words.read(at.pageSize),
+    maxObjects: words.read(at.maxObjects),
+    maxNodes: words.read(at.maxNodes),
+    eviction,
+  };
+  if (!isPlan(plan)) throw corrupt('its superblock describes no possible pool');
+  const fileSize = file.stats().size;
+  if (file.stats().isFile() && fileSize < plan.size)
+    throw corrupt(`it is cut off at ${fileSize} of ${plan.size} bytes`);
+  const poolId = [0, 1, 2, 3].map((i) => words.read(at.poolId + i));
+  return { plan, seed: words.read(at.seed), poolId, createdAtMs: readUnsigned64(words, at.createdAt) };
+}
+
+function layoutName(words?: Words): string {
+  const version = words === undefined ? LAYOUT_VERSION : words.read(at.version);
+  const print = words === undefined ? LAYOUT_FINGERPRINT : words.read(at.fingerprint);
+  return `${version}-${(print >>> 0).toString(16).padStart(8, '0')}`;
+}
+
+/** The geometry a ready superblock means. Throws POOL_CORRUPT. */
+export function geometryOfIdentity(file: PoolFile, identity: Identity): Geometry {
+  try {
+    return geometryOf(identity.plan);
+  } catch (cause) {
+    throw new PoolError('POOL_CORRUPT', `${file.path}: its superblock describes no possible pool.`, undefined, cause);
+  }
+}
+
+export function infoOf(path: string, identity: Identity): PoolInfo {
+  const { plan } = identity;
+  return {
+    path,
+    poolId: identity.poolId.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join(''),
+    size: plan.size,
+    pageSize: plan.pageSize,
+    maxObjects: plan.maxObjects,
+    maxNodes: plan.maxNodes,
+    coherence: 'hardware',
+    eviction: plan.eviction,
+    layout: layoutName(),
+    createdAt: new Date(identity.createdAtMs),
+  };
+}

@@ -1,0 +1,340 @@
+/**
+ * The public surface of the object layer: one pool, its nodes and its objects. Byte counts are bytes, times milliseconds.
+ */
+
+/** 1..1024 bytes; a string is taken as UTF-8. */
+export type Key = string | Uint8Array;
+export type Eviction = 's3-fifo' | 'sieve' | 'lru' | 'none';
+export type Coherence = 'hardware' | 'software';
+
+export interface FormatOptions {
+  /** Of the whole file: bytes, or a string such as '512MiB' or '4GiB'. */
+  size: number | string;
+  /** Typical object size in bytes; sizes the slot table and the chunks. Default 8192. */
+  pageSize?: number;
+  /** A hard capacity in objects. Default: enough for objects of somewhat under half of pageSize (2.2 * size / pageSize). */
+  maxObjects?: number;
+  /** Default 64. */
+  maxNodes?: number;
+  /** Default 'hardware'; fixed at format. */
+  coherence?: Coherence;
+  /** Default 's3-fifo'. */
+  eviction?: Eviction;
+  /** File mode, default 0o600. */
+  mode?: number;
+  /** Discard what is there; IN_USE while a live node is attached. */
+  force?: boolean;
+}
+
+export interface ConnectOptions {
+  /** Attach (an existing pool's geometry wins), else format: of racing openers exactly one formats. */
+  create?: FormatOptions;
+  /** The owner must be the caller, root, or one of these; never world-writable, never a symbolic link. */
+  trustUids?: number[];
+  /** Not in this version: UNSUPPORTED. */
+  emulate?: 'noncoherent';
+  /** Shown by nodes(); default host:pid. At most 47 bytes of UTF-8 are kept. */
+  name?: string;
+  /**
+   * Maps nothing writable and cannot disturb the pool; pages it hands out are private copies. For that it takes no row:
+   * `nodes()` does not show it, and `destroy` does not wait for it (it keeps what it has mapped).
+   */
+  readOnly?: boolean;
+  /** Capacity of this node's lookup index, in entries. Default: the pool's maxObjects, at most 1,048,576. */
+  nearEntries?: number;
+  /**
+   * Share of the pool's bytes that this node may have pinned at a time, over 0 to 1; more is TOO_MANY_PINS. What checkpoints
+   * hold does not count, nor does a single page however large it is. Default 0.5.
+   */
+  maxPinShare?: number;
+  /**
+   * Touch the mapping's pages beforehand, as huge pages where the kernel makes them (Linux 6.1, a pool in memory): reads
+   * spread over a large pool then take about a fifth less time, in every process. Default 'none'.
+   */
+  prefault?: 'none' | 'sync' | 'background';
+  /** How long to wait for another process that is formatting. Default 10,000. */
+  timeoutMs?: number;
+  /**
+   * How long a synchronous call waits for a lock of a node that is alive but does not run (stopped, frozen, in a debugger)
+   * before it throws BUSY; once for each time such a node is met, later calls throw at once. Asynchronous calls wait as
+   * long, but do not hold the event loop. 0 to 60,000; default 50.
+   */
+  syncWaitMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface CreateOptions {
+  metadata?: Uint8Array;
+  ttlMs?: number;
+  /** Never evicted. */
+  retain?: boolean;
+}
+
+export interface Draft extends Disposable {
+  readonly key: Key;
+  /**
+   * `size` zeroes, to be written until seal; detached after it, and after abort. Private memory, copied into the pool at the
+   * seal: what writes to it later, a read under way or a filler that was given up, reaches no page. `put` saves a copy.
+   */
+  readonly bytes: Uint8Array;
+  /**
+   * Has the function fill `bytes`, and resolves when it has settled. Until then the draft is not sealed: NOT_FILLED. Where the
+   * function fails the draft is aborted, and its error thrown. Throws ALREADY_SEALED, NOT_OWNER where the draft was aborted
+   * meanwhile, OPTION_INVALID, SHORT_LOAD.
+   */
+  fill(fill: Filler): Promise<void>;
+  /** Throws ALREADY_SEALED, NOT_OWNER, NOT_FILLED. */
+  seal(): void;
+  /** Idempotent, and nothing for a sealed one; dispose is abort. */
+  abort(): void;
+}
+
+/**
+ * Fills the target; what it leaves stays zero. Where it answers how many bytes it filled, a number or an object with `bytesRead`, as
+ * reads of files do, fewer than all are SHORT_LOAD.
+ */
+export type Filler = (target: Uint8Array) => Promise<unknown> | unknown;
+
+export interface Page extends Disposable {
+  readonly key: Key;
+  /**
+   * A view of the pool, mapped read-only: writing to it ends the process (SIGSEGV). For this thread, until release: its `buffer` is
+   * the whole pool, which structuredClone and postMessage would copy. Post `copy()`, or `descriptor()` for `pool.open` there;
+   * to a stream that reads later give `readable()`. Throws RELEASED after release.
+   */
+  readonly bytes: Uint8Array;
+  readonly metadata: Uint8Array;
+  readonly size: number;
+  readonly generation: number;
+  /** A private copy, safe to post or keep. */
+  copy(): Uint8Array;
+  /**
+   * The bytes as a stream of private copies of up to 64 KiB, each made when it is asked for. Releases the page when the last one
+   * was taken, or the stream is cancelled; a release before that errors it (RELEASED). In Node `Readable.fromWeb` makes a
+   * Readable of it, and `pipeline` takes it as it is. Throws RELEASED.
+   */
+  readable(): ReadableStream<Uint8Array>;
+  /**
+   * Names this page for `pool.open` in another thread or process. A string, to be posted as it is; it holds nothing: release the page
+   * when the other has opened it. Undefined where the page is private to this node (of a read-only one, or loaded without
+   * room in the pool): post `copy()`. Throws RELEASED.
+   */
+  descriptor(): string | undefined;
+  /** Idempotent. What is collected without it gives its pin back, with a warning (SEALPOOL_PAGE_NOT_RELEASED). */
+  release(): void;
+}
+
+export interface ObjectInfo {
+  key: string;
+  keyBytes: Uint8Array;
+  size: number;
+  state: 'draft' | 'sealed';
+  generation: number;
+  metadataSize: number;
+  retained: boolean;
+  expiresAt?: Date;
+}
+
+export interface PoolInfo {
+  path: string;
+  poolId: string;
+  size: number;
+  pageSize: number;
+  maxObjects: number;
+  maxNodes: number;
+  coherence: Coherence;
+  eviction: Eviction;
+  layout: string;
+  createdAt: Date;
+}
+
+export interface NodeInfo {
+  id: number;
+  name: string;
+  pid: number;
+  bootId: string;
+  state: 'alive' | 'dead' | 'fenced';
+  connectedAt: Date;
+  /** True of this node itself where it is read-only; such nodes take no row, so that no list shows one. */
+  readOnly: boolean;
+  /** Pages that it has pinned, each once. */
+  pins: number;
+  /** Bytes of those. */
+  pinnedBytes: number;
+  /** Objects that it is filling, claims included. */
+  drafts: number;
+  /** Of those, keys that it is loading (`fetch` and its kin), for which others wait. */
+  claims: number;
+}
+
+/** What a node's row says of it, without what it holds. */
+export type NodeRowInfo = Omit<NodeInfo, 'pinnedBytes' | 'drafts' | 'claims'>;
+
+export interface PoolStats {
+  /** Bytes of the data region. */
+  bytesData: number;
+  /** Bytes of it that extents of objects occupy, drafts and retired pages not yet reclaimed included. */
+  bytesUsed: number;
+  bytesFree: number;
+  bytesMetadata: number;
+  /** Sealed objects. What checkpoints consist of counts too, though no list shows it: the parts, and one object each. */
+  objects: number;
+  drafts: number;
+  /** Objects retired but still held by a pin or a borrow, or not yet scanned for. */
+  limbo: number;
+  pins: number;
+  hits: number;
+  misses: number;
+  evictions: number;
+  /** Times the pool was restored after a restart of the machine. What was retired since the last sync may be back then. */
+  restores: number;
+  /** Slots dropped by those, because their page was not whole. */
+  damaged: number;
+  /** Names that lead to a checkpoint. */
+  checkpoints: number;
+  /**
+   * There where the path no longer leads to this node's pool: its file was removed or renamed, or another one was put in its
+   * place. The node goes on with the one it has, and with whoever else has it; who connects from now on finds another, or none.
+   */
+  lost?: 'removed' | 'replaced';
+}
+
+export interface PoolProblem {
+  code: string;
+  where: string;
+  message: string;
+  repairable: boolean;
+}
+
+/** ok is false only for corruption; what a death left behind is a repairable problem. */
+export interface PoolReport {
+  info: PoolInfo;
+  ok: boolean;
+  problems: PoolProblem[];
+  stats: PoolStats;
+  nodes: NodeInfo[];
+}
+
+/**
+ * A checkpoint in the making: nobody sees anything of it before its commit. Part names are 1 to 1,024 bytes of UTF-8, each
+ * once to a checkpoint: KEY_EXISTS. Calls after commit throw ALREADY_SEALED, after abort NOT_OWNER.
+ */
+export interface CheckpointWriter extends Disposable {
+  /** To be filled in place. Sealed by commit at the latest. Throws KEY_EXISTS, POOL_FULL, OBJECT_TOO_LARGE. */
+  create(part: string, size: number): Draft;
+  put(part: string, bytes: Uint8Array): void;
+  /** Carries a part of the last commit over, without copying it; false when there is none of this name. */
+  reuse(part: string): boolean;
+  /**
+   * All or nothing, at whatever moment this node dies; replaces the last one. In a pool on a disk it has reached the disk
+   * when this returns, so it may take as long as that. Throws NODE_FENCED when another node has taken the name over.
+   */
+  commit(metadata?: Uint8Array): CheckpointInfo;
+  /** Idempotent; dispose is abort unless committed. */
+  abort(): void;
+}
+
+/** A committed checkpoint, whole and unchanging until it is released, whatever is committed or forgotten meanwhile. */
+export interface Checkpoint extends Disposable {
+  readonly name: string;
+  /** 1 for the first commit of the name. */
+  readonly sequence: number;
+  readonly committedAt: Date;
+  readonly metadata: Uint8Array;
+  /** In the order in which the writer added them. */
+  parts(): string[];
+  /** Pinned on its own: good beyond the release of the checkpoint. Throws PART_NOT_FOUND, RELEASED. */
+  get(part: string): Page;
+  /** Idempotent. */
+  release(): void;
+}
+
+export interface CheckpointInfo {
+  name: string;
+  sequence: number;
+  committedAt: Date;
+  parts: number;
+  /** Of all parts. */
+  bytes: number;
+  /** The node that took the name last. */
+  owner: number;
+}
+
+export interface WaitOptions {
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface SubscribeOptions {
+  /** Only events of keys that begin so. */
+  prefix?: Key;
+  /** First tell of everything that is sealed at the time of the call, as 'sealed' events. Default false. */
+  replay?: boolean;
+  /** Its abort closes the subscription. */
+  signal?: AbortSignal;
+}
+
+/**
+ * sealed: the page can be got; it may have superseded another, of which no more is told. deleted: by `delete`,
+ * `invalidate` and their like. evicted: to make room, or because it had expired or its space was dropped, once the pool
+ * got round to it. `sequence` counts the events of the pool and never falls, but after a
+ * node that was stopped for longer in the middle of telling: its event comes late.
+ */
+export type PoolEvent =
+  | { type: 'sealed' | 'deleted' | 'evicted'; key: string; keyBytes: Uint8Array; size: number; sequence: number }
+  /** This subscriber fell behind by so many events, of whatever keys, and goes on with the newest. */
+  | { type: 'missed'; count: number; sequence: number };
+
+/** Iterated, by one or several loops that share its events. `close` ends them all; DISCONNECTED is thrown at `disconnect`. */
+export interface Subscription extends AsyncIterable<PoolEvent>, Disposable {
+  close(): void;
+  /** Whether a loop that waits for the next event keeps the process alive: at first it does. */
+  ref(): void;
+  unref(): void;
+}
+
+export interface Pool extends AsyncDisposable {
+  readonly path: string;
+  readonly info: PoolInfo;
+  readonly node: NodeInfo;
+  /** Throws KEY_EXISTS, POOL_FULL, OBJECT_TOO_LARGE. */
+  create(key: Key, size: number, options?: CreateOptions): Draft;
+  /** create, fill and seal; false if the key is live. */
+  put(key: Key, bytes: Uint8Array, options?: CreateOptions): boolean;
+  /** Pinned until release, zero-copy. */
+  get(key: Key): Page | undefined;
+  getMany(keys: readonly Key[]): (Page | undefined)[];
+  /**
+   * The very page that another handle of the pool described, pinned, without a copy, under its key in the pool; undefined where it
+   * is no longer there. While the other holds it, it is, unless it has expired or its space was dropped. Throws OPTION_INVALID
+   * for what is no descriptor, or is one of another pool; BUSY; TOO_MANY_PINS.
+   */
+  open(descriptor: string): Page | undefined;
+  waitForMany(keys: readonly Key[], options?: WaitOptions): Promise<Page[]>;
+  waitFor(key: Key, options?: WaitOptions): Promise<Page>;
+  has(key: Key): boolean;
+  delete(key: Key): boolean;
+  list(options?: { prefix?: Key }): IterableIterator<ObjectInfo>;
+  /** Events from this call on; see Subscription. Throws OPTION_INVALID. */
+  subscribe(options?: SubscribeOptions): Subscription;
+  evict(bytes: number): number;
+  /**
+   * For a pool in a file on a disk: every page sealed before this, by any node, survives a restart of the machine, unless
+   * it is retired meanwhile. What is retired after it may be back then; see stats().restores. Elsewhere it does nothing.
+   */
+  sync(): Promise<void>;
+  /**
+   * Takes the name for this node, and begins its next checkpoint; a writer of the name elsewhere is fenced. Throws
+   * NODE_FENCED where another node has taken the name since this one had it, until this one has looked by `restore`;
+   * TOO_MANY_CHECKPOINTS; KEY_INVALID for a name of no or over 192 bytes.
+   */
+  checkpoint(name: string): CheckpointWriter;
+  /** The last checkpoint committed under the name, pinned until release. */
+  restore(name: string): Checkpoint | undefined;
+  checkpoints(): CheckpointInfo[];
+  /** The name leads to nothing; its writer, if any, is fenced. What readers have restored stays until they let go. */
+  forget(name: string): boolean;
+  stats(): PoolStats;
+  nodes(): NodeInfo[];
+  disconnect(): Promise<void>;
+}

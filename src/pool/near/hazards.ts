@@ -1,0 +1,301 @@
+/**
+ * Hazard pointers: what a node publishes about the pages it is using, in lines of its own.
+ *
+ * A *borrow* is the next entry of the borrow ring: good until the synchronous run ends or 1,024 borrows later. A *pin*
+ * is an entry of the pin list, until release.
+ *
+ * (H1) a reader stores its hazard, then looks at the retire sequence, or at the slot's state and the entry that names it. A
+ *      reclaimer stores those, then looks at the hazards. Both through sequentially consistent atomics, so one of the two sees the other.
+ * (H2) `expose` writes the ring's spare entry and does not move on; only a borrow that succeeded `keep`s it. So a failed
+ *      borrow never ends an older one, and read and has use the spare as their scratch.
+ * (H3) a hazard may move from the ring to the pin list: the pin is stored before the ring entry is reused. A scan reads
+ *      the rings first and the pins after, so it meets the page in one of the two.
+ * (H4) entries below the ring's active count may be left from earlier runs: they hold memory back for the rest of a run,
+ *      which is harmless, and never the other way round.
+ *
+ * (H5) where the nodes share fences the reader's store is plain; a full fence on every thread of every attached process comes before the scan (fences.ts). Whatever
+ *      store was before that fence the scan sees; whatever load comes after it sees what was retired.
+ *
+ * A call may be cut at any function's entry (see calls.ts). So:
+ * (H6) the shared count of borrows is raised before the private one, and the private one set back before the shared one: at
+ *      any cut the shared one covers every borrow.
+ * (H7) a pin is a record that its holders share. It is shared before it is in the books, and out of the books before it is
+ *      not shared; entering it, and counting a holder on or off, are last steps, with no function's entry before the caller
+ *      has the answer. An unpin that was cut is noted (`leaving`), and finished by whoever comes next.
+ *
+ * (H8) the bytes of the pinned slots are counted with the books: together with the entry, with no function's entry between,
+ *      and off by whoever has taken it out.
+ *
+ * (H9) the pin list has no holes: the last pin takes the place of one that leaves. It is stored there before it is gone from
+ *      the end, and a scan reads the list from its end, so it meets the pin in one of the two. So a list is as long as there
+ *      are pins, but for MARK_SLACK, however many there once were.
+ *
+ * A crash leaves entries behind; they stop counting when the row's death mark is set.
+ */
+import { PoolError } from '../../../lib/errors.js';
+import type { Machine } from '../../../lib/machine.js';
+import { isLater } from '../../../lib/sequence.js';
+import type { Words } from '../../../lib/words.js';
+import { BORROW_ENTRIES, type Geometry, HazardHead } from '../layout/index.js';
+import type { Fences, Nodes } from '../nodes/index.js';
+import { HeldSlots } from './heldslots.js';
+
+const { borrowCount: BORROW_COUNT, pinHigh: PIN_HIGH } = HazardHead.word;
+/** The active count is raised by this many entries at once, so that most borrows need no second store. */
+const COUNT_STEP = 8;
+/** So many entries the shared mark may lie above the pins: those who pin and release in turn do not move it. */
+const MARK_SLACK = 64;
+
+/** A slot that this node pins. */
+export interface Pin {
+  readonly slot: number;
+  entry: number;
+  /** Counted against the node's share; 0 for what is held without one. */
+  readonly bytes: number;
+  holders: number;
+}
+
+export class Hazards {
+  private readonly words: Words;
+  private readonly machine: Machine;
+  private readonly ring: number;
+  private readonly head: number;
+  private readonly pins: number;
+  private readonly pinCapacity: number;
+  /** The full fence after the store is left to whoever scans (H5). */
+  readonly isLight: boolean;
+  private position = 0;
+  private count = 0;
+  /** The shared mark: entries below it are scanned. */
+  private mark = 0;
+  private closed = false;
+  /** Of the pages that this node may pin at a time. */
+  pinnedBytesMax = Number.POSITIVE_INFINITY;
+  private pinnedBytes = 0;
+  /** The pins by their entries, and how many there are. */
+  private readonly list: (Pin | undefined)[] = [];
+  private pinCount = 0;
+  private readonly pinned = new Map<number, Pin>();
+  /** What is on its way out of the books. */
+  private leaving: Pin | undefined;
+  private readonly endRun = () => {
+    if (this.closed) return;
+    this.clearBorrows();
+    this.finishLeaving();
+  };
+
+  constructor(words: Words, geometry: Geometry, machine: Machine, nodes: Nodes) {
+    const row = nodes.self;
+    this.words = words;
+    this.isLight = nodes.sharesFences;
+    this.machine = machine;
+    this.head = geometry.regions.hazardHeads.word + row * HazardHead.words;
+    this.ring = geometry.regions.borrows.word + row * geometry.regions.borrows.stride;
+    this.pins = geometry.regions.pins.word + row * geometry.regions.pins.stride;
+    this.pinCapacity = geometry.pinsPerNode;
+  }
+
+  /** Publishes interest in the slot, in the ring's spare entry. */
+  expose(slot: number): void {
+    // ORDER hazard-1: interest before the caller looks at the sequence or the state; pairs with scanRow.
+    if (this.isLight) this.words.write(this.ring + this.position, slot + 1);
+    else this.words.store(this.ring + this.position, slot + 1);
+    if (this.position >= this.count) this.raise();
+  }
+
+  /** The exposed entry becomes a borrow. */
+  keep(): void {
+    const next = this.position + 1;
+    this.position = next === BORROW_ENTRIES ? 0 : next;
+  }
+
+  /** Nothing is exposed but what was kept: a page that was only looked at holds no memory back. */
+  clearSpare(): void {
+    if (this.position < this.count) this.words.store(this.ring + this.position, 0);
+  }
+
+  private raise(): void {
+    if (this.count === 0) this.machine.afterRun(this.endRun);
+    const count = Math.min(this.position + COUNT_STEP, BORROW_ENTRIES);
+    this.words.store(this.head + BORROW_COUNT, count);
+    this.count = count;
+  }
+
+  /** No pin is half gone, and the end of the run ends the borrows, also where an earlier end was cut. */
+  settle(): void {
+    if (this.closed) return;
+    this.finishLeaving();
+    if (this.count > 0) this.machine.afterRun(this.endRun);
+  }
+
+  /** The node leaves: its row may be another's when the run ends. */
+  close(): void {
+    this.clearBorrows();
+    this.closed = true;
+  }
+
+  private clearBorrows(): void {
+    this.count = 0;
+    this.position = 0;
+    this.words.store(this.head + BORROW_COUNT, 0);
+  }
+
+  /**
+   * Pins an exposed slot, of so many bytes. Several pins of one slot share a record. One page may be pinned however large it
+   * is. Throws TOO_MANY_PINS.
+   */
+  pin(slot: number, bytes: number): Pin {
+    this.finishLeaving();
+    const held = this.pinned.get(slot);
+    if (held !== undefined) {
+      held.holders++;
+      return held;
+    }
+    const entry = this.pinCount;
+    if (entry >= this.pinCapacity) {
+      throw new PoolError('TOO_MANY_PINS', `This node pins ${this.pinCapacity} pages already.`, {
+        pins: this.pinCapacity,
+      });
+    }
+    if (this.pinnedBytes + bytes > this.pinnedBytesMax && this.pinnedBytes > 0 && bytes > 0)
+      throw this.shareTaken(bytes);
+    // (H7) Until the books have it the entry is free: the next pin writes over it.
+    this.words.store(this.pins + entry, slot + 1);
+    if (entry >= this.mark) this.setMark(Math.min(entry + COUNT_STEP, this.pinCapacity));
+    const pin = { slot, entry, bytes, holders: 1 };
+    this.pinned.set(slot, pin);
+    this.list[entry] = pin;
+    this.pinCount = entry + 1;
+    this.pinnedBytes += bytes;
+    return pin;
+  }
+
+  private setMark(mark: number): void {
+    this.words.store(this.head + PIN_HIGH, mark);
+    this.mark = mark;
+  }
+
+  private shareTaken(bytes: number): PoolError {
+    const { pinnedBytes, pinnedBytesMax } = this;
+    const what = `This node pins ${pinnedBytes} bytes, and ${bytes} more would be over its share of the pool`;
+    return new PoolError('TOO_MANY_PINS', `${what} (${pinnedBytesMax} bytes; maxPinShare of connect).`, {
+      pins: this.pinned.size,
+      pinnedBytes,
+      pinnedBytesMax,
+    });
+  }
+
+  /** One holder less; once for each that `pin` gave. After a cut it may be asked for again. */
+  unpin(pin: Pin): void {
+    this.finishLeaving();
+    if (pin.holders === 0) return;
+    pin.holders--;
+    if (pin.holders > 0) return;
+    this.leaving = pin;
+    this.finishLeaving();
+  }
+
+  /** (H7) Takes what is leaving out of the books and then out of the list. May be cut, and is done again then. */
+  private finishLeaving(): void {
+    const { leaving } = this;
+    if (leaving === undefined) return;
+    if (this.pinned.delete(leaving.slot)) this.pinnedBytes -= leaving.bytes;
+    const { list } = this;
+    const last = this.pinCount - 1;
+    const moved = list[last];
+    if (moved !== undefined && moved !== leaving) {
+      // (H9) In its new place before it leaves the old one; done again, it is stored there again.
+      this.words.store(this.pins + leaving.entry, moved.slot + 1);
+      moved.entry = leaving.entry;
+      list[moved.entry] = moved;
+    }
+    this.words.store(this.pins + last, 0);
+    list[last] = undefined;
+    this.pinCount = last;
+    this.leaving = undefined;
+    if (this.mark - last > MARK_SLACK) this.setMark(last + MARK_SLACK / 2);
+  }
+}
+
+/**
+ * The reclaimer's side: which slots any counted node holds.
+ *
+ * (H10) a look is of one moment, after a fence of a number. It is right about whatever was hidden before that fence (C3),
+ *       however late it is asked; about what may still be got it is a hint. While a look is being taken there is none.
+ */
+export class HazardScan {
+  private readonly words: Words;
+  private readonly geometry: Geometry;
+  private readonly nodes: Nodes;
+  private readonly fences: Fences;
+  private readonly held = new HeldSlots();
+  /** The fence that was over when the last look began, and whether there is one. */
+  private fence = 0;
+  private isKnown = false;
+  /** This node's own, once it has some. */
+  own: Hazards | undefined;
+
+  constructor(words: Words, geometry: Geometry, nodes: Nodes, fences: Fences) {
+    this.words = words;
+    this.geometry = geometry;
+    this.nodes = nodes;
+    this.fences = fences;
+  }
+
+  /**
+   * From now on `isHeld` is right about what was hidden before the fence of the number. False where an earlier look is: what
+   * was held then may have been let go since. Throws UNSUPPORTED.
+   */
+  after(number: number): boolean {
+    if (this.isKnown && !isLater(number, this.fence)) return false;
+    const last = this.fences.last();
+    this.lookAfter(isLater(number, last) ? this.fences.make() : last);
+    return true;
+  }
+
+  /** From now on it is right about everything that is hidden by now. Throws UNSUPPORTED. */
+  now(): void {
+    this.lookAfter(this.fences.make());
+  }
+
+  /** Looks again, without a fence: for what has been let go, and as a hint. */
+  glance(): void {
+    this.lookAfter(this.fences.last());
+  }
+
+  /** Looks at every hazard of every counted node. */
+  private lookAfter(fence: number): void {
+    this.isKnown = false;
+    this.own?.clearSpare();
+    this.held.clear();
+    const high = this.nodes.high();
+    // ORDER join-1: a row whose incarnation is not yet seen looks at the sequences later than this; pairs with join.
+    for (let row = 0; row < high; row++) if (this.nodes.isCounted(row)) this.lookAt(row);
+    this.fence = fence;
+    this.isKnown = true;
+  }
+
+  private lookAt(row: number): void {
+    const { words } = this;
+    const { hazardHeads, borrows, pins } = this.geometry.regions;
+    const head = hazardHeads.word + row * HazardHead.words;
+    // ORDER hazard-1: after the retire sequence was stored, rings before pins (H3); pairs with expose.
+    const borrowed = Math.min(words.load(head + BORROW_COUNT) >>> 0, BORROW_ENTRIES);
+    this.addRange(borrows.word + row * borrows.stride, borrowed);
+    const pinned = Math.min(words.load(head + PIN_HIGH) >>> 0, this.geometry.pinsPerNode);
+    this.addRange(pins.word + row * pins.stride, pinned);
+  }
+
+  /** From the end to the start (H9). */
+  private addRange(word: number, count: number): void {
+    const { words, held } = this;
+    for (let i = count - 1; i >= 0; i--) {
+      const hazard = words.loadInOrder(word + i);
+      if (hazard !== 0) held.add(hazard - 1);
+    }
+  }
+
+  isHeld(slot: number): boolean {
+    return this.held.has(slot);
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * What one node remembers, and what keeps that true: near index, hazards, retire log, touches.
+ * Entered by access, session and recovery; only a node's own thread writes here.
+ * Invariants: (H) hazards.ts, (R) retirelog.ts, (P) near.ts.
+ */
+export { HazardScan, Hazards, type Pin } from './hazards.js';
+export { copyOfEntry, NearEntry, NearIndex, type NearKey, NearMap, poison } from './near.js';
+export {
+  REASON_DELETED,
+  REASON_EVICTED,
+  REASON_EXPIRED,
+  REASON_SHORTENED,
+  REASON_SUPERSEDED,
+  RetireLog,
+} from './retirelog.js';
+export { TouchDrain, Touches } from './touches.js';

@@ -1,0 +1,12 @@
+/**
+ * Who is attached, who holds a lock, how sleepers are woken, what each counts.
+ * Entered by every room above.
+ * Invariants: (L) locks.ts, (N) nodes.ts, (B) bells.ts, (Q) calls.ts, (C) fences.ts.
+ */
+export { Bells } from './bells.js';
+export { Calls } from './calls.js';
+export { COUNTER_NAMES, type CounterName, counterIndex } from './counters.js';
+export { Fences } from './fences.js';
+export { assertHeld } from './holding.js';
+export { isBusy, Locks, lockOf } from './locks.js';
+export { Nodes } from './nodes.js';

@@ -1,0 +1,390 @@
+/**
+ * Slots: the truth of the pool. Reading, checking and filling the two lines of one object's metadata.
+ *
+ * In the extent the data comes first, so that a page keeps the alignment that direct I/O wants; then the key when it is
+ * too long for the slot, then the metadata.
+ *
+ * (O1) `check` covers every field that does not change between draft and reuse but for the publish sequence, with which
+ *      it is stamped anew at seal; it is seeded with the generation. Whoever takes a slot from a table or list verifies
+ *      it: damaged metadata is an error, not somebody's page. A free slot's check does not hold.
+ * (O2) nothing read from a slot is used before its range was checked, whether the check word agrees or not.
+ * (O4) the key of a slot that is not free has the hash that the slot carries, and that hash leads to its shard.
+ * (O5) no two sealed slots have the same key and from-version.
+ * (O6) the publish sequence of a sealed slot is not beyond its shard's.
+ * (O7) in a file that survives a restart of the machine, `checksum` of a sealed slot covers its bytes, its key and, by way
+ *      of `check`, its fields: so slot and bytes of different moments are told from a page. Nowhere else is it kept.
+ */
+import { assert } from '../../../lib/assert.js';
+import type { WallMs } from '../../../lib/clock.js';
+import { PoolError } from '../../../lib/errors.js';
+import { checkOfWords, checksumOfBytes } from '../../../lib/hash.js';
+import type { Words } from '../../../lib/words.js';
+import {
+  GENERATION_STEP,
+  type Geometry,
+  INLINE_KEY_BYTES,
+  INTERNAL_KEY_BYTES,
+  KEY_BYTES_MAX,
+  METADATA_BYTES_MAX,
+  NO_EXTENT,
+  RESERVED_KEY_WORD,
+  readLowered64,
+  readUnsigned64,
+  type Segment,
+  Slot,
+  STATE_BITS,
+  STATE_DRAFT,
+  STATE_FREE,
+  STATE_MASK,
+  writeUnsigned64,
+} from '../layout/index.js';
+import { isForcedStep, isStep } from './slotstates.js';
+
+const {
+  state: STATE,
+  check: CHECK,
+  hashLow: HASH_LOW,
+  hashHigh: HASH_HIGH,
+  keyLength: KEY_LENGTH,
+  metadataLength: METADATA_LENGTH,
+  size: SIZE,
+  extent: EXTENT,
+  expiry: EXPIRY,
+  from: FROM,
+  until: UNTIL,
+  publishSequence: PUBLISH_SEQUENCE,
+  flags: FLAGS,
+  owner: OWNER,
+  ownerIncarnation: OWNER_INCARNATION,
+  space: SPACE,
+  spaceGeneration: SPACE_GENERATION,
+  leaseCount: LEASE_COUNT,
+  checksum: CHECKSUM,
+  key: KEY,
+} = Slot.word;
+/** Which words of a slot its check covers. */
+export const CHECKED_FROM = HASH_LOW;
+export const CHECKED_WORDS = SPACE_GENERATION + 1 - HASH_LOW;
+
+/** What a new draft is made of. `key` holds keyLength bytes; `expiry` is 0 for never. */
+export interface DraftFields {
+  key: Uint8Array;
+  keyLength: number;
+  hashLow: number;
+  hashHigh: number;
+  size: number;
+  metadata: Uint8Array;
+  expiry: WallMs;
+  flags: number;
+  space: number;
+  spaceGeneration: number;
+  from: number;
+  until: number;
+  leaseCount: number;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** A draft of nothing, to copy from. */
+export const NO_FIELDS: DraftFields = {
+  key: NOTHING,
+  keyLength: 0,
+  hashLow: 0,
+  hashHigh: 0,
+  size: 0,
+  metadata: NOTHING,
+  expiry: 0,
+  flags: 0,
+  space: 0,
+  spaceGeneration: 0,
+  from: 0,
+  until: Number.POSITIVE_INFINITY,
+  leaseCount: 0,
+};
+
+export function extentBytes(size: number, keyLength: number, metadataLength: number): number {
+  return size + metadataLength + (keyLength > INLINE_KEY_BYTES ? keyLength : 0);
+}
+
+export class Slots {
+  private readonly words: Words;
+  private readonly segment: Segment;
+  private readonly base: number;
+  readonly total: number;
+
+  constructor(segment: Segment) {
+    const geometry: Geometry = segment.geometry;
+    this.words = segment.words;
+    this.segment = segment;
+    this.base = geometry.regions.slots.word;
+    this.total = geometry.shards * geometry.slotsPerShard;
+  }
+
+  wordOf(slot: number): number {
+    return this.base + slot * Slot.words;
+  }
+
+  /** The state word: generation and state, by a sequentially consistent load. */
+  stateWord(slot: number): number {
+    return this.words.load(this.base + slot * Slot.words + STATE);
+  }
+
+  /** A step of the slot's life, under its shard's lock. Throws POOL_CORRUPT where the slot is not in `from`. */
+  transition(slot: number, from: number, to: number): void {
+    assert(isStep(from, to), 'A slot does not go from this state to that one.');
+    if ((this.words.read(this.wordOf(slot) + STATE) & STATE_MASK) !== from) throw this.damaged(slot, 'state');
+    this.become(slot, to);
+  }
+
+  /** For repair and restore: makes the slot what it is to be, whatever state was read there. */
+  force(slot: number, read: number, to: number): void {
+    assert(isForcedStep(read, to), 'Repair does not take a slot from this state to that one.');
+    this.become(slot, to);
+  }
+
+  /** FREE comes with a check word that does not hold: no damage to the state alone brings the page back. */
+  private become(slot: number, state: number): void {
+    const word = this.wordOf(slot) + STATE;
+    this.words.store(word, (this.words.read(word) & ~STATE_MASK) | state);
+    if (state === STATE_FREE) this.words.write(this.wordOf(slot) + CHECK, ~this.checkOf(slot));
+  }
+
+  generation(slot: number): number {
+    return this.words.read(this.wordOf(slot) + STATE) >>> STATE_BITS;
+  }
+
+  /** Fills a free slot and stores state DRAFT of the next generation last. */
+  writeDraft(slot: number, fields: DraftFields, extent: number, owner: number, incarnation: number): void {
+    const { words } = this;
+    const at = this.wordOf(slot);
+    words.write(at + HASH_LOW, fields.hashLow);
+    words.write(at + HASH_HIGH, fields.hashHigh);
+    words.write(at + KEY_LENGTH, fields.keyLength);
+    words.write(at + METADATA_LENGTH, fields.metadata.length);
+    words.write(at + SIZE, fields.size);
+    words.write(at + EXTENT, extent);
+    writeUnsigned64(words, at + EXPIRY, fields.expiry);
+    writeUnsigned64(words, at + FROM, fields.from);
+    writeUnsigned64(words, at + UNTIL, fields.until);
+    words.write(at + PUBLISH_SEQUENCE, 0);
+    words.write(at + FLAGS, fields.flags);
+    words.write(at + SPACE, fields.space);
+    words.write(at + SPACE_GENERATION, fields.spaceGeneration);
+    words.write(at + OWNER, owner + 1);
+    words.write(at + OWNER_INCARNATION, incarnation);
+    words.write(at + LEASE_COUNT, fields.leaseCount);
+    this.writeKey(at + KEY, fields, extent);
+    if (fields.metadata.length > 0) {
+      const long = fields.keyLength > INLINE_KEY_BYTES ? fields.keyLength : 0;
+      this.segment.writeDraft(extent, fields.size + long, fields.metadata);
+    }
+    const generation = (words.read(at + STATE) & ~STATE_MASK) + GENERATION_STEP;
+    // No generation is zero, after 2^29 pages in one slot neither.
+    const word = (generation === 0 ? GENERATION_STEP : generation) | STATE_DRAFT;
+    words.write(at + CHECK, this.checkFor(at, word >>> STATE_BITS));
+    // ORDER draft-1: fields before state; pairs with repair, which trusts the fields of a draft.
+    words.store(at + STATE, word);
+  }
+
+  private writeKey(at: number, fields: DraftFields, extent: number): void {
+    const { key, keyLength } = fields;
+    if (keyLength > INLINE_KEY_BYTES) {
+      this.segment.writeDraft(extent, fields.size, key.subarray(0, keyLength));
+      return;
+    }
+    for (let i = 0; i < keyLength; i += 4) {
+      let word = key[i] as number;
+      if (i + 1 < keyLength) word |= (key[i + 1] as number) << 8;
+      if (i + 2 < keyLength) word |= (key[i + 2] as number) << 16;
+      if (i + 3 < keyLength) word |= (key[i + 3] as number) << 24;
+      this.words.write(at + (i >> 2), word);
+    }
+  }
+
+  checkOf(slot: number): number {
+    const at = this.wordOf(slot);
+    return this.checkFor(at, this.words.read(at + STATE) >>> STATE_BITS);
+  }
+
+  private checkFor(at: number, generation: number): number {
+    return checkOfWords(this.words, at + CHECKED_FROM, CHECKED_WORDS, generation);
+  }
+
+  /** Writes the check word of a slot whose fields are final. */
+  stampCheck(slot: number): void {
+    this.words.write(this.wordOf(slot) + CHECK, this.checkOf(slot));
+  }
+
+  isIntact(slot: number): boolean {
+    return this.words.read(this.wordOf(slot) + CHECK) === this.checkOf(slot) && this.isInRange(slot);
+  }
+
+  /** Whether lengths and extent lie where an object may lie. */
+  isInRange(slot: number): boolean {
+    return this.canBe(this.keyLength(slot), this.metadataLength(slot), this.size(slot), this.extent(slot));
+  }
+
+  /** Whether an object of these lengths may lie at the extent. */
+  canBe(keyLength: number, metadataLength: number, size: number, extent: number): boolean {
+    if (keyLength < 1 || keyLength > KEY_BYTES_MAX || metadataLength > METADATA_BYTES_MAX) return false;
+    const bytes = extentBytes(size, keyLength, metadataLength);
+    return extent === NO_EXTENT ? bytes === 0 : this.segment.isInside(extent, bytes);
+  }
+
+  /** The checksum of the bytes of a draft of this node, which are all there. */
+  sumOfDraft(slot: number): number {
+    if (!this.isInRange(slot)) return 0;
+    return checksumOfBytes(this.segment.draftBytes(this.extent(slot), this.extentBytes(slot)), 0);
+  }
+
+  /** Writes the checksum of a slot whose check word is final. */
+  stampChecksum(slot: number, sum: number): void {
+    this.words.write(this.wordOf(slot) + CHECKSUM, this.checksumWith(slot, sum));
+  }
+
+  /** Binds the bytes to the key and to every field that the check word covers. */
+  private checksumWith(slot: number, sum: number): number {
+    const at = this.wordOf(slot);
+    const keyLength = this.keyLength(slot);
+    const keyWords = keyLength > INLINE_KEY_BYTES ? 0 : (keyLength + 3) >> 2;
+    return checkOfWords(this.words, at + KEY, keyWords, Math.imul(sum, 0x9e3779b1) ^ this.words.read(at + CHECK));
+  }
+
+  /** Whether the bytes of an intact slot are those that were sealed (O7). Reads all of them. */
+  isWhole(slot: number): boolean {
+    const sum = checksumOfBytes(this.segment.sealedBytes(this.extent(slot), 0, this.extentBytes(slot)), 0);
+    return this.words.read(this.wordOf(slot) + CHECKSUM) === this.checksumWith(slot, sum);
+  }
+
+  /** Throws POOL_CORRUPT unless the slot is intact and in range. */
+  verify(slot: number): void {
+    if (!this.isIntact(slot)) throw this.damaged(slot, 'metadata');
+  }
+
+  private damaged(slot: number, what: string): PoolError {
+    const message = `${this.segment.file.path}: the ${what} of slot ${slot} is damaged.`;
+    return new PoolError('POOL_CORRUPT', message, { slot });
+  }
+
+  keyEquals(slot: number, key: Uint8Array, length: number): boolean {
+    const { words } = this;
+    const at = this.wordOf(slot);
+    if (words.read(at + KEY_LENGTH) !== length) return false;
+    if (length > INLINE_KEY_BYTES) {
+      const extent = words.read(at + EXTENT);
+      const size = words.read(at + SIZE) >>> 0;
+      if (!this.segment.isInside(extent, size + length)) return false;
+      return this.segment.equals(extent, size, key, length);
+    }
+    for (let i = 0; i < length; i++) {
+      if (((words.read(at + KEY + (i >> 2)) >>> ((i & 3) * 8)) & 0xff) !== key[i]) return false;
+    }
+    return true;
+  }
+
+  /** A private copy of the key's bytes; empty where the slot's fields are out of range. */
+  keyBytes(slot: number): Uint8Array {
+    if (!this.isInRange(slot)) return new Uint8Array(0);
+    const length = this.keyLength(slot);
+    if (length > INLINE_KEY_BYTES) {
+      // A look without the lock: the fields may be others by now than those that were in range.
+      const [extent, size] = [this.extent(slot), this.size(slot)];
+      return this.segment.isInside(extent, size + length)
+        ? this.segment.sealedBytes(extent, size, length).slice()
+        : new Uint8Array(0);
+    }
+    const at = this.wordOf(slot) + KEY;
+    const bytes = new Uint8Array(length);
+    for (let i = 0; i < length; i++) bytes[i] = this.words.read(at + (i >> 2)) >>> ((i & 3) * 8);
+    return bytes;
+  }
+
+  /** Copies the key's bytes to words elsewhere, four to a word, the rest zero. Its length; 0 where it is out of range. */
+  copyKey(slot: number, target: Words, word: number): number {
+    const length = this.keyLength(slot);
+    if (length <= INLINE_KEY_BYTES) {
+      const at = this.wordOf(slot) + KEY;
+      for (let i = 0; i < (length + 3) >> 2; i++) target.write(word + i, this.words.read(at + i));
+      return length;
+    }
+    const bytes = this.keyBytes(slot);
+    target.fill(word, (bytes.length + 3) >> 2, 0);
+    for (let i = 0; i < bytes.length; i++) {
+      const at = word + (i >> 2);
+      target.write(at, target.read(at) | ((bytes[i] as number) << ((i & 3) * 8)));
+    }
+    return bytes.length;
+  }
+
+  /** Whether the object belongs to a checkpoint: its key begins as no key of a caller's may. */
+  isInternal(slot: number): boolean {
+    return (
+      this.keyLength(slot) === INTERNAL_KEY_BYTES && this.words.read(this.wordOf(slot) + KEY) === RESERVED_KEY_WORD
+    );
+  }
+
+  /** Bytes the object takes in its extent. */
+  extentBytes(slot: number): number {
+    return extentBytes(this.size(slot), this.keyLength(slot), this.metadataLength(slot));
+  }
+
+  metadataOffset(slot: number): number {
+    const keyLength = this.keyLength(slot);
+    return this.size(slot) + (keyLength > INLINE_KEY_BYTES ? keyLength : 0);
+  }
+
+  hashLow(slot: number): number {
+    return this.words.read(this.wordOf(slot) + HASH_LOW);
+  }
+  hashHigh(slot: number): number {
+    return this.words.read(this.wordOf(slot) + HASH_HIGH);
+  }
+  keyLength(slot: number): number {
+    return this.words.read(this.wordOf(slot) + KEY_LENGTH) >>> 0;
+  }
+  metadataLength(slot: number): number {
+    return this.words.read(this.wordOf(slot) + METADATA_LENGTH) >>> 0;
+  }
+  size(slot: number): number {
+    return this.words.read(this.wordOf(slot) + SIZE) >>> 0;
+  }
+  extent(slot: number): number {
+    return this.words.read(this.wordOf(slot) + EXTENT);
+  }
+  expiry(slot: number): WallMs {
+    return readUnsigned64(this.words, this.wordOf(slot) + EXPIRY);
+  }
+  from(slot: number): number {
+    return readUnsigned64(this.words, this.wordOf(slot) + FROM);
+  }
+  until(slot: number): number {
+    return readLowered64(this.words, this.wordOf(slot) + UNTIL);
+  }
+  untilWord(slot: number): number {
+    return this.wordOf(slot) + UNTIL;
+  }
+  publishSequence(slot: number): number {
+    return this.words.read(this.wordOf(slot) + PUBLISH_SEQUENCE);
+  }
+  setPublishSequence(slot: number, sequence: number): void {
+    this.words.write(this.wordOf(slot) + PUBLISH_SEQUENCE, sequence);
+  }
+  flags(slot: number): number {
+    return this.words.read(this.wordOf(slot) + FLAGS);
+  }
+  ownerRow(slot: number): number {
+    return this.words.read(this.wordOf(slot) + OWNER) - 1;
+  }
+  ownerIncarnation(slot: number): number {
+    return this.words.read(this.wordOf(slot) + OWNER_INCARNATION);
+  }
+  space(slot: number): number {
+    return this.words.read(this.wordOf(slot) + SPACE);
+  }
+  spaceGeneration(slot: number): number {
+    return this.words.read(this.wordOf(slot) + SPACE_GENERATION);
+  }
+  leaseCount(slot: number): number {
+    return this.words.read(this.wordOf(slot) + LEASE_COUNT);
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * One node's life with a pool, and the handles it gives out: pages, drafts, subscriptions.
+ * Entered by checkpoints, recovery and the handles at the top.
+ * Invariants: (X) draft.ts, node.ts, (U) subscription.ts.
+ */
+export { placeOf } from './descriptor.js';
+export { OpenDraft } from './draft.js';
+export { type Attached, NodeSession } from './node.js';
+export { PinnedPage, PrivatePage } from './page.js';
+export type { NodeParts } from './parts.js';
+export { OpenSubscription } from './subscription.js';
+export { pagesWhenSealed, pinningHost } from './waiting.js';

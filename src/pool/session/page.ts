@@ -1,0 +1,159 @@
+/** Pages as callers hold them. */
+import { PoolError } from '../../../lib/errors.js';
+import { type Shown, showAs, UNCLONEABLE } from '../../../lib/shown.js';
+import type { Key, Page } from '../layout/index.js';
+import { copyOfEntry, type NearEntry, type Pin, poison } from '../near/index.js';
+import { describeSlot } from './descriptor.js';
+import type { Holding } from './holdings.js';
+import { describeKey, showKey } from './names.js';
+import type { NodeSession } from './node.js';
+import { streamOf } from './streaming.js';
+
+const EMPTY = new Uint8Array(0);
+
+/** A page of the pool, pinned in this node's pin list until release. */
+export class PinnedPage implements Page, Shown {
+  // First: see UNCLONEABLE.
+  private readonly session: NodeSession;
+  readonly key: Key;
+  private readonly entry: NearEntry;
+  private readonly pin: Pin;
+  private holding: Holding | undefined;
+  private released = false;
+
+  /** The entry is exposed. `bytes` count against the node's share of what may be pinned. Throws TOO_MANY_PINS. */
+  constructor(session: NodeSession, key: Key, entry: NearEntry, bytes = entry.bytes.length) {
+    const kept = session.reader.poisons ? copyOfEntry(entry) : entry;
+    const holding = session.holdings.take();
+    this.pin = session.reader.hazards.pin(entry.slot, bytes);
+    // (L2)
+    holding.held.pin = this.pin;
+    holding.held.key = key;
+    this.holding = holding;
+    this.session = session;
+    this.key = key;
+    this.entry = kept;
+  }
+
+  /** The same page, to be released on its own. This one has not been. */
+  again(): PinnedPage {
+    return new PinnedPage(this.session, this.key, this.entry, this.pin.bytes);
+  }
+
+  private check(): void {
+    // Nobody's any more: a release that was cut has come so far.
+    if (this.released || this.pin.holders === 0)
+      throw new PoolError('RELEASED', `The page ${describeKey(this.key)} was released.`);
+    this.session.check();
+  }
+
+  get bytes(): Uint8Array {
+    this.check();
+    return this.entry.bytes;
+  }
+  get metadata(): Uint8Array {
+    this.check();
+    return this.entry.metadata;
+  }
+  get size(): number {
+    this.check();
+    return this.entry.bytes.length;
+  }
+  get generation(): number {
+    this.check();
+    return this.entry.generation;
+  }
+  copy(): Uint8Array {
+    return this.bytes.slice();
+  }
+  readable(): ReadableStream<Uint8Array> {
+    return streamOf(this);
+  }
+  descriptor(): string {
+    this.check();
+    return describeSlot(this.session.poolId, this.entry.slot, this.entry.generation);
+  }
+  release(): void {
+    if (this.released) return;
+    // (H7) A release that is cut may be asked for again.
+    if (this.session.isOpen) this.session.reader.hazards.unpin(this.pin);
+    this.released = true;
+    const { holding } = this;
+    if (holding === undefined) return;
+    // (L2) (L3)
+    holding.held.pin = undefined;
+    this.holding = undefined;
+    this.session.holdings.give(holding);
+    if (this.session.reader.poisons) poison(this.entry);
+  }
+  toJSON(): object {
+    const { bytes, generation } = this.entry;
+    return { key: showKey(this.key), size: bytes.length, generation, released: this.released };
+  }
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/** A page that is a private copy: of a read-only node, or one that no room could be found for. */
+export class PrivatePage implements Page, Shown {
+  readonly uncloneable = UNCLONEABLE;
+  readonly key: Key;
+  private readonly content: Uint8Array;
+  private readonly extra: Uint8Array;
+  private readonly made: number;
+  private released = false;
+
+  constructor(key: Key, content: Uint8Array, extra: Uint8Array = EMPTY, generation = 0) {
+    this.key = key;
+    this.content = content;
+    this.extra = extra;
+    this.made = generation;
+  }
+
+  private check(): void {
+    if (this.released) throw new PoolError('RELEASED', `The page ${describeKey(this.key)} was released.`);
+  }
+  /** The same content, to be released on its own. */
+  again(): PrivatePage {
+    return new PrivatePage(this.key, this.content, this.extra, this.made);
+  }
+  get bytes(): Uint8Array {
+    this.check();
+    return this.content;
+  }
+  get metadata(): Uint8Array {
+    this.check();
+    return this.extra;
+  }
+  get size(): number {
+    this.check();
+    return this.content.length;
+  }
+  get generation(): number {
+    this.check();
+    return this.made;
+  }
+  copy(): Uint8Array {
+    return this.bytes.slice();
+  }
+  readable(): ReadableStream<Uint8Array> {
+    return streamOf(this);
+  }
+  descriptor(): undefined {
+    this.check();
+    return undefined;
+  }
+  release(): void {
+    this.released = true;
+  }
+  toJSON(): object {
+    return { key: showKey(this.key), size: this.content.length, generation: this.made, released: this.released };
+  }
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+showAs(PinnedPage, 'Page');
+showAs(PrivatePage, 'Page');

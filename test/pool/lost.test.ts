@@ -1,0 +1,81 @@
+/** Pools whose file is taken away from under their nodes, and paths that are none. */
+import { readdirSync, renameSync, rmSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { expect } from 'chai';
+import { connect, destroy, format } from '../../src/index.js';
+import type { AttachedPool } from '../../src/pool/pool.js';
+import { codeOf, pause, usePools } from '../support/pools.js';
+
+const SMALL = { size: '1MiB', pageSize: 4096, maxNodes: 8 };
+const CODE = 'SEALPOOL_FILE_LOST';
+
+function upkeep(pool: AttachedPool, ticks: number): void {
+  for (let tick = 0; tick < ticks; tick++) (pool as unknown as { upkeep: { tick(): void } }).upkeep.tick();
+}
+
+async function warningsOf(work: () => void): Promise<string[]> {
+  const warnings: string[] = [];
+  const listen = (warning: Error & { code?: string }) => {
+    if (warning.code === CODE) warnings.push(warning.message);
+  };
+  process.on('warning', listen);
+  work();
+  await pause(10);
+  process.off('warning', listen);
+  return warnings;
+}
+
+describe('a pool whose file is taken away', () => {
+  const pools = usePools();
+
+  it('is lost to its node, which says so once, by the path, and in stats; and goes on', async () => {
+    const pool = await pools.create(SMALL);
+    const reading = await pools.connect(pool.path, { readOnly: true });
+    expect(await warningsOf(() => upkeep(pool, 2))).to.deep.equal([]);
+    expect(pool.stats()).not.to.have.property('lost');
+    rmSync(pool.path);
+    const [warning, ...others] = await warningsOf(() => upkeep(pool, 3));
+    expect(others).to.deep.equal([]);
+    expect(warning).to.contain(pool.path).and.to.contain('removed or renamed');
+    expect([pool.stats().lost, reading.stats().lost]).to.deep.equal(['removed', 'removed']);
+    expect(pool.put('k', new Uint8Array(4))).to.equal(true);
+  });
+
+  it('is told apart from one in whose place another was put, and is there again when that is undone', async () => {
+    const pool = await pools.create(SMALL);
+    renameSync(pool.path, `${pool.path}-kept`);
+    const second = await pools.connect(pool.path, { create: SMALL });
+    expect([pool.stats().lost, second.stats().lost]).to.deep.equal(['replaced', undefined]);
+    const [warning] = await warningsOf(() => upkeep(pool, 1));
+    expect(warning).to.contain('replaced by another file');
+    expect(await warningsOf(() => upkeep(second, 1))).to.deep.equal([]);
+    renameSync(`${pool.path}-kept`, pool.path);
+    expect([pool.stats().lost, second.stats().lost]).to.deep.equal([undefined, 'replaced']);
+  });
+});
+
+describe('the path of a pool', () => {
+  const pools = usePools();
+
+  it('that is none is OPTION_INVALID, and a URL is told how it becomes one', async () => {
+    for (const path of [pathToFileURL(pools.path()), 7, null, undefined, '', 'a\u0000b'] as never[]) {
+      for (const call of [() => connect(path, { create: SMALL }), () => format(path, SMALL), () => destroy(path)])
+        expect(await codeOf(call)).to.equal('OPTION_INVALID');
+      expect(await codeOf(() => connect(path, { readOnly: true }))).to.equal('OPTION_INVALID');
+    }
+    const refused = await connect(pathToFileURL(pools.path()) as never).catch((error: Error) => error.message);
+    expect(refused).to.contain('fileURLToPath');
+  });
+
+  it('is opened by no part of the call that asks for it, which may be cut and would leave its locks', async () => {
+    const path = pools.path();
+    const pool = await pools.connect(path, { create: SMALL });
+    await pool.disconnect();
+    const opened = () => readdirSync('/proc/self/fd').length;
+    const before = opened();
+    const asked = [pools.connect(path), pools.connect(path, { readOnly: true })];
+    expect(opened()).to.equal(before);
+    await Promise.all(asked);
+    expect(opened()).to.be.above(before);
+  });
+});

@@ -1,0 +1,138 @@
+import { expect } from 'chai';
+import { HazardHead } from '../../../src/pool/layout/index.js';
+import type { AttachedPool } from '../../../src/pool/pool.js';
+import { Chance } from '../../support/chance.js';
+import { codeOf, KIB, MIB, usePools } from '../../support/pools.js';
+
+const PAGES = 3000;
+const OPTIONS = { size: 8 * MIB, pageSize: KIB, maxObjects: 2 * PAGES };
+const SLACK = 64;
+
+function markOf(pool: AttachedPool): number {
+  const { words, geometry, nodes } = pool.session.parts;
+  return words.load(geometry.regions.hazardHeads.word + nodes.self * HazardHead.words + HazardHead.word.pinHigh);
+}
+
+/** How many words of pins a scan of another node's reads. */
+function wordsScanned(scanner: AttachedPool, owner: AttachedPool, at: (count: number) => void = () => {}): number {
+  const { words, scan, geometry } = scanner.session.parts;
+  const { pins } = geometry.regions;
+  const first = pins.word + owner.session.parts.nodes.self * pins.stride;
+  const original = words.loadInOrder.bind(words);
+  let count = 0;
+  words.loadInOrder = (index) => {
+    if (index >= first && index < first + pins.stride) at(count++);
+    return original(index);
+  };
+  try {
+    scan.now();
+  } finally {
+    Reflect.deleteProperty(words, 'loadInOrder');
+  }
+  return count;
+}
+
+describe('pins', () => {
+  const pools = usePools();
+
+  async function filled(): Promise<[AttachedPool, AttachedPool]> {
+    const pool = await pools.create(OPTIONS);
+    const other = await pools.connect(pool.path);
+    for (let i = 0; i < PAGES; i++) other.put(`k${i}`, new Uint8Array(8).fill(i));
+    return [pool, other];
+  }
+
+  const names = Array.from({ length: PAGES }, (_, i) => `k${i}`);
+  const orders: Record<string, (pages: number[]) => number[]> = {
+    'as they were taken': (pages) => pages,
+    'the last first': (pages) => [...pages].reverse(),
+    'in any order': (pages) => {
+      const chance = new Chance(3);
+      return pages
+        .map((page) => [chance.word(), page] as const)
+        .sort(([a], [b]) => a - b)
+        .map(([, page]) => page);
+    },
+  };
+  for (const [name, order] of Object.entries(orders)) {
+    it(`are scanned by others as many as there are, after thousands were released ${name}`, async () => {
+      const [pool, other] = await filled();
+      const before = wordsScanned(other, pool);
+      expect(before).to.be.at.most(SLACK);
+      const pages = pool.getMany(names);
+      expect(wordsScanned(other, pool)).to.be.within(PAGES, PAGES + SLACK);
+      const kept = [7, 1234, PAGES - 1];
+      for (const index of order(pages.map((_, i) => i))) if (!kept.includes(index)) pages[index]!.release();
+      expect(wordsScanned(other, pool)).to.be.at.most(kept.length + SLACK);
+      expect([pool.stats().pins, pool.node.pins]).to.deep.equal([3, 3]);
+      // What is pinned still is held: bytes of it are never used again.
+      for (const key of names) other.delete(key);
+      for (let i = 0; i < PAGES; i++) other.put(`l${i}`, new Uint8Array(8).fill(255));
+      for (const index of kept) expect(new Set(pages[index]!.bytes)).to.deep.equal(new Set([index & 0xff]));
+      for (const index of kept) pages[index]!.release();
+      expect([pool.stats().pins, pool.node.pins]).to.deep.equal([0, 0]);
+    });
+  }
+
+  it('that move to another entry while a scan is under way are met by it, wherever it is', async () => {
+    const pool = await pools.create({ size: MIB, pageSize: KIB, maxObjects: 64 });
+    const other = await pools.connect(pool.path);
+    const keys = Array.from({ length: 12 }, (_, i) => `k${i}`);
+    for (const key of keys) other.put(key, new Uint8Array(8));
+    const { scan, geometry, shards } = other.session.parts;
+    expect(geometry.shards).to.equal(1);
+    for (let at = 0; at < 16; at++) {
+      for (const released of [0, 5, 10]) {
+        const pages = pool.getMany(keys);
+        // What was looked at last stands in the ring as well until the run ends.
+        await Promise.resolve();
+        wordsScanned(other, pool, (count) => {
+          if (count === at) pages[released]!.release();
+        });
+        const slots = [...keys.keys()]
+          .filter((i) => i !== released)
+          .map((i) => pool.session.glance(keysOf(pool), keys[i]!)!.slot);
+        expect(slots.map((slot) => scan.isHeld(slot - shards.of(slot) * geometry.slotsPerShard))).to.not.include(false);
+        for (const page of pages) page!.release();
+        await Promise.resolve();
+      }
+    }
+  });
+
+  it('taken and released in turn do not move the mark that others read', async () => {
+    const [pool] = await filled();
+    pool.get('k1')!.release();
+    const { words, geometry, nodes } = pool.session.parts;
+    const mark = geometry.regions.hazardHeads.word + nodes.self * HazardHead.words + HazardHead.word.pinHigh;
+    const original = words.store.bind(words);
+    let stores = 0;
+    words.store = (index, value) => {
+      if (index === mark) stores++;
+      original(index, value);
+    };
+    for (let i = 0; i < 100; i++) {
+      const pages = [pool.get('k1'), pool.get('k2'), pool.get('k3')];
+      for (const page of pages) page!.release();
+    }
+    expect(stores).to.equal(0);
+    expect(markOf(pool)).to.be.at.most(SLACK);
+  });
+
+  it('are as many as the list has entries, whatever was released before', async () => {
+    const [pool, other] = await filled();
+    const { pinsPerNode } = pool.session.parts.geometry;
+    const taken = Math.min(pinsPerNode, PAGES);
+    const pages = pool.getMany(names.slice(0, taken));
+    for (let i = 0; i < taken; i += 3) pages[i]!.release();
+    const again = pool.getMany(names.filter((_, i) => i < taken && i % 3 === 0));
+    expect(pool.node.pins).to.equal(taken);
+    if (pinsPerNode <= PAGES) expect(await codeOf(() => pool.get(names[taken]!))).to.equal('TOO_MANY_PINS');
+    for (const page of [...pages, ...again]) page!.release();
+    expect(pool.node.pins).to.equal(0);
+    expect(wordsScanned(other, pool)).to.be.at.most(SLACK);
+  });
+});
+
+function keysOf(pool: AttachedPool): Parameters<AttachedPool['session']['glance']>[0] {
+  return (pool as unknown as { keys: Parameters<AttachedPool['session']['glance']>[0] }).keys;
+}
