@@ -9,8 +9,9 @@
  *      After that the load goes on for whoever comes, also where the call that began it is cut before it has joined.
  *      Who joins is entered last, with no function's entry before he has the promise: else a page would be pinned, or
  *      an error told, for nobody. What the loader gave is listened to at once: its error is never one that nobody handles.
- * (L4) all who wait here share a failure. Of a load that took too long they are told nothing: they load for themselves. So do
- *      they when an invalidation overtakes it, at once: the claim has lost its key then. Its caller gets what it loads.
+ * (L4) all who wait here share a failure. Of a load that took too long, or whose caller called it on a stack with no room left,
+ *      they are told nothing: they load for themselves. So do they when an invalidation overtakes it, at once: the claim has
+ *      lost its key then. Its caller gets what it loads.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Ticker } from '../../lib/machine.js';
@@ -80,6 +81,11 @@ export function aborted(signal: AbortSignal | undefined): PoolError {
   return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal?.reason);
 }
 
+/** The stack of the caller had no room left: no failure of the source. */
+function isOverflow(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes('call stack');
+}
+
 export class Run {
   readonly lease: Lease;
   /** No other load has it. */
@@ -123,7 +129,7 @@ export class Run {
     try {
       Promise.resolve(work.call(this.controller.signal)).then(onAnswer, onError);
     } catch (error) {
-      Promise.reject(error).catch(onError);
+      Promise.reject(error).catch((reason: unknown) => this.fail(reason, !isOverflow(reason)));
     } finally {
       runs.starting(work.name, -1);
     }
@@ -137,13 +143,12 @@ export class Run {
     const { signal, loadTimeoutMs } = limits;
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        reject(aborted(signal));
-        this.leave(asker, signal?.reason);
+        const error = aborted(signal);
+        const wasAsking = this.askers.delete(asker);
+        reject(error);
+        this.left(asker, wasAsking, signal?.reason);
       };
-      const patience = after(this.session, loadTimeoutMs, () => {
-        resolve(undefined);
-        this.leave(asker, undefined);
-      });
+      const patience = after(this.session, loadTimeoutMs, () => this.sendAway(asker));
       const unlisten = whenAborted(signal, onAbort);
       const stop = () => {
         patience?.stop();
@@ -172,16 +177,22 @@ export class Run {
       return;
     }
     for (const asker of this.askers) {
-      if (asker.began) continue;
-      asker.resolve(undefined);
-      this.leave(asker, undefined);
+      if (!asker.began) this.sendAway(asker);
     }
   }
 
-  private leave(asker: Asker, reason: unknown): void {
+  /** To look again. */
+  private sendAway(asker: Asker): void {
+    const wasAsking = this.askers.delete(asker);
+    asker.resolve(undefined);
+    this.left(asker, wasAsking, undefined);
+  }
+
+  /** After the asker was struck off, with no function's entry before he was answered: else what is loaded would be pinned for one who has gone. */
+  private left(asker: Asker, wasAsking: boolean, reason: unknown): void {
     asker.stop();
     // One that was cut before it had joined leaves nobody.
-    if (this.askers.delete(asker) && this.askers.size === 0) this.end(reason, true);
+    if (wasAsking && this.askers.size === 0) this.end(reason, true);
   }
 
   get isOpen(): boolean {
@@ -204,19 +215,19 @@ export class Run {
     return true;
   }
 
-  private fail(error: unknown): void {
+  /** Unless the error is of all, only who began the load is told it. */
+  private fail(error: unknown, isOfAll = true): void {
     if (!this.end(error, true)) return;
-    for (const asker of this.askers) asker.reject(error);
+    for (const asker of this.askers) {
+      if (isOfAll || asker.began) asker.reject(error);
+      else asker.resolve(undefined);
+    }
   }
 
   private expire(): void {
     const message = `The load took longer than ${this.limitMs} ms.`;
     const error = new PoolError('LOAD_TIMEOUT', message, { loadTimeoutMs: this.limitMs });
-    if (!this.end(error, true)) return;
-    for (const asker of this.askers) {
-      if (asker.began) asker.reject(error);
-      else asker.resolve(undefined);
-    }
+    this.fail(error, false);
   }
 
   private answered(answer: unknown): void {
