@@ -37,8 +37,7 @@ const MIB = 1024 * 1024;
 export const BOUNDS = {
   privateBytes: 32 * MIB,
   heapBytes: 4 * MIB,
-  /** The views of one pool that was left count until the engine has collected them, mapped or not: seen to come and go. */
-  externalBytes: 98 * MIB,
+  externalBytes: 2 * MIB,
   nearEntries: Number.POSITIVE_INFINITY,
   resources: 3,
   descriptors: 3,
