@@ -168,8 +168,9 @@ export class Domain {
 
   /** Hides what is under the key encoded last, and refuses fills under way. True when a live page was there. */
   remove(version?: number): boolean {
-    if (version !== undefined) this.session.parts.spaces.markVersioned(this.space);
-    return this.session.writer.remove(this.keys.fields({}), version);
+    const { spaces } = this.session.parts;
+    if (version !== undefined) spaces.markVersioned(this.space);
+    return this.session.writer.remove(this.keys.fields({ spaceGeneration: spaces.generation(this.space) }), version);
   }
 
   /** As remove, for all pages with numbers from `first` to before `end`. */

@@ -7,7 +7,16 @@ import { EventLog } from './events/index.js';
 import { lockCount, type Segment } from './layout/index.js';
 import { HazardScan, RetireLog, TouchDrain } from './near/index.js';
 import { Bells, Calls, Fences, Locks, Nodes } from './nodes/index.js';
-import { CheckpointDirectory, makePolicies, Shards, Slots, Spaces, Stripes, Table } from './objects/index.js';
+import {
+  CheckpointDirectory,
+  makePolicies,
+  Shards,
+  Slots,
+  Spaces,
+  Stripes,
+  Table,
+  VersionBounds,
+} from './objects/index.js';
 import { Repair } from './recovery/index.js';
 import type { Attached, NodeParts } from './session/index.js';
 import { Chunks, Extents } from './space/index.js';
@@ -36,6 +45,7 @@ export function partsFor(
   const chunks = new Chunks(words, geometry, nodes.self, (row) => nodes.isDead(row, false));
   const spaces = new Spaces(words, geometry);
   const slots = new Slots(segment);
+  const stripes = new Stripes(words, geometry);
   const bells = new Bells(words, geometry, nodes);
   const calls = new Calls(machine);
   const locks = new Locks({
@@ -69,8 +79,9 @@ export function partsFor(
     table: new Table(words, geometry),
     chunks,
     extents: new Extents(words, geometry, chunks),
-    stripes: new Stripes(words, geometry),
+    stripes,
     spaces,
+    versionBounds: new VersionBounds(words, geometry, { slots, spaces, stripes }),
     checkpoints: new CheckpointDirectory(words, geometry, locks, nodes),
     log: new RetireLog(words, geometry),
     policies: makePolicies(words, geometry),

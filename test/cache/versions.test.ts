@@ -145,8 +145,10 @@ describe('versions of a page', () => {
     const { pool, spaces } = await makeSpaces();
     const [mine, other] = numbersOfOneStripe(pool, spaces[0], 2) as [number, number];
     spaces[0].put(other, page(100), { from: 100 });
+    spaces[0].put(mine, page(60), { from: 60 });
+    spaces[0].invalidate(mine);
     const lease = spaces[0].lease(mine);
-    spaces[1].put(mine, page(50), { from: 50 });
+    expect(spaces[1].put(mine, page(50), { from: 50 })).to.equal(false);
     expect(spaces[0].put(mine, page(10), { from: 10, until: 200, lease })).to.equal(false);
     expect(answers(spaces, mine, [50])).to.deep.equal([undefined]);
   });
@@ -333,7 +335,7 @@ function apply(world: World, step: Step, later: { p: number; version: number }[]
 describe('versions against a history', () => {
   it('no answer is ever outside its validity, whatever is evicted, late, stale, refused or shares a stripe', async () => {
     const { pool, spaces } = await makeSpaces();
-    const numbers = [...numbersOfOneStripe(pool, spaces[0], 3), 1_000_001];
+    const numbers = [...numbersOfOneStripe(pool, spaces[0], 5), 1_000_001];
     const world = new World(pool, spaces, numbers);
     const step = fc.record<Step>({
       kind: fc.constantFrom(

@@ -35,7 +35,6 @@ const versions = (bounds: Partial<VersionsBounds>): Case => {
         words[m.from] = 1;
         words[m.until] = OPEN;
         words[m.entry] = 1;
-        words[m.highest] = 1;
       },
       judge: (m: VersionsWorld) => m.judge(),
       ...(all.deaths > 0 ? { die: installerDies } : {}),

@@ -214,12 +214,18 @@ const versioned: Mutant[] = [
     omit: ['install.until'],
     survives: 'an open-ended page below a later one is refused before; it is for an end given by the caller',
   },
-  { name: 'install: highest not raised', on: 'versions, longer', omit: ['install.highest'] },
+  { name: 'evict: version not told', on: 'versions, longer', omit: ['retire.told'] },
   {
-    name: 'install: sealed, then highest raised',
+    name: 'evict: retired, then told',
     on: 'versions, deaths, longer',
-    reorder: ['install.state', 'install.highest'],
+    reorder: ['retire.state', 'retire.told'],
     isLarge: true,
+  },
+  {
+    name: 'install: pages that are there are not looked at',
+    on: 'versions',
+    flags: ['pages that are there are not looked at'],
+    survives: 'the later page gives it its end: it is refused because its caller said that it has none',
   },
   { name: 'install: outdated pages are taken', on: 'versions', flags: ['outdated pages are taken'] },
   {
@@ -227,7 +233,7 @@ const versioned: Mutant[] = [
     on: 'versions of a stripe',
     omit: ['refuse.shorten.find', 'refuse.shorten.until'],
   },
-  { name: 'invalidate: highest not raised', on: 'versions', omit: ['invalidate.highest'] },
+  { name: 'invalidate: version not told', on: 'versions', omit: ['invalidate.told'] },
   { name: 'invalidate: end not stored', on: 'versions', omit: ['invalidate.shorten.find', 'invalidate.shorten.until'] },
 ];
 

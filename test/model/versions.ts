@@ -3,9 +3,9 @@
  * does for a get as of a version. One key; its slots are not used twice (reuse is the model of pages' matter).
  *
  * A page answers as of a when from <= a < until. Installing v: what began before and reaches beyond v is cut off at v, and
- * the log says so, so that near entries with the old end go; the stripe's highest version is raised; only then is the new
- * page sealed. So there are never two answers, and what is evicted later does not let an older page back in: an open-ended
- * page below the highest is refused.
+ * the log says so, so that near entries with the old end go; only then is the new page sealed. So there are never two answers.
+ * Before a page goes, what is told of the key's versions that are gone (versionbounds.ts, one word here) is raised to its own;
+ * so what is evicted does not let an older page back in: an open-ended page below that, or below one that is there, is refused.
  *
  * What the oracle holds:
  * (V1) a get as of a answers with no page of before v <= a, once v was installed, refused or invalidated by a call that
@@ -70,7 +70,7 @@ export class VersionsWorld extends World {
   readonly record: number;
   readonly sequence: number;
   readonly published: number;
-  readonly highest: number;
+  readonly told: number;
   readonly lock: number;
   private readonly ghosts: number;
 
@@ -80,7 +80,7 @@ export class VersionsWorld extends World {
     const wordNames = [
       ...['state of slot', 'from of slot', 'until of slot', 'entry'].flatMap((name) => names(name, slots)),
       ...names('record', ring),
-      ...['retire sequence', 'publish sequence', 'highest', 'lock'],
+      ...['retire sequence', 'publish sequence', 'told', 'lock'],
     ];
     const locals = NEAR + slots;
     const memory = new Sequential(wordNames.length);
@@ -88,7 +88,7 @@ export class VersionsWorld extends World {
     this.bounds = bounds;
     [this.from, this.until, this.entry, this.record] = [slots, slots * 2, slots * 3, slots * 4];
     this.sequence = slots * 4 + ring;
-    [this.published, this.highest, this.lock] = [this.sequence + 1, this.sequence + 2, this.sequence + 3];
+    [this.published, this.told, this.lock] = [this.sequence + 1, this.sequence + 2, this.sequence + 3];
     this.ghosts = (readers + 1) * locals;
   }
   /** 0: versions that are in force, as bits; 1: calls made; 2: deaths. */
@@ -204,7 +204,13 @@ const shorten: Step<W>[] = [
   },
 ];
 
-const isOutdated = (m: W) => m.get(FROM) < m.own(m.highest) && !m.has('outdated pages are taken');
+/** Of what is there, and of what is told of the rest. */
+function newestVersion(m: W): number {
+  const there = m.slots().filter((slot) => m.isIn(slot, SEALED) && !m.has('pages that are there are not looked at'));
+  return Math.max(m.own(m.told), ...there.map((slot) => m.own(m.from + slot)));
+}
+
+const isOutdated = (m: W) => m.get(FROM) < newestVersion(m) && !m.has('outdated pages are taken');
 
 const install: Routine<W>[] = [
   {
@@ -212,7 +218,7 @@ const install: Routine<W>[] = [
     steps: [
       {
         name: 'draft',
-        order: 'draft-1',
+        order: ['draft-1', 'version-1'],
         run: (m) => {
           m.store(m.from + m.get(SLOT), m.get(FROM));
           m.store(m.until + m.get(SLOT), OPEN);
@@ -256,11 +262,6 @@ const install: Routine<W>[] = [
             slot !== m.get(SLOT) && m.isIn(slot, SEALED) && m.own(m.from + slot) === m.get(FROM);
           m.set(OLD, m.slots().findIndex(isTwin) + 1);
         },
-      },
-      {
-        name: 'install.highest',
-        when: (m) => m.get(FROM) > m.own(m.highest),
-        run: (m) => m.store(m.highest, m.get(FROM)),
       },
       {
         name: 'install.entry',
@@ -315,9 +316,9 @@ const invalidate: Routine<W>[] = [
     name: 'raise',
     steps: [
       {
-        name: 'invalidate.highest',
+        name: 'invalidate.told',
         run: (m) => {
-          m.store(m.highest, Math.max(m.own(m.highest), m.get(FROM)));
+          m.store(m.told, Math.max(m.own(m.told), m.get(FROM)));
           return m.get(TASK) === OTHER_KEY ? 'unlock' : undefined;
         },
       },
@@ -343,6 +344,12 @@ const invalidate: Routine<W>[] = [
   {
     name: 'retire',
     steps: [
+      // Not where a page of the same version takes its place: install.
+      {
+        name: 'retire.told',
+        order: 'version-1',
+        run: (m) => m.store(m.told, Math.max(m.own(m.told), m.own(m.from + m.get(OLD) - 1))),
+      },
       ...retire(),
       {
         name: 'retire.entry',

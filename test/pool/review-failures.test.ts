@@ -4,7 +4,7 @@ import { PoolError } from '../../lib/errors.js';
 import { Words } from '../../lib/words.js';
 import { SharedCache } from '../../src/cache/index.js';
 import { type AttachedPool, connect } from '../../src/pool/index.js';
-import { ChunkEntry, LockLine, STATE_SEALED, Stripe, Superblock } from '../../src/pool/layout/layout.js';
+import { ChunkEntry, LockLine, STATE_SEALED, Superblock } from '../../src/pool/layout/layout.js';
 import { raiseUnsigned64, readUnsigned64, writeUnsigned64 } from '../../src/pool/layout/wide.js';
 import { codeOf, SMALL, Yard } from './review-pool.js';
 
@@ -176,7 +176,7 @@ describe('versions, spaces and listings', () => {
   });
   afterEach(() => yard.clear());
 
-  it('the highest version of a stripe never falls, whichever of its two stores is the last', () => {
+  it('a bound of versions never falls, whichever of its two stores is the last', () => {
     for (const stores of [0, 1, 2]) {
       const words = new Words(new ArrayBuffer(64));
       const old = 2 ** 32 + 500;
@@ -195,15 +195,11 @@ describe('versions, spaces and listings', () => {
     await yard.format();
     const pool = await yard.connect();
     const pages = new SharedCache(pool).pages('table', { pageSize: 4096 });
-    const { slots, stripes, geometry } = pool.session.parts;
-    const { stripes: region } = geometry.regions;
+    const { slots, spaces } = pool.session.parts;
     const highest: number[] = [];
     const transition = slots.transition.bind(slots);
     slots.transition = (slot, from, to) => {
-      let most = 0;
-      const end = region.word + region.stride * region.count;
-      for (let word = region.word; word < end; word += Stripe.words) most = Math.max(most, stripes.highest(word));
-      if (to === STATE_SEALED) highest.push(most);
+      if (to === STATE_SEALED) highest.push(spaces.highest(slots.space(slot), slots.spaceGeneration(slot)));
       transition(slot, from, to);
     };
     pages.put(1, page(1), { from: 9 });

@@ -34,7 +34,7 @@ import {
   type TouchDrain,
 } from '../near/index.js';
 import { assertHeld, type Bells, type Calls, type Fences, type Locks, type Nodes } from '../nodes/index.js';
-import { Probe, type Shards, type Slots, type Spaces, type Table } from '../objects/index.js';
+import { Probe, type Shards, type Slots, type Spaces, type Table, type VersionBounds } from '../objects/index.js';
 import type { Policy } from '../policy/index.js';
 import type { Chunks, Extents } from '../space/index.js';
 
@@ -51,6 +51,7 @@ export interface ReclaimParts {
   readonly chunks: Chunks;
   readonly extents: Extents;
   readonly spaces: Spaces;
+  readonly versionBounds: VersionBounds;
   readonly log: RetireLog;
   readonly policies: readonly Policy[];
   readonly fences: Fences;
@@ -85,12 +86,14 @@ export class Reclaimer {
 
   /** The first half of retire, for a page whose bucket entry a successor takes over. */
   announceEnd(shard: number, local: number, reason: number): void {
-    const { slots, log, shards, policies, events } = this.parts;
+    const { slots, log, shards, policies, events, versionBounds } = this.parts;
     assertHeld(this.parts, shard);
     const slot = shard * this.slotsPerShard + local;
     slots.verify(slot);
     const isTold = reason !== REASON_SUPERSEDED;
     if (isTold) events.begin(shard, slot, reason === REASON_DELETED ? EVENT_DELETED : EVENT_EVICTED);
+    // ORDER version-1: told by a bound before the page goes, unless a successor of the same version is sealed; pairs with isOutdated.
+    if (isTold) versionBounds.outlive(shard, slot);
     // ORDER hazard-1: state, record and sequence before any scan; pairs with isFresh and lookUp.
     // ORDER retire-1: state before record and sequence, those before the bucket entry; pairs with the overrun of repair.
     slots.transition(slot, STATE_SEALED, STATE_RETIRED);

@@ -65,13 +65,13 @@ export class Removal {
     const { shards, stripes, slots } = this.parts;
     const stripe = stripes.wordOf(shard, fields.hashHigh);
     stripes.advance(stripe);
-    if (version !== undefined) this.versions.raiseHighest(stripe, fields.space, version);
+    if (version !== undefined) this.versions.raise(stripe, fields, version);
     let found = false;
     for (const local of this.versions.of(shard, fields)) {
       const slot = shard * this.slotsPerShard + local;
       found ||= !this.isOver(slot);
       if (version === undefined || slots.from(slot) >= version) this.reclaimer.retire(shard, local, REASON_DELETED);
-      else if (slots.until(slot) > version) this.versions.shorten(shard, local, version);
+      else if (slots.until(slot) > version) this.versions.shorten(shard, slot, version);
     }
     if (shards.limbo(shard) > 0 && version === undefined) this.reclaimer.reclaim(shard);
     this.endClaimsOf(shard, fields);
@@ -84,12 +84,12 @@ export class Removal {
     const { shards, stripes, slots } = this.parts;
     const stripe = stripes.wordOf(shard, fields.hashHigh);
     stripes.advance(stripe);
-    this.versions.raiseHighest(stripe, fields.space, fields.from);
+    this.versions.raise(stripe, fields, fields.from);
     for (const local of this.versions.of(shard, fields)) {
       const slot = shard * this.slotsPerShard + local;
       if (slots.from(slot) === fields.from) this.reclaimer.retire(shard, local, REASON_DELETED);
       else if (slots.from(slot) < fields.from && slots.until(slot) > fields.from) {
-        this.versions.shorten(shard, local, fields.from);
+        this.versions.shorten(shard, slot, fields.from);
       }
     }
     if (shards.limbo(shard) > 0) this.reclaimer.reclaim(shard);

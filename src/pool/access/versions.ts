@@ -7,13 +7,14 @@
 import type { Words } from '../../../lib/words.js';
 import { FLAG_VERSIONED, lowerUnsigned64, STATE_MASK, STATE_SEALED } from '../layout/index.js';
 import { REASON_SHORTENED, type RetireLog } from '../near/index.js';
-import { type DraftFields, Probe, type Slots, type Spaces, type Stripes, type Table } from '../objects/index.js';
+import { type DraftFields, Probe, type Slots, type Spaces, type Table, type VersionBounds } from '../objects/index.js';
+import { fieldsOf } from './drafts.js';
 
 export class Versions {
   private readonly words: Words;
   private readonly slots: Slots;
   private readonly table: Table;
-  private readonly stripes: Stripes;
+  private readonly bounds: VersionBounds;
   private readonly spaces: Spaces;
   private readonly log: RetireLog;
   private readonly slotsPerShard: number;
@@ -23,7 +24,7 @@ export class Versions {
     words: Words;
     slots: Slots;
     table: Table;
-    stripes: Stripes;
+    versionBounds: VersionBounds;
     spaces: Spaces;
     log: RetireLog;
     geometry: { slotsPerShard: number };
@@ -31,39 +32,63 @@ export class Versions {
     this.words = parts.words;
     this.slots = parts.slots;
     this.table = parts.table;
-    this.stripes = parts.stripes;
+    this.bounds = parts.versionBounds;
     this.spaces = parts.spaces;
     this.log = parts.log;
     this.slotsPerShard = parts.geometry.slotsPerShard;
   }
 
-  /** (I2) Before a page of the version is sealed, or one is hidden from it on. Of a stripe the version never falls. */
-  raiseHighest(stripe: number, space: number, version: number): void {
-    if (version === 0) return;
-    this.spaces.raiseHighest(space, version);
-    this.stripes.raiseHighest(stripe, version);
+  /** Before the slot's page is sealed: what its space has had, for whoever finds a page damaged, or the pool after a restart. */
+  raiseHighest(slot: number): void {
+    const { slots, spaces } = this;
+    const from = slots.from(slot);
+    if (from > 0) spaces.raiseHighest(slots.space(slot), slots.spaceGeneration(slot), from);
   }
 
-  /**
-   * (I2) An open-ended page below the newest version that may be its key's: none is newer than the newest of its stripe, and
-   * none than the newest of its space.
-   */
-  isOutdated(slot: number, stripe: number): boolean {
-    const { slots, stripes, spaces } = this;
-    // The space may have got its first version after the draft was made.
-    if ((slots.flags(slot) & FLAG_VERSIONED) === 0 && !spaces.isVersioned(slots.space(slot))) return false;
+  /** (I2) No page of the key is there from the version on, or may come back, whatever is told of it. */
+  raise(stripe: number, fields: DraftFields, version: number): void {
+    const { space, spaceGeneration, hashHigh } = fields;
+    if (version === 0) return;
+    this.spaces.raiseHighest(space, spaceGeneration, version);
+    this.bounds.raise({ stripe, hashHigh, space, spaceGeneration }, version);
+  }
+
+  /** (I2) An open-ended page below the newest version of its key: of those that are there, and of those that are gone. */
+  isOutdated(shard: number, slot: number): boolean {
+    const { slots, bounds } = this;
+    if (!this.isVersioned(slot)) return false;
     if (slots.until(slot) !== Number.POSITIVE_INFINITY) return false;
-    return slots.from(slot) < Math.min(stripes.highest(stripe), spaces.highest(slots.space(slot)));
+    const from = slots.from(slot);
+    // ORDER version-1: a version that no page tells is told by a bound; pairs with announceEnd.
+    if (from < bounds.gone(bounds.ownerOf(shard, slot))) return true;
+    return this.ofGeneration(shard, this.identityOf(slot)).some((other) => from < slots.from(other));
+  }
+
+  /** The space may have got its first version after the draft was made. */
+  private isVersioned(slot: number): boolean {
+    const { slots, spaces } = this;
+    return (slots.flags(slot) & FLAG_VERSIONED) !== 0 || spaces.isVersioned(slots.space(slot));
+  }
+
+  /** What is compared of the slot's page with others. */
+  identityOf(slot: number): DraftFields {
+    const { slots } = this;
+    const key = slots.keyBytes(slot);
+    return fieldsOf(key, key.length, slots.hashLow(slot), slots.hashHigh(slot), {
+      from: slots.from(slot),
+      space: slots.space(slot),
+      spaceGeneration: slots.spaceGeneration(slot),
+    });
   }
 
   /** Fits a page that is about to be sealed in among the other versions of its key. */
   adjust(shard: number, slot: number, fields: DraftFields): void {
     const { slots } = this;
+    if (!this.isVersioned(slot)) return;
     const from = slots.from(slot);
-    for (const other of this.of(shard, fields)) {
-      const otherSlot = shard * this.slotsPerShard + other;
+    for (const otherSlot of this.ofGeneration(shard, fields)) {
       const otherFrom = slots.from(otherSlot);
-      if (otherFrom < from && slots.until(otherSlot) > from) this.shorten(shard, other, from);
+      if (otherFrom < from && slots.until(otherSlot) > from) this.shorten(shard, otherSlot, from);
       if (otherFrom > from && slots.until(slot) > otherFrom) {
         lowerUnsigned64(this.words, slots.untilWord(slot), otherFrom);
       }
@@ -71,22 +96,32 @@ export class Versions {
   }
 
   /**
-   * A version that is refused for what another page of its stripe installed is a version all the same: pages of the key
-   * from before it are no longer valid.
+   * A version that is refused is a version all the same, also where that was for what other pages have: pages of the key from
+   * before it are no longer valid.
    */
   endPredecessors(shard: number, slot: number, fields: DraftFields): void {
     const from = this.slots.from(slot);
-    for (const other of this.of(shard, fields)) {
-      const otherSlot = shard * this.slotsPerShard + other;
-      if (this.slots.from(otherSlot) < from && this.slots.until(otherSlot) > from) this.shorten(shard, other, from);
+    for (const other of this.ofGeneration(shard, fields)) {
+      if (this.slots.from(other) < from && this.slots.until(other) > from) this.shorten(shard, other, from);
     }
   }
 
   /** The page answers no longer from the version on. */
-  shorten(shard: number, local: number, until: number): void {
-    const slot = shard * this.slotsPerShard + local;
+  shorten(shard: number, slot: number, until: number): void {
     lowerUnsigned64(this.words, this.slots.untilWord(slot), until);
     this.log.append(shard, slot, this.slots.generation(slot), REASON_SHORTENED);
+  }
+
+  /** Slots of the sealed versions of the key that no `drop` has made void. */
+  private ofGeneration(shard: number, fields: DraftFields): number[] {
+    const { slots } = this;
+    const found: number[] = [];
+    for (const local of this.of(shard, fields)) {
+      const slot = shard * this.slotsPerShard + local;
+      slots.verify(slot);
+      if (slots.spaceGeneration(slot) === fields.spaceGeneration) found.push(slot);
+    }
+    return found;
   }
 
   /** Local slots of every sealed version of the key. */

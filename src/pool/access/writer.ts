@@ -31,7 +31,7 @@ import {
 import { REASON_EXPIRED, REASON_SUPERSEDED } from '../near/index.js';
 import { type Calls, isBusy } from '../nodes/index.js';
 import { type DraftFields, extentBytes, Probe, type Stripes } from '../objects/index.js';
-import { type CreateOutcome, type DraftName, type DraftPlace, fieldsOf, type SealOutcome } from './drafts.js';
+import type { CreateOutcome, DraftName, DraftPlace, SealOutcome } from './drafts.js';
 import { Evictor } from './evict.js';
 import { Leftovers } from './leftovers.js';
 import { PassOver } from './passing.js';
@@ -235,11 +235,11 @@ export class Writer {
       // ORDER lease-1: compared under the lock that every invalidation takes; pairs with Domain.lease.
       const moved = (flags & FLAG_LEASED) !== 0 && stripes.count(stripe) !== slots.leaseCount(slot);
       const isDropped = !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
-      const isOutdated = this.versions.isOutdated(slot, stripe);
+      const isOutdated = this.versions.isOutdated(shard, slot);
       if (moved || isDropped || isOutdated) {
         if (isOutdated && (flags & (FLAG_DETACHED | FLAG_LEASED)) === FLAG_DETACHED) {
           stripes.advance(stripe);
-          this.versions.endPredecessors(shard, slot, this.identityOf(slot));
+          this.versions.endPredecessors(shard, slot, this.versions.identityOf(slot));
         }
         this.reclaimer.undoDraft(shard, local);
         return 'stale';
@@ -279,7 +279,8 @@ export class Writer {
   private takeKeyAgain(shard: number, local: number): boolean {
     const { slots } = this.parts;
     const slot = shard * this.slotsPerShard + local;
-    if ((slots.flags(slot) & FLAG_LEASED) === 0 || this.findLive(shard, this.identityOf(slot)) >= 0) return false;
+    if ((slots.flags(slot) & FLAG_LEASED) === 0 || this.findLive(shard, this.versions.identityOf(slot)) >= 0)
+      return false;
     return this.enter(shard, local, slots.hashLow(slot), slots.hashHigh(slot));
   }
 
@@ -287,6 +288,7 @@ export class Writer {
   private makeSealed(shard: number, local: number): void {
     const { slots, shards, policies, segment, events } = this.parts;
     const slot = shard * this.slotsPerShard + local;
+    this.versions.raiseHighest(slot);
     events.begin(shard, slot, EVENT_SEALED);
     slots.setPublishSequence(slot, nextSequence(shards.publishSequence(shard)));
     slots.stampCheck(slot);
@@ -302,7 +304,7 @@ export class Writer {
     const { slots, stripes, table, shards } = this.parts;
     const slot = shard * this.slotsPerShard + local;
     const leased = (slots.flags(slot) & FLAG_LEASED) !== 0;
-    const identity = this.identityOf(slot);
+    const identity = this.versions.identityOf(slot);
     this.versions.adjust(shard, slot, identity);
     const old = this.findLive(shard, identity);
     const entryWord = old < 0 ? -1 : this.probe.entryWord;
@@ -313,13 +315,10 @@ export class Writer {
       return 'stale';
     }
     if (!leased) stripes.advance(stripe);
-    this.versions.raiseHighest(stripe, slots.space(slot), slots.from(slot));
     if (old < 0 && !this.enter(shard, local, slots.hashLow(slot), slots.hashHigh(slot))) {
       this.reclaimer.undoDraft(shard, local);
       return 'full';
     }
-    // (I2) Before the page is sealed: a crash between the two would let an older version in.
-    this.versions.raiseHighest(stripe, slots.space(slot), slots.from(slot));
     this.makeSealed(shard, local);
     if (oldState === STATE_SEALED) this.reclaimer.announceEnd(shard, old, REASON_SUPERSEDED);
     // ORDER supersede-1: the old page is retired before the entry names the new one; pairs with isFresh and lookUp.
@@ -328,12 +327,6 @@ export class Writer {
     shards.advancePublish(shard);
     this.parts.events.commit(shard);
     return 'sealed';
-  }
-
-  private identityOf(slot: number): DraftFields {
-    const { slots } = this.parts;
-    const key = slots.keyBytes(slot);
-    return fieldsOf(key, key.length, slots.hashLow(slot), slots.hashHigh(slot), { from: slots.from(slot) });
   }
 
   /** Takes a draft of this node back; false when it is no longer there. */

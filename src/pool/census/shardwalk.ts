@@ -22,7 +22,7 @@ import {
   Stripe,
 } from '../layout/index.js';
 import type { Nodes } from '../nodes/index.js';
-import type { Shards, Slots, Stripes, Table } from '../objects/index.js';
+import type { Shards, Slots, Spaces, Stripes, Table, VersionBounds } from '../objects/index.js';
 import { type Policy, PolicyEntry } from '../policy/index.js';
 import type { Findings } from './findings.js';
 
@@ -35,6 +35,8 @@ export interface ShardParts {
   readonly slots: Slots;
   readonly table: Table;
   readonly stripes: Stripes;
+  readonly spaces: Spaces;
+  readonly versionBounds: VersionBounds;
   readonly policies: readonly Policy[];
   readonly events: EventLog;
 }
@@ -165,13 +167,15 @@ export class ShardWalk {
   private checkVersionsOf(locals: number[]): void {
     const { slots } = this.parts;
     const from = (local: number) => slots.from(this.first + local);
+    const generation = (local: number) => slots.spaceGeneration(this.first + local);
+    const isOfOneGeneration = (one: number, other: number) => generation(one) === generation(other);
     locals.sort((a, b) => from(a) - from(b) || a - b);
     for (let i = 1; i < locals.length; i++) {
       const [earlier, later] = [locals[i - 1] as number, locals[i] as number];
       const where = this.where('slot', later);
       if (from(earlier) === from(later)) {
         this.findings.add('SLOT_TWINS', where, `slot ${earlier} has the same key and version`);
-      } else if (slots.until(this.first + earlier) > from(later)) {
+      } else if (isOfOneGeneration(earlier, later) && slots.until(this.first + earlier) > from(later)) {
         this.findings.add(
           'SLOT_VERSIONS_OVERLAP',
           where,
@@ -309,24 +313,19 @@ export class ShardWalk {
   }
 
   private checkStripes(): void {
-    const { geometry, words, slots, stripes } = this.parts;
-    const { word, stride } = geometry.regions.stripes;
+    const { geometry, words, slots, stripes, spaces, versionBounds } = this.parts;
     for (let i = 0; i < geometry.stripesPerShard; i++) {
-      const at = word + this.shard * stride + i * Stripe.words;
-      const highest = stripes.highest(at);
-      const sound = words.read(at + Stripe.word.reserved1) === 0 && highest <= Number.MAX_SAFE_INTEGER;
-      if (!sound) this.findings.add('STRIPE_DAMAGED', this.where('stripe', i), `its highest version is ${highest}`);
+      const at = stripes.at(this.shard, i);
+      if (words.read(at + Stripe.word.reserved1) !== 0)
+        this.findings.add('STRIPE_DAMAGED', this.where('stripe', i), 'a reserved word is not zero');
+      const fault = versionBounds.faultIn(at);
+      if (fault !== undefined) this.findings.add('STRIPE_DAMAGED', this.where('stripe', i), fault);
     }
     for (const local of this.locals(STATE_SEALED)) {
       const slot = this.first + local;
-      const at = stripes.wordOf(this.shard, slots.hashHigh(slot));
-      if (slots.from(slot) <= stripes.highest(at)) continue;
-      const stripe = Math.floor((at - word - this.shard * stride) / Stripe.words);
-      this.findings.add(
-        'STRIPE_DAMAGED',
-        this.where('stripe', stripe),
-        `slot ${local} holds a version above the highest`,
-      );
+      const [space, generation] = [slots.space(slot), slots.spaceGeneration(slot)];
+      if (!spaces.isCurrent(space, generation) || slots.from(slot) <= spaces.highest(space, generation)) continue;
+      this.findings.add('SPACE_DAMAGED', `space ${space}`, `slot ${slot} holds a version above its highest`);
     }
   }
 }

@@ -50,6 +50,7 @@ export {
   RetireRecord,
   ShardHead,
   Slot,
+  SPACE_BITS,
   SPACE_NAME_BYTES_MAX,
   SPACE_UNUSED,
   SPACE_USED,
@@ -63,6 +64,8 @@ export {
   Stripe,
   Superblock,
   TouchHead,
+  WAYS,
+  Way,
 } from './layout.js';
 export {
   BELL_INTERESTS,

@@ -222,7 +222,22 @@ export const RetireRecord = record('RetireRecord', SHARD, {
   reason: 'u32',
 });
 
-export const Stripe = record('Stripe', SHARD, { count: 'u32', reserved1: 'u32', highest: 'u64' });
+/** Of the number of a space, from 1 up. */
+export const SPACE_BITS = 17;
+
+/** Of the ways of a stripe, each the highest version that is gone of one key: generation of its space, place, bound. */
+export const WAYS = 3;
+export const Way = record('Way', SHARD, {
+  /** 0: nobody's. */
+  generation: 'u32',
+  /** The number of its space, and bits of its key's hash: see versionbounds.ts. */
+  place: 'u32',
+  bound: 'u64',
+});
+
+export const Stripe = struct('Stripe', [
+  { writer: SHARD, fields: { count: 'u32', reserved1: 'u32', overflow: 'u64', ways: ['u32', 12] } },
+]);
 
 /** Seven entries of (tag, slot + 1) and the number of entries that belong here but went on to later buckets. */
 export const BUCKET_ENTRIES = 7;
@@ -273,9 +288,15 @@ export const Space = struct('Space', [
       nameHash: 'u32',
       versioned: 'sync32',
       pageSize: 'sync32',
-      /** At least the highest version of a page of the space: see bounds.ts. By any node, by compare-and-exchange. */
-      highest: 'sync32',
-      name: ['u32', 57],
+      /**
+       * Bounds of versions (bounds.ts), of generations that are even and odd; by any node, by compare-and-exchange. highest: of
+       * every version; gone: of those that neither a page tells nor a way of a stripe.
+       */
+      highestEven: 'sync32',
+      highestOdd: 'sync32',
+      goneEven: 'sync32',
+      goneOdd: 'sync32',
+      name: ['u32', 54],
     },
   },
 ]);
@@ -315,6 +336,7 @@ const structs: readonly Struct[] = [
   GhostEntry,
   GhostRing,
   RetireRecord,
+  Way,
   Stripe,
   Bucket,
   Slot,

@@ -1,7 +1,7 @@
 /**
  * One object's metadata, and how a key finds it: slots, buckets, shard heads, spaces, stripes, the checkpoint directory.
  * Entered by events and all above, writers under the shard's lock.
- * Invariants: slots.ts, table.ts (T), shards.ts, spaces.ts.
+ * Invariants: slots.ts, table.ts (T), shards.ts, spaces.ts, versionbounds.ts.
  */
 export { CheckpointDirectory, fenced, type ObjectId, type Tenure } from './checkpointdirectory.js';
 export { Clearings } from './clearing.js';
@@ -13,3 +13,4 @@ export { type DraftFields, extentBytes, NO_FIELDS, Slots } from './slots.js';
 export { Spaces } from './spaces.js';
 export { Stripes } from './stripes.js';
 export { Table } from './table.js';
+export { VersionBounds, type VersionOwner } from './versionbounds.js';

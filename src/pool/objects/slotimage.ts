@@ -87,6 +87,12 @@ export class SlotImage {
     }
   }
 
+  /** Whether the slot, which is not free, may have been the page of a key and version that nobody can tell. */
+  isUnknown(local: number): boolean {
+    const state = this.field(local, STATE) & STATE_MASK;
+    return this.intact[local] === 0 && state !== STATE_DRAFT && state !== STATE_RETIRED;
+  }
+
   forget(): void {
     this.image = new Int32Array(0);
   }

@@ -9,6 +9,8 @@
  * (P3) an entry's name is written before its state; entries are never freed before the pool is reformatted.
  * (P4) the used entries come first, and no two have the same name.
  * (P5) a space has one page size at a time, from when one is claimed until it is dropped; 0 says that none is.
+ * (P6) bounds of versions are of a generation, even ones beside odd ones. `drop` clears those of the generation to come before it
+ *      comes: nobody raises them by then but who has slept through two drops, and a bound that is too high only refuses.
  */
 import { PoolError } from '../../../lib/errors.js';
 import { KeyHash } from '../../../lib/hash.js';
@@ -32,9 +34,16 @@ const {
   nameHash: NAME_HASH,
   versioned: VERSIONED,
   pageSize: PAGE_SIZE,
-  highest: HIGHEST,
+  highestEven: HIGHEST,
+  goneEven: GONE,
   name: NAME,
 } = Space.word;
+
+/** Even after odd and odd after even, also when it comes round. */
+function nextGeneration(generation: number): number {
+  const next = (generation + 1) | 0;
+  return next === 0 ? 2 : next;
+}
 
 export class Spaces {
   /** The pool-wide drop count. Read on the hot path. */
@@ -136,17 +145,24 @@ export class Spaces {
   /** Everything stored in the space so far is a miss from now on, on every node. Throws BUSY. */
   drop(space: number): void {
     (this.locks as Locks).within(this.lock, () => {
-      this.words.write(this.target, (this.words.read(this.entry(space) + GENERATION) + 1) | 0 || 1);
+      this.words.write(this.target, nextGeneration(this.words.read(this.entry(space) + GENERATION)));
       this.words.write(this.pending, space);
       this.finishDrop(space);
     });
   }
 
   private finishDrop(space: number): void {
+    const at = this.entry(space);
+    const target = this.words.read(this.target);
+    // Of a drop that was cut off after its generation: pages of that may have told their versions.
+    if (this.words.load(at + GENERATION) !== target) {
+      this.words.store(at + HIGHEST + (target & 1), 0);
+      this.words.store(at + GONE + (target & 1), 0);
+    }
     // ORDER size-1: no page size before the new generation; pairs with Domain.fields.
-    this.words.store(this.entry(space) + PAGE_SIZE, 0);
+    this.words.store(at + PAGE_SIZE, 0);
     // ORDER drop-1: generation before drop count; pairs with the reader, who loads the count and then the generations.
-    this.words.store(this.entry(space) + GENERATION, this.words.read(this.target));
+    this.words.store(at + GENERATION, target);
     this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);
     this.words.write(this.pending, 0);
   }
@@ -175,17 +191,46 @@ export class Spaces {
     return space >= 1 && space <= this.count && this.words.load(this.entry(space) + VERSIONED) !== 0;
   }
 
-  /** No page of the space ever had a higher version, and none was invalidated at one. Infinity for pages of no space. */
-  highest(space: number): number {
-    if (space < 1 || space > this.count) return Number.POSITIVE_INFINITY;
-    return versionOfBound(this.words.load(this.entry(space) + HIGHEST));
+  /** The word of the bound in the generation; 0 for pages of no space. */
+  private boundWord(bound: number, space: number, generation: number): number {
+    return space < 1 || space > this.count ? 0 : this.entry(space) + bound + (generation & 1);
+  }
+
+  private boundAt(word: number): number {
+    return word === 0 ? Number.POSITIVE_INFINITY : versionOfBound(this.words.load(word));
+  }
+
+  /** No page of the space and generation ever had a higher version, and none was invalidated at one. Infinity without a space. */
+  highest(space: number, generation: number): number {
+    return this.boundAt(this.boundWord(HIGHEST, space, generation));
   }
 
   /** Before a page of the version is sealed, or one is hidden from it on. Needs no lock. */
-  raiseHighest(space: number, version: number): void {
-    if (space < 1 || space > this.count) return;
-    const word = this.entry(space) + HIGHEST;
-    const wanted = boundOf(version);
+  raiseHighest(space: number, generation: number, version: number): void {
+    this.raise(this.boundWord(HIGHEST, space, generation), boundOf(version));
+  }
+
+  /** As highest, of the versions that neither a page nor a way of its stripe tells. */
+  gone(space: number, generation: number): number {
+    return this.boundAt(this.boundWord(GONE, space, generation));
+  }
+
+  raiseGone(space: number, generation: number, version: number): void {
+    this.raise(this.boundWord(GONE, space, generation), boundOf(version));
+  }
+
+  /** Of all spaces: any version that there was may be gone. */
+  takeAllForGone(): void {
+    for (let space = 1; space <= this.used(); space++) {
+      const generation = this.generation(space);
+      const highest = this.words.load(this.boundWord(HIGHEST, space, generation));
+      this.raise(this.boundWord(GONE, space, generation), highest);
+    }
+  }
+
+  /** Words of bounds compare as the bounds do; below zero is one that no bound has. */
+  private raise(word: number, wanted: number): void {
+    if (word === 0) return;
     for (let known = this.words.load(word); known >= 0 && known < wanted; ) {
       const found = this.words.compareExchange(word, known, wanted);
       if (found === known) return;

@@ -1,17 +1,13 @@
 /**
- * Stripes: for each part of a shard's keys, how often one of them was superseded, deleted or invalidated, and the
- * highest version installed or invalidated there. A fill carries the count from before its load began and is refused
- * when the count has moved (the lease of memcached, Nishtala et al., NSDI 2013).
+ * Stripes: for each part of a shard's keys, how often one of them was superseded, deleted or invalidated. A fill carries the
+ * count from before its load began and is refused when the count has moved (the lease of memcached, Nishtala et al., NSDI 2013).
+ * What else lies there is versionbounds.ts.
  *
  * (I1) the count is stored before the page is retired, and never goes back; repair advances every count of its shard.
- * (I2) an open-ended page below the highest version is refused, so evicting a version never makes an older one visible;
- *      the highest version is raised before a page of it is sealed. It is that of the stripe or, where that is lower, of
- *      the space: the versions of one space decide nothing about another's.
- * (I3) the validities of a key's sealed versions do not overlap.
  */
 import { nextSequence } from '../../../lib/sequence.js';
 import type { Words } from '../../../lib/words.js';
-import { type Geometry, raiseUnsigned64, readUnsigned64, Stripe } from '../layout/index.js';
+import { type Geometry, Stripe } from '../layout/index.js';
 
 export class Stripes {
   private readonly words: Words;
@@ -40,16 +36,13 @@ export class Stripes {
     this.words.store(stripe + Stripe.word.count, nextSequence(this.words.read(stripe + Stripe.word.count)));
   }
 
-  highest(stripe: number): number {
-    return readUnsigned64(this.words, stripe + Stripe.word.highest);
-  }
-
-  raiseHighest(stripe: number, version: number): void {
-    if (version > this.highest(stripe)) raiseUnsigned64(this.words, stripe + Stripe.word.highest, version);
-  }
-
   /** Refuses every fill under way in the shard. For repair, with the shard's lock held. */
   advanceAll(shard: number): void {
-    for (let i = 0; i < this.perShard; i++) this.advance(this.base + shard * this.stride + i * Stripe.words);
+    for (let i = 0; i < this.perShard; i++) this.advance(this.at(shard, i));
+  }
+
+  /** First word of the shard's stripe of that place. */
+  at(shard: number, index: number): number {
+    return this.base + shard * this.stride + index * Stripe.words;
   }
 }

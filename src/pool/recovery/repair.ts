@@ -8,7 +8,7 @@
  * (D2) every fill under way in the shard is refused: its lease may be from before a change that was cut off.
  * (D3) drafts of dead nodes are undone; of two sealed slots with one key and from-version the one published later stays;
  *      retired ones stay in limbo until a scan finds them free.
- * (D4) a damaged slot is dropped, not believed.
+ * (D4) a damaged slot is dropped, not believed; which version of which page it was nobody knows then (VersionBounds.doubt).
  * (D5) a draft over which a page was set has no entry, and gets none: its seal finds that and undoes it.
  * (D6) a damaged slot that a node holds cannot be dropped: nobody knows what else lies where its page does. Then the repair
  *      throws, and the shard takes no writes until the page is let go.
@@ -45,6 +45,7 @@ import {
   type Spaces,
   type Stripes,
   type Table,
+  type VersionBounds,
 } from '../objects/index.js';
 import type { Policy } from '../policy/index.js';
 import { type Chunks, ExtentClaims, type Extents } from '../space/index.js';
@@ -64,6 +65,7 @@ export interface RepairParts {
   readonly extents: Extents;
   readonly stripes: Stripes;
   readonly spaces: Spaces;
+  readonly versionBounds: VersionBounds;
   readonly checkpoints: CheckpointDirectory;
   readonly log: RetireLog;
   readonly policies: readonly Policy[];
@@ -113,13 +115,14 @@ export class Repair {
   }
 
   private repairShard(shard: number): void {
-    const { log, shards, slots, stripes, table, policies, events, bells } = this.parts;
+    const { log, shards, stripes, table, policies, events, bells } = this.parts;
     // ORDER retire-1: the sequence goes past the ring before anything is freed; pairs with announceEnd.
     log.overrun(shard);
     stripes.advanceAll(shard);
     const { dropped, outdated, changes, missing } = atOnce(this.plan(shard));
+    if (dropped.some((local) => this.image.isUnknown(local))) this.parts.versionBounds.doubt(shard);
     for (const local of dropped) this.drop(shard, local);
-    for (const local of outdated) slots.force(this.slotOf(shard, local), STATE_SEALED, STATE_RETIRED);
+    for (const local of outdated) this.retire(shard, local);
     // ORDER retire-1: and before an entry names the newer twin: a reader may have remembered the older one; pairs with catchUp.
     log.overrun(shard);
     table.apply(changes);
@@ -139,7 +142,8 @@ export class Repair {
       events.commit(shard);
     }
     bells.noteAll();
-    this.forget();
+    this.image.forget();
+    this.claims.forget();
   }
 
   /** What is to be done with the shard. Stores nothing in shared memory. */
@@ -162,11 +166,6 @@ export class Repair {
     yield;
     this.parts.table.overflows(shard, this.image.lows);
     return this.image.used;
-  }
-
-  private forget(): void {
-    this.image.forget();
-    this.claims.forget();
   }
 
   private slotOf(shard: number, local: number): number {
@@ -195,11 +194,20 @@ export class Repair {
   }
 
   private drop(shard: number, local: number): void {
-    const { slots } = this.parts;
+    const { slots, versionBounds } = this.parts;
     const slot = this.slotOf(shard, local);
     const state = slots.stateWord(slot) & STATE_MASK;
+    // ORDER version-1: as announceEnd; pairs with isOutdated.
+    if (state === STATE_SEALED && this.image.intact[local] === 1) versionBounds.outlive(shard, slot);
     if (state !== STATE_DRAFT) this.refuseIfHeld(shard, local, state);
     slots.force(slot, state, STATE_FREE);
+  }
+
+  private retire(shard: number, local: number): void {
+    const slot = this.slotOf(shard, local);
+    // ORDER version-1: as announceEnd; pairs with isOutdated.
+    this.parts.versionBounds.outlive(shard, slot);
+    this.parts.slots.force(slot, STATE_SEALED, STATE_RETIRED);
   }
 
   /** (D6) */
@@ -307,10 +315,10 @@ export class Repair {
 
   /** Gives the page an entry; false, and the page retired, when the table has no room for it. */
   private enter(shard: number, local: number): boolean {
-    const { table, slots } = this.parts;
+    const { table } = this.parts;
     const { lows, highs, states } = this.image;
     if (table.insert(shard, lows[local] as number, highs[local] as number, local)) return true;
-    slots.force(this.slotOf(shard, local), STATE_SEALED, STATE_RETIRED);
+    this.retire(shard, local);
     states[local] = STATE_RETIRED;
     return false;
   }

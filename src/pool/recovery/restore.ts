@@ -13,8 +13,8 @@
  *      in whose chunk no other shard had a page since.
  * (W4) spaces end before the first that is unused or damaged, and a page that is not of its space's generation is freed:
  *      no space entered later, and no later drop, brings it back.
- * (W5) bounds are fitted to the pages that are left: until, the highest version of a stripe, the publish sequence. A
- *      shard keeps no more pages than its capacity, those published first.
+ * (W5) bounds are fitted to the pages that are left: until, the highest version of a space, the publish sequence. A shard keeps
+ *      no more pages than its capacity, those published first. Which versions are gone nobody knows (versionbounds.ts).
  * (W6) names of checkpoints that do not agree with themselves lead to nothing; their parts are collected like any garbage.
  * (W7) all other tables are rebuilt by the repair of each lock, which is left dirty for that.
  *
@@ -45,11 +45,9 @@ import {
   STATE_FREE,
   STATE_MASK,
   STATE_SEALED,
-  Stripe,
-  writeUnsigned64,
 } from '../layout/index.js';
 import type { Locks, Nodes } from '../nodes/index.js';
-import type { CheckpointDirectory, Shards, Slots, Spaces, Stripes } from '../objects/index.js';
+import type { CheckpointDirectory, Shards, Slots, Spaces, VersionBounds } from '../objects/index.js';
 import type { Chunks, Extents } from '../space/index.js';
 
 /** What of a node it works with. */
@@ -62,8 +60,8 @@ export interface RestoreParts {
   readonly slots: Slots;
   readonly chunks: Chunks;
   readonly extents: Extents;
-  readonly stripes: Stripes;
   readonly spaces: Spaces;
+  readonly versionBounds: VersionBounds;
   readonly checkpoints: CheckpointDirectory;
 }
 
@@ -129,6 +127,7 @@ export class Restore {
       this.limit(shard);
       this.fitVersions(shard);
     }
+    this.parts.versionBounds.restore();
     this.rebuildChunks();
     const at = geometry.regions.control.word;
     words.write(at + control.restores, words.read(at + control.restores) + 1);
@@ -197,22 +196,13 @@ export class Restore {
   }
 
   private fitVersions(shard: number): void {
-    const { slots, stripes, spaces, words, geometry } = this.parts;
-    const region = geometry.regions.stripes;
-    for (let i = 0; i < geometry.stripesPerShard; i++) {
-      const stripe = region.word + shard * region.stride + i * Stripe.words;
-      if (words.read(stripe + Stripe.word.reserved1) === 0 && stripes.highest(stripe) <= Number.MAX_SAFE_INTEGER)
-        continue;
-      words.write(stripe + Stripe.word.reserved1, 0);
-      writeUnsigned64(words, stripe + Stripe.word.highest, 0);
-    }
+    const { slots, spaces, geometry } = this.parts;
     const byHash = new Map<number, number[]>();
     for (const slot of this.sealed(shard)) {
       const space = slots.space(slot);
       if ((slots.flags(slot) & FLAG_VERSIONED) !== 0 && space >= 1 && space <= geometry.spaces)
         spaces.markVersioned(space);
-      stripes.raiseHighest(stripes.wordOf(shard, slots.hashHigh(slot)), slots.from(slot));
-      spaces.raiseHighest(space, slots.from(slot));
+      spaces.raiseHighest(space, slots.spaceGeneration(slot), slots.from(slot));
       const others = byHash.get(slots.hashHigh(slot));
       if (others === undefined) byHash.set(slots.hashHigh(slot), [slot]);
       else others.push(slot);

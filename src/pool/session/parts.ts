@@ -7,7 +7,7 @@ import type { EventLog } from '../events/index.js';
 import type { Geometry, Segment } from '../layout/index.js';
 import type { HazardScan, RetireLog, TouchDrain } from '../near/index.js';
 import type { Bells, Calls, Fences, Locks, Nodes } from '../nodes/index.js';
-import type { CheckpointDirectory, Shards, Slots, Spaces, Stripes, Table } from '../objects/index.js';
+import type { CheckpointDirectory, Shards, Slots, Spaces, Stripes, Table, VersionBounds } from '../objects/index.js';
 import type { Policy } from '../policy/index.js';
 import type { Chunks, Extents } from '../space/index.js';
 
@@ -26,6 +26,7 @@ export interface NodeParts {
   readonly chunks: Chunks;
   readonly extents: Extents;
   readonly stripes: Stripes;
+  readonly versionBounds: VersionBounds;
   readonly spaces: Spaces;
   readonly checkpoints: CheckpointDirectory;
   readonly log: RetireLog;

@@ -6,10 +6,12 @@ import {
   RetireRecord,
   ShardHead,
   Slot,
+  Space,
   STATE_DRAFT,
   STATE_FREE,
   STATE_MASK,
   Stripe,
+  Way,
 } from '../../../src/pool/layout/layout.js';
 import { PolicyEntry, PolicyHead } from '../../../src/pool/policy/index.js';
 import type { Fault } from './place.js';
@@ -216,11 +218,41 @@ const headFaults: Fault[] = [
   {
     code: 'STRIPE_DAMAGED',
     where: /^shard 0 stripe \d+$/,
+    what: 'a bound that is no version',
+    make: (at) => at.set(at.word('stripes', 0, Stripe.word.overflow + 1), () => -1),
+  },
+  {
+    code: 'STRIPE_DAMAGED',
+    where: /^shard 0 stripe \d+$/,
+    what: 'a reserved word in use',
+    make: (at) => at.set(at.word('stripes', 0, Stripe.word.reserved1), () => 1),
+  },
+  {
+    code: 'STRIPE_DAMAGED',
+    where: /^shard 0 stripe \d+$/,
+    what: 'two ways of one key',
+    make(at) {
+      const { slots } = at.parts;
+      for (let i = 0; i < slots.total; i++) {
+        if (slots.from(i) === 0) continue;
+        for (const way of [0, 1]) {
+          const word = at.word('stripes', 0, Stripe.word.ways + way * Way.words);
+          at.set(word + Way.word.place, () => slots.space(i));
+          at.set(word + Way.word.generation, () => slots.spaceGeneration(i));
+        }
+      }
+    },
+  },
+  {
+    code: 'SPACE_DAMAGED',
+    where: /^space \d+$/,
     what: 'a highest version below a page of it',
     make(at) {
-      const { slots, stripes } = at.parts;
+      const { slots } = at.parts;
       for (let i = 0; i < slots.total; i++) {
-        if (slots.from(i) > 0) at.set(stripes.wordOf(0, slots.hashHigh(i)) + Stripe.word.highest, () => 0);
+        if (slots.from(i) === 0) continue;
+        const bound = Space.word.highestEven + (slots.spaceGeneration(i) & 1);
+        at.set(at.word('spaces', slots.space(i) - 1, bound), () => 0);
       }
     },
   },

@@ -1,8 +1,19 @@
 /** Scenarios for the statements that an ordinary operation does not come by. */
 import { PoolError } from '../../../lib/errors.js';
+import { Slot } from '../../../src/pool/layout/layout.js';
 import { contentOf, faultOf, valueIn } from '../content.js';
 import type { SimulatedNode } from '../node.js';
-import { type Actors, KEYS, keyOf, LARGE_BYTES, LARGE_VALUE, put, type Scenario, set } from './scenarios.js';
+import {
+  type Actors,
+  KEYS,
+  keyOf,
+  LARGE_BYTES,
+  LARGE_VALUE,
+  put,
+  refuseVersion,
+  type Scenario,
+  set,
+} from './scenarios.js';
 
 /** For an act that may rightly be refused. */
 function refused(code: string, work: () => void): void {
@@ -97,6 +108,22 @@ export const CORNERS: readonly Scenario[] = [
       } finally {
         survivor.session.parts.locks.release(0);
       }
+    },
+  },
+  {
+    name: 'a damaged slot of a version',
+    prepare: ({ survivor }) => {
+      const { slots, words, locks } = survivor.session.parts;
+      for (const pageNo of [1, 2]) survivor.pages.put(pageNo, contentOf(1, 1, 96), { from: 20 });
+      survivor.pages.invalidate(2);
+      const damaged = [...Array(slots.total).keys()].find((slot) => slots.from(slot) === 20) as number;
+      words.write(slots.wordOf(damaged) + Slot.word.from, 3);
+      locks.acquire(0);
+      locks.releaseDirty(0);
+    },
+    act: ({ doomed }) => doomed.upkeep.tick(),
+    verify: (node) => {
+      for (const pageNo of [1, 2]) refuseVersion(node, pageNo, 19);
     },
   },
   {

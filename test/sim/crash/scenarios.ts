@@ -61,6 +61,17 @@ export const LARGE_BYTES = 1500;
 const LONG_KEY = `\u0000${'long'.repeat(30)}`;
 const TWO_SHARDS = { shards: 2, objectsPerShard: 4 };
 
+/** Pages by number from `first`, the version of each 10 above its number. */
+function putVersions(node: SimulatedNode, first: number, count: number): void {
+  for (let pageNo = first; pageNo < first + count; pageNo++) {
+    node.pages.put(pageNo, contentOf(1, 1, 96), { from: 10 + pageNo });
+  }
+}
+
+export function refuseVersion(node: SimulatedNode, pageNo: number, from: number): void {
+  if (node.pages.put(pageNo, contentOf(1, 1, 96), { from })) throw new Error(`page ${pageNo} is there as of ${from}`);
+}
+
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'put of a new key', holds: [1], act: ({ doomed }) => put(doomed, 1, 2), allows: { 1: [0, 2] } },
   { name: 'put refused by a live key', holds: [1], act: ({ doomed }) => put(doomed, 0, 2) },
@@ -233,6 +244,33 @@ export const SCENARIOS: readonly Scenario[] = [
       doomed.pages.put(1, page, { from: 5 });
       doomed.pages.invalidate(1, 30);
       doomed.pages.invalidate(1);
+    },
+  },
+  {
+    name: 'versions that outlive their pages, more than stripes have ways for',
+    prepare: ({ survivor }) => putVersions(survivor, 0, 20),
+    act: ({ doomed }) => {
+      putVersions(doomed, 20, 6);
+      doomed.pages.invalidate(2, 40);
+      doomed.pages.invalidate(25);
+    },
+    verify: (node) => {
+      for (let pageNo = 0; pageNo < 20; pageNo++) refuseVersion(node, pageNo, 5);
+    },
+  },
+  {
+    name: 'a drop of versions',
+    prepare: ({ survivor }) => putVersions(survivor, 0, 20),
+    act: ({ doomed }) => {
+      doomed.pages.drop();
+      doomed.pages.put(1, contentOf(1, 1, 96), { from: 1 });
+      doomed.pages.drop();
+    },
+    verify: (node) => {
+      node.pages.drop();
+      if (!node.pages.put(1, contentOf(1, 1, 96), { from: 1 })) throw new Error('a dropped version refuses another');
+      node.pages.invalidate(1);
+      refuseVersion(node, 1, 0);
     },
   },
   {

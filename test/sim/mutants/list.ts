@@ -214,9 +214,28 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'access/writer',
     'an outdated version is published',
-    'const isOutdated = this.versions.isOutdated(slot, stripe);',
+    'const isOutdated = this.versions.isOutdated(shard, slot);',
     'const isOutdated = false;',
   ),
+  of(
+    'access/reclaim',
+    'a version that goes is told by nobody',
+    '            versionBounds.outlive(shard, slot);\n',
+    '            ;\n',
+  ),
+  of(
+    'objects/versionbounds',
+    'a way gives way and is told by nobody',
+    '        this.share(owner.stripe, space, words.read(victim + GENERATION), this.bound(victim));\n',
+    '',
+  ),
+  of(
+    'objects/versionbounds',
+    'a way begins as if nothing was known of its keys',
+    'Math.max(version, this.shared(owner))',
+    'version',
+  ),
+  of('recovery/repair', 'a page whose slot was damaged had no version', 'this.parts.versionBounds.doubt(shard);', ';'),
   of('access/writer', 'a predecessor is not ended', '        this.versions.adjust(shard, slot, identity);\n', ''),
   of(
     'access/versions',

@@ -15,10 +15,28 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     '        words.store(at + STATE, word);\n        words.write(at + CHECK, this.checkFor(at, word >>> STATE_BITS));\n',
   ),
   of(
+    'access/reclaim',
+    'a page goes before its version is told',
+    '        if (isTold)\n            versionBounds.outlive(shard, slot);\n        // ORDER hazard-1: state, record and sequence before any scan; pairs with isFresh and lookUp.\n        // ORDER retire-1: state before record and sequence, those before the bucket entry; pairs with the overrun of repair.\n        slots.transition(slot, STATE_SEALED, STATE_RETIRED);\n',
+    '        slots.transition(slot, STATE_SEALED, STATE_RETIRED);\n        if (isTold)\n            versionBounds.outlive(shard, slot);\n',
+  ),
+  of(
+    'objects/versionbounds',
+    'a way is free before the bounds tell its version',
+    '        this.share(owner.stripe, space, words.read(victim + GENERATION), this.bound(victim));\n        words.store(victim + GENERATION, 0);\n',
+    '        const [generation, bound] = [words.read(victim + GENERATION), this.bound(victim)];\n        words.store(victim + GENERATION, 0);\n        this.share(owner.stripe, space, generation, bound);\n',
+  ),
+  of(
+    'objects/versionbounds',
+    'a way is there before its bound',
+    '        words.write(way + PLACE, placeOf(owner));\n        writeUnsigned64(words, way + BOUND, bound);\n        // ORDER way-1: place and bound before generation; pairs with share.\n        words.store(way + GENERATION, owner.spaceGeneration);\n',
+    '        words.write(way + PLACE, placeOf(owner));\n        words.store(way + GENERATION, owner.spaceGeneration);\n        writeUnsigned64(words, way + BOUND, bound);\n',
+  ),
+  of(
     'objects/spaces',
     'a drop is announced before it is made',
-    '        this.words.store(this.entry(space) + GENERATION, this.words.read(this.target));\n        this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);\n',
-    '        this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);\n        this.words.store(this.entry(space) + GENERATION, this.words.read(this.target));\n',
+    '        this.words.store(at + GENERATION, target);\n        this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);\n',
+    '        this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);\n        this.words.store(at + GENERATION, target);\n',
   ),
   of(
     'access/writer',
