@@ -44,8 +44,8 @@ function nameOf({ slot, generation }: Pick<DraftName, 'slot' | 'generation'>): s
  * How long one fetch waits for loads: its limit for all of them, and once more for a load that began meanwhile. So of many who
  * have waited for one in vain, one loads and the others wait for that.
  */
-class Patience {
-  private readonly machine: Machine;
+export class Patience {
+  private readonly machine: Pick<Machine, 'elapsedMs'>;
   private readonly limitMs: number;
   private sinceMs: number;
   private first: unknown;
@@ -53,7 +53,7 @@ class Patience {
   private turnsSinceMs: number | undefined;
   private pauses = 0;
 
-  constructor(machine: Machine, limitMs: number) {
+  constructor(machine: Pick<Machine, 'elapsedMs'>, limitMs: number) {
     this.machine = machine;
     this.limitMs = limitMs;
     this.sinceMs = machine.elapsedMs();
