@@ -4,7 +4,11 @@
  *
  * (P1) `read` fills the whole target; what lies past the end of the file is zero.
  * (P2) A source serves one immutable file: a page never changes while the source lives.
+ * (P3) The pool outlives the file: where another takes its place, or it was written to, its pages have other numbers in the
+ *      pool. Those of each state of a file begin at a number that its identity gives, of 2^52; two that overlap are as
+ *      likely as two hashes of 50 bits that agree. What is no longer asked for is evicted.
  */
+import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { assert } from '../../lib/assert.js';
 import type { PageSpace } from '../../src/cache/index.js';
@@ -34,13 +38,24 @@ function loader(storage: Storage, pageSize: number): Load {
   };
 }
 
-/** Pages of the pool: one copy for all nodes; a miss is read into the pool once. */
+/** (P3) */
+function firstNumberOf({ identity }: Storage): number {
+  const hash = createHash('sha256').update(identity).digest();
+  return hash.readUIntBE(0, 6) * 16 + ((hash[6] as number) & 15);
+}
+
+/**
+ * Pages of the pool: one copy for all nodes; a miss is read into the pool once. Page numbers of the space are the source's own:
+ * they differ for each state of the file (P3).
+ */
 export function poolPageSource(space: PageSpace, storage: Storage): PageSource {
-  const load = loader(storage, space.pageSize);
+  const first = firstNumberOf(storage);
+  const fill = loader(storage, space.pageSize);
+  const load: Load = (number, target) => fill(number - first, target);
   return {
     pageSize: space.pageSize,
     fileSize: storage.size,
-    read: (pageNo, target) => space.readThrough(pageNo, target, load),
+    read: (pageNo, target) => space.readThrough(first + pageNo, target, load),
   };
 }
 

@@ -6,7 +6,7 @@
  * (V2) The heap is asked for afresh on every call: it moves when it grows.
  * (V3) No method throws through the engine: an error becomes a result code, and its cause is kept for `openReadOnly`.
  */
-import { statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Database, Sqlite3Static, WasmPointer } from '@sqlite.org/sqlite-wasm';
 import { PoolError } from '../../lib/errors.js';
@@ -33,12 +33,18 @@ interface FileSystem {
 }
 
 const VFS_NAME = 'sealpool-readonly';
+/** A journal with a header is hot; a -wal has frames, of a header each and a page, beyond its own header. */
+const LEFTOVERS = [
+  { suffix: '-wal', bytesMin: 33, what: 'rows that were committed' },
+  { suffix: '-journal', bytesMin: 1, what: 'a transaction that was not finished' },
+] as const;
 const HEADER_SIZE = 512;
 const fileSystems = new WeakMap<Sqlite3Static, FileSystem>();
 
 /**
  * Opens the database read-only over the page source; close the returned connection to give its name back. Throws
- * OPTION_INVALID when the source does not serve that file, and the source's own error when its first read fails.
+ * OPTION_INVALID when the source does not serve that file, UNSUPPORTED when a -wal or a journal beside it has what the file has
+ * not, and the source's own error when its first read fails.
  */
 export function openReadOnly(sqlite3: Sqlite3Static, options: OpenReadOnlyOptions): Database {
   const { file, pageSource: source } = options;
@@ -47,6 +53,7 @@ export function openReadOnly(sqlite3: Sqlite3Static, options: OpenReadOnlyOption
     const message = `The page source (${source.fileSize} bytes in pages of ${source.pageSize}) does not serve ${file} (${size} bytes).`;
     throw new PoolError('OPTION_INVALID', message, { file, size, fileSize: source.fileSize });
   }
+  refuseLeftovers(file);
   let system = fileSystems.get(sqlite3);
   if (system === undefined) {
     system = { names: new Map(), opened: 0 };
@@ -67,6 +74,30 @@ export function openReadOnly(sqlite3: Sqlite3Static, options: OpenReadOnlyOption
     names.delete(name);
     throw opened.lastError ?? error;
   }
+}
+
+/** (V1) A snapshot is all in its file. SQLite empties a journal that is over by zeros or truncates or removes it. */
+function refuseLeftovers(file: string): void {
+  for (const { suffix, bytesMin, what } of LEFTOVERS) {
+    const path = `${file}${suffix}`;
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    if (size < bytesMin || (suffix === '-journal' && isOver(path))) continue;
+    const message =
+      `${path} has ${what}, which ${file} alone does not have, and only what is in the file is served. Open and close the ` +
+      `database once with SQLite, so that it ends them, or copy it with VACUUM INTO.`;
+    throw new PoolError('UNSUPPORTED', message, { file, leftover: path });
+  }
+}
+
+function isOver(journal: string): boolean {
+  const first = new Uint8Array(1);
+  const descriptor = openSync(journal, 'r');
+  try {
+    readSync(descriptor, first, 0, 1, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+  return first[0] === 0;
 }
 
 function install(sqlite3: Sqlite3Static, system: FileSystem): void {

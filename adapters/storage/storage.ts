@@ -22,6 +22,8 @@ export interface Storage extends Disposable {
   readonly file: string;
   /** Bytes of the file when it was opened. */
   readonly size: number;
+  /** Of the file as it was when it was opened: another file under the same name, or one that was written to, has another. */
+  readonly identity: string;
   /** Whether reads go past the OS page cache; false also where that was asked for and refused. */
   readonly direct: boolean;
   /** Why reads are buffered although direct ones were asked for. */
@@ -46,6 +48,7 @@ const isRefusal = (error: unknown): boolean => refusals.has((error as NodeJS.Err
 class FileStorage implements Storage {
   readonly file: string;
   readonly size: number;
+  readonly identity: string;
   direct = false;
   note: string | undefined;
   readCount = 0;
@@ -57,12 +60,13 @@ class FileStorage implements Storage {
     this.file = file;
     if (direct) this.openDirect();
     if (this.descriptor < 0) this.descriptor = openFile(file, constants.O_RDONLY);
-    const status = fstatSync(this.descriptor);
+    const status = fstatSync(this.descriptor, { bigint: true });
     if (!status.isFile()) {
       this.close();
       throw new PoolError('OPTION_INVALID', `${file} is not a regular file.`, { file });
     }
-    this.size = status.size;
+    this.size = Number(status.size);
+    this.identity = [status.dev, status.ino, status.size, status.mtimeNs, status.ctimeNs].join('.');
     if (this.direct && this.size > 0) this.probe();
   }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import initialise, { type Database, type Sqlite3Static } from '@sqlite.org/sqlite-wasm';
@@ -16,6 +16,7 @@ import {
   uncachedPageSource,
 } from '../../../adapters/sqlite-wasm/index.js';
 import type { PageSpace } from '../../../src/cache/index.js';
+import { PoolError } from '../../../src/index.js';
 
 const SCALE = 0.004;
 
@@ -176,6 +177,51 @@ describe('the read-only file system', () => {
     again.close();
     second.close();
   });
+
+  it('a file that takes the place of another, or was written to, is not served from the pages of the one before', () => {
+    const path = join(folder, 'daily.db');
+    const space = spaceInMemory(PAGE_SIZE);
+    const comments = () => {
+      using storage = openStorage(path, { direct: false });
+      const database = openReadOnly(sqlite3, { file: path, pageSource: poolPageSource(space, storage) });
+      try {
+        return { rows: database.selectArrays('SELECT r_comment FROM region'), reads: storage.readCount };
+      } finally {
+        database.close();
+      }
+    };
+    writeFileSync(path, bytes);
+    const first = comments();
+    expect(first.reads).to.be.greaterThan(0);
+    expect(comments()).to.deep.equal({ rows: first.rows, reads: 0 });
+    const other = generate(sqlite3, { seed: 9, scale: SCALE });
+    writeFileSync(`${path}.new`, other);
+    renameSync(`${path}.new`, path);
+    const second = comments();
+    expect(second.rows).to.not.deep.equal(first.rows);
+    writeFileSync(path, generate(sqlite3, { seed: 10, scale: SCALE }));
+    expect(comments().rows).to.not.deep.equal(second.rows);
+  });
+
+  for (const [suffix, content, isRefused] of [
+    ['-wal', new Uint8Array(32 + 24 + PAGE_SIZE).fill(1), true],
+    ['-wal', new Uint8Array(32).fill(1), false],
+    ['-wal', new Uint8Array(0), false],
+    ['-journal', new Uint8Array(600).fill(0xd9), true],
+    ['-journal', new Uint8Array(600), false],
+    ['-journal', new Uint8Array(0), false],
+  ] as const) {
+    const named = `${content.length} bytes that begin with ${content[0]} in a ${suffix}`;
+    it(`${isRefused ? 'refuses' : 'serves'} a file with ${named} beside it`, () => {
+      const path = join(folder, `beside${suffix}${content.length}${content[0]}.db`);
+      writeFileSync(path, bytes);
+      writeFileSync(`${path}${suffix}`, content);
+      using storage = openStorage(path, { direct: false });
+      const open = () => openReadOnly(sqlite3, { file: path, pageSource: sources['no cache']!(storage) }).close();
+      if (isRefused) expect(open).to.throw(PoolError, `${path}${suffix} has`).with.property('code', 'UNSUPPORTED');
+      else open();
+    });
+  }
 
   it('a closed connection cannot be opened again by its name', () => {
     using storage = openStorage(file, { direct: true });
