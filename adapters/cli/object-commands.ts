@@ -1,7 +1,7 @@
 /** The commands about the objects of a pool: ls, cat, put, rm. Each joins the pool as a node for as long as it runs. */
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { ConnectOptions, ObjectInfo, Pool } from '../../src/pool/index.js';
+import type { ConnectOptions, CreateOptions, Key, ObjectInfo, Pool } from '../../src/pool/index.js';
 import { visible } from '../compare/index.js';
 import { type Context, printJson } from './context.js';
 import { CommandFailed } from './failure.js';
@@ -13,6 +13,7 @@ interface KeyFlag {
 
 const KEY_HELP = 'KEY is base64url, as ls shows keys that are not UTF-8';
 const SIZE_WIDTH = 12;
+const PIECE_BYTES = 16 * 1024 * 1024;
 
 /** Disconnects whatever happens, so that no dead node is left for others to clean up after. */
 async function withPool<T>(
@@ -105,12 +106,45 @@ function addPut(program: Command, context: Context): void {
     .option('--base64url', KEY_HELP)
     .option('--retain', 'never evict the object')
     .action(async (path: string, key: string, file: string | undefined, flags: KeyFlag & { retain?: boolean }) => {
-      const bytes = await (file === undefined ? readAll(context.stdin) : readFile(file));
-      await withPool(context, path, {}, (pool) => {
-        const stored = pool.put(parseKey(key, flags.base64url ?? false), bytes, { retain: flags.retain ?? false });
-        if (!stored) throw new CommandFailed(`${path} has an object ${JSON.stringify(key)} already; rm it first`);
-      });
+      const named = parseKey(key, flags.base64url ?? false);
+      const options = { retain: flags.retain ?? false };
+      const handle = file === undefined ? undefined : await open(file);
+      const store = async (pool: Pool): Promise<boolean> => {
+        const status = await handle?.stat();
+        if (handle !== undefined && status?.isFile() === true)
+          return putFile(pool, named, handle, status.size, options);
+        return pool.put(named, await (handle === undefined ? readAll(context.stdin) : handle.readFile()), options);
+      };
+      try {
+        const isStored = await withPool(context, path, {}, store);
+        if (!isStored) throw new CommandFailed(`${path} has an object ${JSON.stringify(key)} already; rm it first`);
+      } finally {
+        await handle?.close();
+      }
     });
+}
+
+/** Piece by piece, as the runtime reads no file of over 2 GiB in one. False where the key is taken. */
+async function putFile(
+  pool: Pool,
+  key: Key,
+  handle: FileHandle,
+  size: number,
+  options: CreateOptions,
+): Promise<boolean> {
+  if (pool.has(key)) return false;
+  using draft = pool.create(key, size, options);
+  await draft.fill(async (target) => {
+    let done = 0;
+    while (done < size) {
+      const { bytesRead } = await handle.read(target, done, Math.min(PIECE_BYTES, size - done), done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return done;
+  });
+  draft.seal();
+  return true;
 }
 
 function addRemove(program: Command, context: Context): void {

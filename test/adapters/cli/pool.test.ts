@@ -1,11 +1,13 @@
 /** The commands against a real pool, each in a process of its own, as a shell runs them. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseSize } from '../../../adapters/cli/size.js';
-import { parseSize as parseSizeOfPool } from '../../../src/pool/index.js';
+import { connect, parseSize as parseSizeOfPool } from '../../../src/pool/index.js';
 import { productMain, run } from './world.js';
 
 describe('the commands on a real pool', () => {
@@ -35,6 +37,28 @@ describe('the commands on a real pool', () => {
     expect((await run(productMain, ['cat', path, 'a/1'])).stdout).to.equal(text);
     expect((await run(productMain, ['rm', path, 'a/1'])).exitCode).to.equal(0);
     expect((await run(productMain, ['cat', path, 'a/1'])).exitCode).to.equal(1);
+  });
+
+  it('put stores a file larger than is read at once, and says of a pipe what came out of it', async () => {
+    const large = join(folder, 'large');
+    const file = join(folder, 'of-many-pieces');
+    const bytes = Buffer.alloc(33 * 2 ** 20 + 5, 'piece by piece. ');
+    writeFileSync(file, bytes);
+    await run(productMain, ['format', large, '--size', '96MiB']);
+    expect((await run(productMain, ['put', large, 'whole', file])).exitCode).to.equal(0);
+    const pool = await connect(large);
+    using page = pool.get('whole');
+    expect(page !== undefined && Buffer.compare(page.bytes, bytes)).to.equal(0);
+    await pool.disconnect();
+    expect((await run(productMain, ['put', large, 'whole', file])).stderr).to.contain('has an object "whole" already');
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const [{ exitCode }] = await Promise.all([
+      run(productMain, ['put', large, 'piped', fifo]),
+      writeFile(fifo, 'drops'),
+    ]);
+    expect(exitCode).to.equal(0);
+    expect((await run(productMain, ['cat', large, 'piped'])).stdout).to.equal('drops');
   });
 
   it('destroy removes the file, and every command then says that there is no pool', async () => {
