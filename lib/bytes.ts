@@ -45,7 +45,7 @@ function isReachable(bytes: Uint8Array): boolean {
 
 /** What the value is, for a message. */
 function kindOf(value: unknown): string {
-  if (value === null) return 'null';
+  if (value === null || value === undefined) return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
   if (Array.isArray(value)) return 'an array';
   return `a ${Object.prototype.toString.call(value).slice(8, -1)}`;

@@ -23,10 +23,12 @@ export {
   type PoolInfo,
   type PoolProblem,
   type PoolReport,
+  type PoolSizeOptions,
   type PoolStats,
   parseSize,
   poolSizeFor,
   type SubscribeOptions,
   type Subscription,
+  usableBytes,
   type WaitOptions,
 } from './pool/index.js';

@@ -10,6 +10,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -44,6 +45,14 @@ function describeAccess(path: string, error: unknown): PoolError {
   const what = `${path} cannot be opened`;
   const known = describeRefusal(what, name, { path }, error);
   if (known !== undefined) return known;
+  if (name === 'EISDIR') {
+    return new PoolError(
+      'OPTION_INVALID',
+      `path: ${path} is a folder: give the path of a file in it.`,
+      { path },
+      error,
+    );
+  }
   const why = REFUSALS[name];
   const message = why === undefined ? `${what} (${name || String(error)}).` : `${what} (${name}): ${why}.`;
   return new PoolError('ACCESS_DENIED', message, { path }, error);
@@ -53,7 +62,6 @@ const REFUSALS: Readonly<Record<string, string>> = {
   EACCES: 'its mode, or that of a folder on the way, does not let this user in',
   EPERM: 'the system forbids it, by a flag of the file (chattr), a seal or a policy',
   EROFS: 'its file system is mounted read-only',
-  EISDIR: 'it is a folder; give the path of a file in it',
   ETXTBSY: 'it is a program that runs',
   ENXIO: 'it is a socket, or a device without a driver',
 };
@@ -78,7 +86,9 @@ function describeCreation(path: string, options: OpenFileOptions, error: unknown
   if (options.createMode === undefined) return undefined;
   const name = errnoNameOf(error);
   const reasons: Readonly<Record<string, string>> = {
-    ENOENT: `there is no folder ${dirname(path)}`,
+    ENOENT: existsSync(dirname(path))
+      ? `the file system of ${dirname(path)} takes no files`
+      : `there is no folder ${dirname(path)}`,
     ENOTDIR: `${dirname(path)} is no folder`,
     ENAMETOOLONG: 'it is too long a name',
   };

@@ -4,6 +4,7 @@
  * out, if whoever looks at that store calls `fenceEverybody` first: the kernel then runs a full barrier on every thread
  * of every registered process that is running at the moment, and one that is not running has passed one.
  */
+import { PoolError } from '../errors.js';
 import { libc } from './libc.js';
 
 const QUERY = 0;
@@ -17,14 +18,22 @@ function membarrier(command: number): number {
 
 let registered: boolean | undefined;
 
-/** Registers this process, once. False where the kernel or a sandbox refuses: then every store needs its own fence. */
+/**
+ * Registers this process, once. False where the kernel or a sandbox refuses: then every store needs its own fence. Throws
+ * OPTION_INVALID for a SEALPOOL_FENCES that is none.
+ */
 export function registerForFences(): boolean {
   // For finding out whether a fault comes from here, and for testing the other way.
-  if (process.env['SEALPOOL_FENCES'] === 'own') return false;
+  const wanted = process.env['SEALPOOL_FENCES'] ?? '';
+  if (wanted === 'own') return false;
+  if (wanted !== '') {
+    const message = `SEALPOOL_FENCES: expected 'own', or nothing, not '${wanted}'.`;
+    throw new PoolError('OPTION_INVALID', message, { option: 'SEALPOOL_FENCES' });
+  }
   if (registered === undefined) {
     const commands = membarrier(QUERY);
-    const wanted = GLOBAL_EXPEDITED | REGISTER_GLOBAL_EXPEDITED;
-    registered = commands > 0 && (commands & wanted) === wanted && membarrier(REGISTER_GLOBAL_EXPEDITED) === 0;
+    const both = GLOBAL_EXPEDITED | REGISTER_GLOBAL_EXPEDITED;
+    registered = commands > 0 && (commands & both) === both && membarrier(REGISTER_GLOBAL_EXPEDITED) === 0;
   }
   return registered;
 }

@@ -24,6 +24,7 @@ import {
   checkFetch,
   checkLoader,
   checkPages,
+  checkPool,
   checkSet,
   checkUse,
   type FetchOptions,
@@ -46,6 +47,7 @@ export class SharedCache implements Shown {
   /** Throws OPTION_INVALID; READ_ONLY for a read-only node, which could publish no interest in what it borrows. */
   constructor(pool: Pool, options?: CacheOptions) {
     const checked = checkCache(options);
+    checkPool(pool);
     if (!(pool instanceof AttachedPool)) throw new PoolError('READ_ONLY', 'A cache needs a node that may write.');
     this.namespace = checked.namespace ?? '';
     this.ttlMs = checked.ttlMs;

@@ -76,6 +76,11 @@ const pagesSchema = z.strictObject({
   loadTimeoutMs: loadTimeout,
 });
 
+export function checkPool(pool: unknown): void {
+  if (typeof pool === 'object' && pool !== null && 'disconnect' in pool) return;
+  const found = pool === null || typeof pool !== 'object' ? String(pool) : 'something else';
+  throw new PoolError('OPTION_INVALID', `pool: expected what connect() resolves to, not ${found}.`);
+}
 export function checkCache(options: CacheOptions | undefined): CacheOptions {
   return options === undefined ? {} : checkOptions(cacheSchema, options, 'cache');
 }

@@ -40,11 +40,13 @@ export {
   type PoolInfo,
   type PoolProblem,
   type PoolReport,
+  type PoolSizeOptions,
   type PoolStats,
   parseSize,
+  poolSizeFor,
   type SubscribeOptions,
   type Subscription,
-  sizeFor as poolSizeFor,
+  usableBytes,
   type WaitOptions,
 } from './layout/index.js';
 export type { NearEntry, NearKey, NearMap } from './near/index.js';

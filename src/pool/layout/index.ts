@@ -12,7 +12,6 @@ export {
   geometryOf,
   lockCount,
   type RegionName,
-  sizeFor,
 } from './geometry.js';
 export {
   BUCKET_ENTRIES,
@@ -88,9 +87,9 @@ export {
   checkPath,
   checkSubscribe,
   checkWait,
-  parseSize,
 } from './options.js';
 export { mapInSteps, mapMetadata, mapSegment, type Segment } from './segment.js';
+export { parseSize, poolSizeFor, usableBytes } from './sizes.js';
 export {
   geometryOfIdentity,
   type Identity,
@@ -121,6 +120,7 @@ export type {
   PoolInfo,
   PoolProblem,
   PoolReport,
+  PoolSizeOptions,
   PoolStats,
   SubscribeOptions,
   Subscription,

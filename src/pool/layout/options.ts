@@ -4,7 +4,15 @@ import { isBytes, takeBytes } from '../../../lib/bytes.js';
 import { PoolError } from '../../../lib/errors.js';
 import { defaultMaxObjects, NODES_MAX, type Plan } from './geometry.js';
 import { METADATA_BYTES_MAX } from './layout.js';
-import type { ConnectOptions, CreateOptions, FormatOptions, SubscribeOptions, WaitOptions } from './types.js';
+import type {
+  ConnectOptions,
+  CreateOptions,
+  Eviction,
+  FormatOptions,
+  PoolSizeOptions,
+  SubscribeOptions,
+  WaitOptions,
+} from './types.js';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 export const EVICTIONS = ['s3-fifo', 'sieve', 'lru', 'none'] as const;
@@ -13,15 +21,21 @@ const SIZE_MIN = 256 * 1024;
 const SYNC_WAIT_MS_MAX = 60_000;
 const DEFAULT_PAGE_BYTES = 8192;
 
-/** Bytes of a number or a string such as '512MiB', '64 KB', '4g'. All units are powers of two. */
-export function parseSize(value: number | string): number {
-  if (typeof value === 'number') return value;
+export const SIZE_FORMS = "Give bytes as an integer, or a string such as '512MiB', '64 KB' or '4g'.";
+
+/** Bytes of what parseSize takes; NaN for anything else. */
+export function readSize(value: number | string): number {
+  if (typeof value !== 'string') return typeof value === 'number' ? value : Number.NaN;
   const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*$/i.exec(value);
   const unit = match === null ? undefined : UNITS[(match[2] ?? '').toLowerCase()];
   return match === null || unit === undefined ? Number.NaN : Math.floor(Number(match[1]) * unit);
 }
 
-const bytes = z.union([z.number(), z.string()]).transform(parseSize).pipe(z.number().int().safe());
+const bytes = z
+  .custom<number | string>((value) => Number.isSafeInteger(readSize(value as string)), {
+    error: ({ input }) => `${JSON.stringify(input) ?? String(input)} is no size. ${SIZE_FORMS}`,
+  })
+  .transform(readSize);
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal');
 
 /** A Uint8Array of whatever realm, as a view whose length stays. */
@@ -29,26 +43,29 @@ export function bytesSchema(what: string) {
   return z.custom<Uint8Array>(isBytes, 'expected a Uint8Array').transform((value) => takeBytes(value, what));
 }
 
-const formatSchema = z.strictObject({
-  size: bytes.pipe(z.number().min(SIZE_MIN)),
-  pageSize: z
-    .number()
-    .int()
-    .min(1)
-    .max(2 ** 30)
-    .optional(),
-  maxObjects: z
-    .number()
-    .int()
-    .min(1)
-    .max(2 ** 30)
-    .optional(),
-  maxNodes: z.number().int().min(1).max(NODES_MAX).optional(),
-  coherence: z.enum(['hardware', 'software']).optional(),
-  eviction: z.enum(EVICTIONS).optional(),
-  mode: z.number().int().min(0).max(0o777).optional(),
-  force: z.boolean().optional(),
-});
+const tooSmall = `too small: a pool has at least ${SIZE_MIN} bytes (256KiB).`;
+
+const count = z
+  .number()
+  .int()
+  .min(1)
+  .max(2 ** 30);
+const maxNodes = z.number().int().min(1).max(NODES_MAX).optional();
+const eviction = z.enum(EVICTIONS).optional();
+const poolSizeSchema = z.strictObject({ pageSize: count, maxObjects: count, maxNodes, eviction });
+
+const formatSchema = z.strictObject(
+  {
+    pageSize: count.optional(),
+    maxObjects: count.optional(),
+    ...{ maxNodes, eviction },
+    size: bytes.refine((size) => size >= SIZE_MIN, tooSmall),
+    coherence: z.enum(['hardware', 'software']).optional(),
+    mode: z.number().int().min(0).max(0o777).optional(),
+    force: z.boolean().optional(),
+  },
+  { error: ({ code }) => (code === 'invalid_type' ? "expected an object such as { size: '512MiB' }" : undefined) },
+);
 
 const connectSchema = z.strictObject({
   create: formatSchema.optional(),
@@ -89,7 +106,8 @@ export function checkOptions<T>(schema: z.ZodType, value: unknown, what: string)
   if (result.success) return result.data as T;
   const [issue] = result.error.issues;
   const where = issue === undefined || issue.path.length === 0 ? what : `${what}.${issue.path.join('.')}`;
-  throw new PoolError('OPTION_INVALID', `${where}: ${issue?.message ?? 'invalid'}.`, { option: where });
+  const message = (issue?.message ?? 'invalid').replace(/^Invalid input: /, '').replace(/\.$/, '');
+  throw new PoolError('OPTION_INVALID', `${where}: ${message}.`, { option: where });
 }
 
 /** Throws OPTION_INVALID. */
@@ -114,6 +132,16 @@ export interface CheckedFormat {
 
 type Formatted = z.output<typeof formatSchema>;
 
+function defaultsOf(options: { maxNodes?: number | undefined; eviction?: Eviction | undefined }) {
+  return { maxNodes: options.maxNodes ?? 64, eviction: options.eviction ?? 's3-fifo' };
+}
+
+/** Throws OPTION_INVALID. */
+export function checkPoolSize(options: PoolSizeOptions): Omit<Plan, 'size'> {
+  const checked = checkOptions<PoolSizeOptions>(poolSizeSchema, options, 'poolSizeFor');
+  return { ...checked, ...defaultsOf(checked) };
+}
+
 function planOf(options: Formatted): CheckedFormat {
   if (options.coherence === 'software') {
     throw new PoolError('UNSUPPORTED', "coherence 'software' (CXL 2.0) is not in this version.");
@@ -121,12 +149,7 @@ function planOf(options: Formatted): CheckedFormat {
   const mode = options.mode ?? 0o600;
   if ((mode & 0o002) !== 0) throw new PoolError('OPTION_INVALID', 'mode: a world-writable pool would never be opened.');
   const pageSize = options.pageSize ?? DEFAULT_PAGE_BYTES;
-  const room = {
-    size: options.size,
-    pageSize,
-    maxNodes: options.maxNodes ?? 64,
-    eviction: options.eviction ?? 's3-fifo',
-  } as const;
+  const room = { size: options.size, pageSize, ...defaultsOf(options) };
   const plan = { ...room, maxObjects: options.maxObjects ?? defaultMaxObjects(room) };
   return { plan, mode, force: options.force ?? false };
 }

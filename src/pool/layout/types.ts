@@ -26,6 +26,17 @@ export interface FormatOptions {
   force?: boolean;
 }
 
+export interface PoolSizeOptions {
+  /** Bytes of one object. */
+  pageSize: number;
+  /** How many are to be there at a time. */
+  maxObjects: number;
+  /** Default 64. */
+  maxNodes?: number;
+  /** Default 's3-fifo'. */
+  eviction?: Eviction;
+}
+
 export interface ConnectOptions {
   /** Attach (an existing pool's geometry wins), else format: of racing openers exactly one formats. */
   create?: FormatOptions;
