@@ -95,6 +95,31 @@ describe('a page space', () => {
     expect(present()).to.deep.equal([4]);
   });
 
+  it('invalidateRange of whatever is cached or not holds no lock for longer than some slots take', async () => {
+    const pool = await makePool({ maxObjects: 2048, size: '8MiB' });
+    const space = new SharedCache(pool).pages('t', { pageSize: SIZE });
+    for (let no = 0; no < 2000; no++) space.put(no, pattern(SIZE, no));
+    const { locks, slots } = pool.session.parts;
+    let looks = 0;
+    let longest = 0;
+    const spaceOf = slots.space.bind(slots);
+    slots.space = (slot) => {
+      looks++;
+      return spaceOf(slot);
+    };
+    const within = locks.within.bind(locks);
+    locks.within = (lock, work) => {
+      looks = 0;
+      const answer = within(lock, work);
+      longest = Math.max(longest, looks);
+      return answer;
+    };
+    space.invalidateRange(1000, 2 ** 52);
+    expect(longest).to.be.within(1, 1024);
+    const present = Array.from({ length: 2000 }, (_, no) => no).filter((no) => space.borrow(no) !== undefined);
+    expect([present.length > 900, present.every((no) => no < 1000)]).to.deep.equal([true, true]);
+  });
+
   it('refuses numbers, counts, versions and sizes that make no sense instead of doing nothing', async () => {
     const [space] = (await makeSpaces()) as [PageSpace];
     for (const pageNo of [-1, 0.5, Number.NaN, 2 ** 53, 3n as never]) {

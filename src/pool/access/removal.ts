@@ -96,12 +96,15 @@ export class Removal {
     this.endClaimsOf(shard, fields);
   }
 
-  /** Every page and claim of the shard in the space whose key `isWanted`; and no fill under way in the shard publishes. */
-  removeWhere(shard: number, space: number, isWanted: (key: Uint8Array) => boolean): void {
+  /**
+   * Every page and claim of the space whose key `isWanted`, in the shard's slots from `first` to before `end`; with its first slot
+   * no fill under way in the shard publishes any more, so that one taken later is of what the caller's source has by now.
+   */
+  removeWhere(shard: number, space: number, isWanted: (key: Uint8Array) => boolean, first: number, end: number): void {
     assertHeld(this.parts, shard);
     const { shards, slots, stripes } = this.parts;
-    stripes.advanceAll(shard);
-    for (let local = 0; local < this.slotsPerShard; local++) {
+    if (first === 0) stripes.advanceAll(shard);
+    for (let local = first; local < end; local++) {
       const slot = shard * this.slotsPerShard + local;
       const state = slots.stateWord(slot) & STATE_MASK;
       if (state === STATE_FREE || state === STATE_RETIRED || slots.space(slot) !== space) continue;

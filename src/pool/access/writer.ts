@@ -51,6 +51,8 @@ export interface WriterParts extends ReclaimParts, RunParts {
 }
 
 const STEALS_MAX = 4;
+/** Looked at under one hold of a shard's lock, where a range is hidden. */
+const SLOTS_A_HOLD = 512;
 
 export class Writer {
   readonly reclaimer: Reclaimer;
@@ -353,10 +355,17 @@ export class Writer {
     this.parts.locks.within(shard, () => this.removal.hideSuperseded(shard, fields));
   }
 
-  /** As remove, for every key of the space that `isWanted`, in time that depends on what the pool holds. Throws BUSY. */
+  /**
+   * As remove, for every key of the space that `isWanted`, in time that depends on what the pool holds, and with no lock held for
+   * longer than some slots take. Throws BUSY.
+   */
   removeWhere(space: number, isWanted: (key: Uint8Array) => boolean): void {
-    for (let shard = 0; shard < this.parts.geometry.shards; shard++) {
-      this.parts.locks.within(shard, () => this.removal.removeWhere(shard, space, isWanted));
+    const { slotsPerShard, parts } = this;
+    for (let shard = 0; shard < parts.geometry.shards; shard++) {
+      for (let first = 0; first < slotsPerShard; first += SLOTS_A_HOLD) {
+        const end = Math.min(first + SLOTS_A_HOLD, slotsPerShard);
+        parts.locks.within(shard, () => this.removal.removeWhere(shard, space, isWanted, first, end));
+      }
     }
   }
 
