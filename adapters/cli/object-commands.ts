@@ -2,16 +2,40 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ConnectOptions, CreateOptions, Key, ObjectInfo, Pool } from '../../src/pool/index.js';
-import { visible } from '../compare/index.js';
 import { type Context, printJson } from './context.js';
 import { CommandFailed } from './failure.js';
-import { parseKey } from './flags.js';
+import { integerBetween, parseKey } from './flags.js';
+import { addNameFlags, keysNamed, type NameFlags, prefixesNamed, wordsFor } from './names.js';
 
-interface KeyFlag {
-  readonly base64url?: boolean;
+interface TrustFlag {
+  readonly trustUid?: readonly number[];
+}
+type KeyFlags = NameFlags & TrustFlag;
+type PutFlags = TrustFlag & { readonly base64url?: boolean; readonly retain?: boolean };
+type ListFlags = KeyFlags & { readonly prefix?: string; readonly json?: boolean };
+
+const KEY_HELP = 'as ls shows it';
+const TRUST_FLAG = '--trust-uid <uid>';
+const TRUST_HELP = 'open a pool of this user as well; may be given more than once';
+const UID_MAX = 2 ** 32 - 2;
+
+function trusting(text: string, before: readonly number[] = []): readonly number[] {
+  return [...before, integerBetween('--trust-uid', 0, UID_MAX)(text)];
 }
 
-const KEY_HELP = 'KEY is base64url, as ls shows keys that are not UTF-8';
+function trustOf({ trustUid }: TrustFlag): { trustUids?: number[] } {
+  return trustUid === undefined ? {} : { trustUids: [...trustUid] };
+}
+
+/** What is found of the first key of which something is. */
+function firstOf<T>(keys: readonly Key[], find: (key: Key) => T | undefined): T | undefined {
+  for (const key of keys) {
+    const found = find(key);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 const SIZE_WIDTH = 12;
 const PIECE_BYTES = 16 * 1024 * 1024;
 
@@ -41,7 +65,7 @@ function objectLine(object: ObjectInfo): string {
     ...(object.expiresAt === undefined ? [] : [`expires ${object.expiresAt.toISOString()}`]),
   ];
   const tail = marks.length === 0 ? '' : `  (${marks.join(', ')})`;
-  return `${String(object.size).padStart(SIZE_WIDTH)}  ${object.state.padEnd(6)}  ${visible(object.key)}${tail}\n`;
+  return `${String(object.size).padStart(SIZE_WIDTH)}  ${object.state.padEnd(6)}  ${wordsFor(object)}${tail}\n`;
 }
 
 /** Line by line: a pool may hold more objects than fit a string, and a reader such as head may leave early. */
@@ -55,32 +79,42 @@ async function printObjects(context: Context, objects: Iterable<ObjectInfo>): Pr
   }
 }
 
+function* listed(pool: Pool, prefixes: readonly (Key | undefined)[]): Iterable<ObjectInfo> {
+  for (const prefix of prefixes) yield* pool.list(prefix === undefined ? {} : { prefix });
+}
+
 function addList(program: Command, context: Context): void {
   program
     .command('ls')
     .description('the objects of a pool: bytes, state and key')
     .argument('<path>')
     .option('--prefix <key>', 'only keys that begin so')
+    .option('--namespace <name>', 'only what is in caches of this namespace')
+    .option('--space <name>', 'only pages of this page space')
+    .option(TRUST_FLAG, TRUST_HELP, trusting)
     .option('--json', 'print JSON')
-    .action((path: string, { prefix, json }: { prefix?: string; json?: boolean }) =>
-      withPool(context, path, { readOnly: true }, async (pool) => {
-        const objects = pool.list(prefix === undefined ? {} : { prefix });
-        if (json) printJson(context, [...objects].map(objectJson));
+    .action((path: string, flags: ListFlags) =>
+      withPool(context, path, { readOnly: true, ...trustOf(flags) }, async (pool) => {
+        const prefixes = prefixesNamed(flags.prefix, flags);
+        const objects = listed(pool, prefixes);
+        if (flags.json) printJson(context, [...objects].map(objectJson));
         else await printObjects(context, objects);
       }),
     );
 }
 
 function addCat(program: Command, context: Context): void {
-  program
-    .command('cat')
-    .description('write the bytes of an object to standard output')
-    .argument('<path>')
-    .argument('<key>')
-    .option('--base64url', KEY_HELP)
-    .action((path: string, key: string, { base64url = false }: KeyFlag) =>
-      withPool(context, path, { readOnly: true }, (pool) => {
-        const page = pool.get(parseKey(key, base64url));
+  addNameFlags(
+    program
+      .command('cat')
+      .description('write the bytes of an object to standard output')
+      .argument('<path>')
+      .argument('<key>', KEY_HELP),
+  )
+    .option(TRUST_FLAG, TRUST_HELP, trusting)
+    .action((path: string, key: string, flags: KeyFlags) =>
+      withPool(context, path, { readOnly: true, ...trustOf(flags) }, (pool) => {
+        const page = firstOf(keysNamed(key, flags), (named) => pool.get(named));
         if (page === undefined) throw new CommandFailed(`${path} has no sealed object ${JSON.stringify(key)}`);
         // A copy, since a stream may keep what it is given beyond the release.
         const bytes = page.copy();
@@ -103,9 +137,10 @@ function addPut(program: Command, context: Context): void {
     .argument('<path>')
     .argument('<key>')
     .argument('[file]', 'default: standard input')
-    .option('--base64url', KEY_HELP)
+    .option('--base64url', 'KEY is base64url')
     .option('--retain', 'never evict the object')
-    .action(async (path: string, key: string, file: string | undefined, flags: KeyFlag & { retain?: boolean }) => {
+    .option(TRUST_FLAG, TRUST_HELP, trusting)
+    .action(async (path: string, key: string, file: string | undefined, flags: PutFlags) => {
       const named = parseKey(key, flags.base64url ?? false);
       const options = { retain: flags.retain ?? false };
       const handle = file === undefined ? undefined : await open(file);
@@ -116,7 +151,7 @@ function addPut(program: Command, context: Context): void {
         return pool.put(named, await (handle === undefined ? readAll(context.stdin) : handle.readFile()), options);
       };
       try {
-        const isStored = await withPool(context, path, {}, store);
+        const isStored = await withPool(context, path, trustOf(flags), store);
         if (!isStored) throw new CommandFailed(`${path} has an object ${JSON.stringify(key)} already; rm it first`);
       } finally {
         await handle?.close();
@@ -148,15 +183,11 @@ async function putFile(
 }
 
 function addRemove(program: Command, context: Context): void {
-  program
-    .command('rm')
-    .description('delete an object')
-    .argument('<path>')
-    .argument('<key>')
-    .option('--base64url', KEY_HELP)
-    .action((path: string, key: string, { base64url = false }: KeyFlag) =>
-      withPool(context, path, {}, (pool) => {
-        if (pool.delete(parseKey(key, base64url))) return;
+  addNameFlags(program.command('rm').description('delete an object').argument('<path>').argument('<key>', KEY_HELP))
+    .option(TRUST_FLAG, TRUST_HELP, trusting)
+    .action((path: string, key: string, flags: KeyFlags) =>
+      withPool(context, path, trustOf(flags), (pool) => {
+        if (keysNamed(key, flags).some((named) => pool.delete(named))) return;
         throw new CommandFailed(`${path} has no object ${JSON.stringify(key)}`);
       }),
     );

@@ -1,5 +1,6 @@
 /** The commands about a pool as a whole: format, info, nodes, verify, destroy. All but format and destroy only look. */
 import type { Command } from 'commander';
+import { PoolError } from '../../lib/errors.js';
 import type { FormatOptions, NodeInfo, PoolInfo, PoolReport } from '../../src/pool/index.js';
 import { alignRows, bytesText, countText, visible } from '../compare/index.js';
 import { type Context, printJson } from './context.js';
@@ -71,6 +72,11 @@ function printProblems(context: Context, report: PoolReport): void {
   context.stdout.write(`${[...lines, `${outcome}${found}`].join('\n')}\n`);
 }
 
+function octal(text: string): number {
+  if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8);
+  throw new PoolError('OPTION_INVALID', `--mode ${JSON.stringify(text)}: it is three octal digits, such as 660.`);
+}
+
 function addFormat(program: Command, context: Context): void {
   program
     .command('format')
@@ -85,6 +91,7 @@ function addFormat(program: Command, context: Context): void {
       's3-fifo (default), sieve, lru or none',
       oneOf('--eviction', ['s3-fifo', 'sieve', 'lru', 'none']),
     )
+    .option('--mode <octal>', 'of the file, such as 660 (default 600)', octal)
     .option('--force', 'discard the pool that is there')
     .option('--json', JSON_HELP)
     .action(async (path: string, { json, ...options }: FormatOptions & JsonFlag) => {

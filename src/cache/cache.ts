@@ -5,6 +5,7 @@ import { type Shown, showAs } from '../../lib/shown.js';
 import {
   AttachedPool,
   displayKey,
+  entryPrefix,
   type Key,
   listObjects,
   type NearEntry,
@@ -12,6 +13,7 @@ import {
   type Page,
   PinnedPage,
   type Pool,
+  pagePrefix,
   type Reader,
   totalOf,
 } from '../pool/index.js';
@@ -33,8 +35,6 @@ import {
 import { copyInto, SharedPageSpace } from './pagespace.js';
 import type { CacheStats, Lease, Loader, PageSpace, PagesOptions, SetOptions } from './types.js';
 
-const encoder = new TextEncoder();
-
 export class SharedCache implements Shown {
   private readonly domain: Domain;
   private readonly fetching: Fetching;
@@ -53,7 +53,7 @@ export class SharedCache implements Shown {
     this.ttlMs = checked.ttlMs;
     this.loadTimeoutMs = checked.loadTimeoutMs ?? LOAD_TIMEOUT_MS;
     const name = `${this.namespace}\u0000`;
-    this.domain = new Domain(pool.session, name, encoder.encode(name));
+    this.domain = new Domain(pool.session, name, entryPrefix(this.namespace));
     this.fetching = new Fetching(this.domain);
     this.near = this.domain.keys.strings.entries;
     this.reader = pool.session.reader;
@@ -165,9 +165,7 @@ export class SharedCache implements Shown {
     const { pageSize, zeroFill, ttlMs, loadTimeoutMs } = checkPages(space, options);
     const { session } = this.domain;
     const name = `${this.namespace}\u0000${space}`;
-    // No key of a cache lies there: a namespace is UTF-8, where the byte 255 does not occur.
-    const prefix = Uint8Array.of(255, ...encoder.encode(`${name}\u0000`));
-    return new SharedPageSpace(new Domain(session, name, prefix, pageSize), {
+    return new SharedPageSpace(new Domain(session, name, pagePrefix(this.namespace, space), pageSize), {
       pageSize,
       zeroFill: zeroFill ?? false,
       ttlMs: ttlMs ?? this.ttlMs,

@@ -16,6 +16,7 @@ export {
   startsWith,
 } from './keys.js';
 export { listObjects, pageListedAt, statsOf, totalOf } from './listing.js';
+export { entryPrefix, type KeyName, nameOfKey, pagePrefix } from './naming.js';
 export { PassOver } from './passing.js';
 export { nearAt, Reader } from './reader.js';
 export type { Reclaimer } from './reclaim.js';

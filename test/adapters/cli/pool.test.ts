@@ -1,12 +1,13 @@
 /** The commands against a real pool, each in a process of its own, as a shell runs them. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseSize } from '../../../adapters/cli/size.js';
+import { SharedCache } from '../../../src/index.js';
 import { connect, parseSize as parseSizeOfPool } from '../../../src/pool/index.js';
 import { productMain, run } from './world.js';
 
@@ -59,6 +60,69 @@ describe('the commands on a real pool', () => {
     ]);
     expect(exitCode).to.equal(0);
     expect((await run(productMain, ['cat', large, 'piped'])).stdout).to.equal('drops');
+  });
+
+  it('what ls shows of a key, an entry, a page or bytes is what cat and rm take', async () => {
+    const named = join(folder, 'named');
+    const pool = await connect(named, { create: { size: '4MiB', pageSize: 512 } });
+    const text = (word: string) => new TextEncoder().encode(word);
+    const shop = new SharedCache(pool, { namespace: 'shop' });
+    const plain = new SharedCache(pool);
+    pool.put('object', text('1'));
+    pool.put(Uint8Array.of(255, 0, 1), text('2'));
+    pool.put('two\nlines', text('3'));
+    plain.set('entry', text('4'));
+    shop.set('entry', text('5'));
+    shop.set('-dash', text('6'));
+    shop.set('a#1', text('7'));
+    plain.pages('orders', { pageSize: 1 }).put(7, text('8'));
+    shop.pages('orders', { pageSize: 1 }).put(2 ** 40, text('9'));
+    await pool.disconnect();
+    const { stdout } = await run(productMain, ['ls', named]);
+    const words = stdout
+      .trimEnd()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/ +/).slice(2));
+    expect(words.map((word) => word.join(' '))).to.include.members([
+      ...['object', 'entry', 'entry --namespace shop', 'a#1 --namespace shop'],
+      ...['orders#7', 'orders#1099511627776 --namespace shop', '_wAB --base64url'],
+    ]);
+    const contents: string[] = [];
+    for (const word of words) {
+      contents.push((await run(productMain, ['cat', named, ...word])).stdout);
+      expect((await run(productMain, ['rm', named, ...word])).exitCode, word.join(' ')).to.equal(0);
+    }
+    expect(contents.sort().join('')).to.equal('123456789');
+    expect((await run(productMain, ['ls', named, '--json'])).stdout).to.equal('[]\n');
+  });
+
+  it('ls shows a namespace or a page space alone, and cat takes a page by --space', async () => {
+    const named = join(folder, 'spaces');
+    const pool = await connect(named, { create: { size: '4MiB', pageSize: 512 } });
+    const shop = new SharedCache(pool, { namespace: 'shop' });
+    new SharedCache(pool).set('other', Uint8Array.of(48));
+    shop.set('entry', Uint8Array.of(49));
+    shop.pages('orders', { pageSize: 1 }).put(7, Uint8Array.of(50));
+    shop.pages('items', { pageSize: 1 }).put(7, Uint8Array.of(51));
+    await pool.disconnect();
+    const sizes = async (...flags: string[]) =>
+      JSON.parse((await run(productMain, ['ls', named, '--json', ...flags])).stdout).length;
+    expect(await sizes()).to.equal(4);
+    expect(await sizes('--namespace', 'shop')).to.equal(3);
+    expect(await sizes('--namespace', 'shop', '--prefix', 'en')).to.equal(1);
+    expect(await sizes('--namespace', 'shop', '--space', 'items')).to.equal(1);
+    const flags = ['--namespace', 'shop', '--space', 'items'];
+    expect((await run(productMain, ['cat', named, '7', ...flags])).stdout).to.equal('3');
+    expect((await run(productMain, ['cat', named, 'seven', ...flags])).stderr).to.contain('it is the number of a page');
+  });
+
+  it('format takes the mode of the file', async () => {
+    const grouped = join(folder, 'grouped');
+    expect((await run(productMain, ['format', grouped, '--size', '1MiB', '--mode', '660'])).exitCode).to.equal(0);
+    expect(statSync(grouped).mode & 0o777).to.equal(0o660);
+    expect((await run(productMain, ['format', grouped, '--size', '1MiB', '--mode', 'rw'])).stderr).to.contain('octal');
+    expect((await run(productMain, ['ls', grouped, '--trust-uid', '1', '--trust-uid', '2'])).exitCode).to.equal(0);
   });
 
   it('destroy removes the file, and every command then says that there is no pool', async () => {
