@@ -39,6 +39,7 @@ import {
   type Segment,
   stateOf,
 } from './layout/index.js';
+import { isToBeReplaced } from './mismatch.js';
 import { Nodes } from './nodes/index.js';
 import { AttachedPool } from './pool.js';
 import { ReadOnlyPool } from './readonly.js';
@@ -196,6 +197,13 @@ async function openPool(path: string, options: CheckedConnect, deadline: Deadlin
   const file = await openLocked(path, opening, deadline);
   try {
     const state = stateOf(file);
+    if (state === 'ready' && isReadable(file) && isToBeReplaced(path, readIdentity(file), options)) {
+      refuseIfAttached(file);
+      file.unlink();
+      removeBells(path);
+      file.close();
+      return openPool(path, options, deadline, pace);
+    }
     if (state === 'ready' || state === 'foreign') return file;
     if (create !== undefined) {
       await formatFile(file, create, pace);

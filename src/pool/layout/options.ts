@@ -69,6 +69,7 @@ const formatSchema = z.strictObject(
 
 const connectSchema = z.strictObject({
   create: formatSchema.optional(),
+  onMismatch: z.enum(['keep', 'error', 'replace']).optional(),
   trustUids: z.array(z.number().int().min(0)).optional(),
   emulate: z.literal('noncoherent').optional(),
   name: z.string().optional(),
@@ -126,6 +127,8 @@ function describeValue(value: unknown): string {
 
 export interface CheckedFormat {
   readonly plan: Plan;
+  /** What of the plan was asked for by name. */
+  readonly given: { readonly [name in keyof Plan]?: Plan[name] | undefined };
   readonly mode: number;
   readonly force: boolean;
 }
@@ -151,7 +154,9 @@ function planOf(options: Formatted): CheckedFormat {
   const pageSize = options.pageSize ?? DEFAULT_PAGE_BYTES;
   const room = { size: options.size, pageSize, ...defaultsOf(options) };
   const plan = { ...room, maxObjects: options.maxObjects ?? defaultMaxObjects(room) };
-  return { plan, mode, force: options.force ?? false };
+  const { size, maxObjects, maxNodes, eviction } = options;
+  const given = { size, pageSize: options.pageSize, maxObjects, maxNodes, eviction };
+  return { plan, given, mode, force: options.force ?? false };
 }
 
 /** Throws OPTION_INVALID, UNSUPPORTED. */

@@ -40,6 +40,12 @@ export interface PoolSizeOptions {
 export interface ConnectOptions {
   /** Attach (an existing pool's geometry wins), else format: of racing openers exactly one formats. */
   create?: FormatOptions;
+  /**
+   * What to do where a pool is there whose size, pageSize, maxObjects, maxNodes or eviction is not as `create` says. 'keep' takes
+   * it as it is, 'error' throws OPTION_INVALID, 'replace' makes it anew, or throws IN_USE while a node is attached. By default it
+   * is kept, and the process warned once (SEALPOOL_OPTIONS_DIFFER).
+   */
+  onMismatch?: 'keep' | 'error' | 'replace';
   /** The owner must be the caller, root, or one of these; never world-writable, never a symbolic link. */
   trustUids?: number[];
   /** Not in this version: UNSUPPORTED. */
