@@ -58,6 +58,10 @@ function describeAccess(path: string, error: unknown): PoolError {
   return new PoolError('ACCESS_DENIED', message, { path }, error);
 }
 
+function notAFile(path: string, cause?: unknown): PoolError {
+  return new PoolError('OPTION_INVALID', `path: ${path} is a folder: give the path of a file in it.`, { path }, cause);
+}
+
 const REFUSALS: Readonly<Record<string, string>> = {
   EACCES: 'its mode, or that of a folder on the way, does not let this user in',
   EPERM: 'the system forbids it, by a flag of the file (chattr), a seal or a policy',
@@ -152,6 +156,7 @@ export class PoolFile {
 
   private checkTrust(trustUids: readonly number[]): void {
     const stats = this.stats();
+    if (stats.isDirectory()) throw notAFile(this.path);
     const refuse = (why: string) => new PoolError('ACCESS_DENIED', `${this.path} ${why}.`, { path: this.path });
     if (!stats.isFile() && !stats.isCharacterDevice()) throw refuse('is neither a file nor a memory device');
     if ((stats.mode & 0o002) !== 0) throw refuse('is world-writable');
