@@ -8,7 +8,7 @@ import { makePage, pageFault } from '../support/pages.js';
 import { LIES_PER_ROUND } from './hostile/stage.js';
 import { type Outcome, play } from './hostile/supervise.js';
 
-const LIES = Number(process.env['HOSTILE_LIES'] ?? 20_000);
+const LIES = Number(process.env['HOSTILE_LIES'] ?? 6_000);
 const SEED = process.env['HOSTILE_SEED'];
 const SILENCE_MS = 20_000;
 
