@@ -37,6 +37,9 @@ interface HowToLoad {
   readonly ttlMs: number | undefined;
 }
 
+/** Borrows that are good at a time. */
+const BORROWS_MAX = 1024;
+
 export class SharedPageSpace implements PageSpace, Shown {
   // First: see UNCLONEABLE.
   private readonly domain: Domain;
@@ -89,6 +92,20 @@ export class SharedPageSpace implements PageSpace, Shown {
     if (entry === undefined) return undefined;
     this.reader.hazards.keep();
     return entry.bytes;
+  }
+
+  borrowMany(pageNumbers: ArrayLike<number>, into: (Uint8Array | undefined)[]): number {
+    const { length } = pageNumbers;
+    if (length > BORROWS_MAX) {
+      throw new PoolError('OPTION_INVALID', `pageNumbers: ${length}, but only ${BORROWS_MAX} are good at a time.`);
+    }
+    let found = 0;
+    for (let i = 0; i < length; i++) {
+      const bytes = this.borrow(pageNumbers[i] as number);
+      into[i] = bytes;
+      if (bytes !== undefined) found++;
+    }
+    return found;
   }
 
   get(pageNo: number, asOf?: number): Page | undefined {

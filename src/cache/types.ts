@@ -98,6 +98,11 @@ export interface PageSpace {
    * pages of the pool.
    */
   borrow(pageNo: number, asOf?: number): Uint8Array | undefined;
+  /**
+   * The newest pages of these numbers, in place, into `into` from its start on, in their order, with undefined for those that are
+   * missing. Returns how many are there. All are good as long as the first is: so at most 1,024 at a time. Throws OPTION_INVALID.
+   */
+  borrowMany(pageNumbers: ArrayLike<number>, into: (Uint8Array | undefined)[]): number;
   /** The page in place, pinned until its release. Throws TOO_MANY_PINS. */
   get(pageNo: number, asOf?: number): Page | undefined;
   /** Copies the page into the target; false on a miss, which leaves the target as it is. */

@@ -49,6 +49,24 @@ describe('a page space', () => {
     });
   }
 
+  it('borrowMany gives the pages in their order, what is missing as undefined, and all are good together', async () => {
+    const [one, two] = (await makeSpaces()) as [PageSpace, PageSpace];
+    const numbers = Array.from({ length: 600 }, (_, i) => (i * 7) % 600);
+    for (let pageNo = 0; pageNo < 600; pageNo++) if (pageNo % 3 !== 0) one.put(pageNo, pattern(SIZE, pageNo));
+    for (const space of [one, two, two]) {
+      const into: (Uint8Array | undefined)[] = [];
+      expect(space.borrowMany(numbers, into)).to.equal(400);
+      for (const [i, pageNo] of numbers.entries()) {
+        const expected = pageNo % 3 === 0 ? undefined : pattern(SIZE, pageNo);
+        expect(into[i]?.slice(), `page ${pageNo}`).to.deep.equal(expected);
+      }
+    }
+    expect(two.borrowMany(Uint32Array.of(1, 3), [])).to.equal(1);
+    expect(two.borrowMany([], [])).to.equal(0);
+    expect(await codeOf(() => one.borrowMany(new Float64Array(1025), []))).to.equal('OPTION_INVALID');
+    expect(await codeOf(() => one.borrowMany([-1], []))).to.equal('KEY_INVALID');
+  });
+
   it('fetchSync, readThrough and fetch load a page once and share it with the other node', async () => {
     const [one, two] = (await makeSpaces()) as [PageSpace, PageSpace];
     const { loaded, load } = counting();
