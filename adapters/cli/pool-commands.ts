@@ -85,7 +85,11 @@ function addFormat(program: Command, context: Context): void {
     .requiredOption('--size <size>', 'of the whole file, such as 512MiB', (text) => parseSize(text, '--size'))
     .option('--page-size <size>', 'typical object size (default 8KiB)', (text) => parseSize(text, '--page-size'))
     .option('--max-objects <count>', 'hard capacity in objects', integerBetween('--max-objects', 1, UINT32_MAX))
-    .option('--max-nodes <count>', 'nodes at a time (default 64)', integerBetween('--max-nodes', 1, UINT32_MAX))
+    .option(
+      '--max-nodes <count>',
+      'nodes at a time (default: four to a processor, at least 64)',
+      integerBetween('--max-nodes', 1, UINT32_MAX),
+    )
     .option(
       '--eviction <policy>',
       's3-fifo (default), sieve, lru or none',

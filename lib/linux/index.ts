@@ -1,3 +1,4 @@
+export { availableParallelism } from 'node:os';
 export { allowedProcessors, stayOnProcessor } from './affinity.js';
 export { ALIGNMENT, alignedBuffer, collectedBuffer, isAligned } from './aligned.js';
 export { MappedBoard, type ProgressBoard, yieldProcessor } from './board.js';

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { connect, format, PoolError, parseSize, poolSizeFor, SharedCache, usableBytes } from '../../src/index.js';
+import { nodesByDefault } from '../../src/pool/layout/options.js';
 import { usePools } from '../support/pools.js';
 
 const FORMS = "Give bytes as an integer, or a string such as '512MiB', '64 KB' or '4g'";
@@ -96,6 +97,12 @@ describe('what is said of a cause', () => {
     const pool = await pools.create({ size: '1MiB' });
     const reader = await pools.connect(pool.path, { readOnly: true });
     expect((await errorOf(() => new SharedCache(reader))).code).to.equal('READ_ONLY');
+  });
+
+  it('there is room for 64 nodes by default, and for four to a processor on a large machine', () => {
+    expect([1, 2, 16, 17, 128, 1000].map((processors) => nodesByDefault(processors))).to.deep.equal([
+      64, 64, 64, 68, 512, 1000,
+    ]);
   });
 
   it('a pool of the size that poolSizeFor gives has the bytes that it was asked for, and usableBytes says how many', async () => {

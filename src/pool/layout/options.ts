@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { isBytes, takeBytes } from '../../../lib/bytes.js';
 import { PoolError } from '../../../lib/errors.js';
+import { availableParallelism } from '../../../lib/linux/index.js';
 import { defaultMaxObjects, NODES_MAX, type Plan } from './geometry.js';
 import { METADATA_BYTES_MAX } from './layout.js';
 import type {
@@ -20,6 +21,8 @@ const SIZE_MIN = 256 * 1024;
 /** Of what a synchronous call may wait at most, where somebody wants that. */
 const SYNC_WAIT_MS_MAX = 60_000;
 const DEFAULT_PAGE_BYTES = 8192;
+const NODES_USUAL = 64;
+const NODES_PER_PROCESSOR = 4;
 
 export const SIZE_FORMS = "Give bytes as an integer, or a string such as '512MiB', '64 KB' or '4g'.";
 
@@ -135,8 +138,13 @@ export interface CheckedFormat {
 
 type Formatted = z.output<typeof formatSchema>;
 
+/** Several processes on each processor of a large machine, and enough of a small one's. */
+export function nodesByDefault(processors = availableParallelism()): number {
+  return Math.min(NODES_MAX, Math.max(NODES_USUAL, processors * NODES_PER_PROCESSOR));
+}
+
 function defaultsOf(options: { maxNodes?: number | undefined; eviction?: Eviction | undefined }) {
-  return { maxNodes: options.maxNodes ?? 64, eviction: options.eviction ?? 's3-fifo' };
+  return { maxNodes: options.maxNodes ?? nodesByDefault(), eviction: options.eviction ?? 's3-fifo' };
 }
 
 /** Throws OPTION_INVALID. */

@@ -14,7 +14,7 @@ export interface FormatOptions {
   pageSize?: number;
   /** A hard capacity in objects. Default: enough for objects of somewhat under half of pageSize (2.2 * size / pageSize). */
   maxObjects?: number;
-  /** Default 64. */
+  /** Default: four to a processor, at least 64. */
   maxNodes?: number;
   /** Default 'hardware'; fixed at format. */
   coherence?: Coherence;
@@ -31,7 +31,7 @@ export interface PoolSizeOptions {
   pageSize: number;
   /** How many are to be there at a time. */
   maxObjects: number;
-  /** Default 64. */
+  /** Default: four to a processor, at least 64. */
   maxNodes?: number;
   /** Default 's3-fifo'. */
   eviction?: Eviction;
