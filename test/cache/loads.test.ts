@@ -64,6 +64,20 @@ describe('a load that fails', () => {
     expect(loads).to.equal(2);
   });
 
+  it('called where the stack has no room left is no failure of the source: only its caller is told', async () => {
+    const { caches } = await makeTwo();
+    const [cache] = caches;
+    let depth = 0;
+    const deep = (): never => {
+      depth++;
+      return deep();
+    };
+    const first = cache.fetch('k', deep).then(String, (error: Error) => error.name);
+    const second = textFrom(cache.fetch('k', async () => bytesOf('v')));
+    expect(await Promise.all([first, second])).to.deep.equal(['RangeError', 'v']);
+    expect(depth).to.be.greaterThan(100);
+  });
+
   for (const thrown of [undefined, null, 7, Object.freeze(new Error('frozen'))]) {
     it(`with ${String(thrown)}, at once or later, gives that to all and leaves no claim`, async () => {
       const { caches, pools } = await makeTwo();
