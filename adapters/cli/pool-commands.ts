@@ -92,8 +92,8 @@ function addFormat(program: Command, context: Context): void {
     )
     .option(
       '--eviction <policy>',
-      's3-fifo (default), sieve, lru or none',
-      oneOf('--eviction', ['s3-fifo', 'sieve', 'lru', 'none']),
+      's3-fifo (default), adaptive-2q, sieve, lru or none',
+      oneOf('--eviction', ['s3-fifo', 'adaptive-2q', 'sieve', 'lru', 'none']),
     )
     .option('--mode <octal>', 'of the file, such as 660 (default 600)', octal)
     .option('--force', 'discard the pool that is there')

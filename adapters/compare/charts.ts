@@ -18,6 +18,7 @@ export const GRID_LINE = '#dcdcdd';
 const armColors: Readonly<Record<ArmName, string>> = {
   shared: '#2f6fed',
   'private-lru': '#d9730d',
+  'private-adaptive-2q': '#b8397a',
   'private-s3-fifo': '#0f9d8a',
   'private-sieve': '#a855c7',
   'os-cache': '#8a8f98',

@@ -3,7 +3,13 @@
  */
 
 /** One way to spend the memory. `private-POLICY` is named after the policy, as in private-s3-fifo. */
-export type ArmName = 'private-lru' | 'private-s3-fifo' | 'private-sieve' | 'shared' | 'os-cache';
+export type ArmName =
+  | 'private-lru'
+  | 'private-adaptive-2q'
+  | 'private-s3-fifo'
+  | 'private-sieve'
+  | 'shared'
+  | 'os-cache';
 
 /** The figures of one arm, summed over its nodes. Byte counts are bytes, latencies microseconds per page request. */
 export interface ArmResult {

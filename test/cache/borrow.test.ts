@@ -12,7 +12,7 @@ function wrongOnes(pages: readonly Uint8Array[], expected: (index: number) => Ui
 }
 
 describe('borrowed pages', () => {
-  for (const eviction of ['s3-fifo', 'sieve', 'lru'] as const) {
+  for (const eviction of ['adaptive-2q', 's3-fifo', 'sieve', 'lru'] as const) {
     it(`keep their bytes through 1,024 further borrows while others are evicted from a full pool (${eviction})`, async () => {
       const { caches, pools } = await makeTwo({ size: '6MiB', pageSize: 1024, eviction });
       const [own, other] = caches;

@@ -200,7 +200,7 @@ class Model {
 }
 
 describe('a cache against a map', () => {
-  for (const eviction of ['s3-fifo', 'none'] as const) {
+  for (const eviction of ['adaptive-2q', 's3-fifo', 'none'] as const) {
     it(`two nodes answer with the last value or a miss, and in the end the pool is empty (${eviction})`, async () => {
       const pool = await makePool({ size: '3MiB', pageSize: 4096, eviction });
       const second = await join(pool.path);

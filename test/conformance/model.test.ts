@@ -154,7 +154,7 @@ describe('conformance: the model', () => {
   const pools = usePools();
 
   for (const count of [1, 2]) {
-    for (const eviction of ['s3-fifo', 'none'] as const) {
+    for (const eviction of ['adaptive-2q', 's3-fifo', 'none'] as const) {
       it(`any sequence of operations on ${count} node${count === 1 ? '' : 's'} under ${eviction} does what a Map would do, and all space comes back`, async function () {
         this.timeout(LONG ? 3_600_000 : 120_000);
         // Room for everything at once, so that nothing is evicted but by evict; small chunks, so that some are runs.

@@ -106,7 +106,7 @@ describe('conformance: space', () => {
     draft.abort();
   });
 
-  for (const eviction of ['s3-fifo', 'sieve', 'lru'] as const) {
+  for (const eviction of ['adaptive-2q', 's3-fifo', 'sieve', 'lru'] as const) {
     it(`retained objects outlive any pressure under ${eviction}, and a pool full of them says POOL_FULL`, async () => {
       const pool = await pools.create({ size: 4 * MIB, pageSize: 4 * KIB, eviction });
       for (let i = 0; i < 50; i++) pool.put(`kept-${i}`, contentOf(`kept-${i}`, i, 4000), { retain: true });

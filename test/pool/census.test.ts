@@ -53,7 +53,7 @@ describe('the census', () => {
     await expectCleanCensus(path);
   });
 
-  for (const policy of ['s3-fifo', 'sieve', 'lru', 'none'] as const) {
+  for (const policy of ['adaptive-2q', 's3-fifo', 'sieve', 'lru', 'none'] as const) {
     it(`finds nothing after thousands of mixed calls under ${policy}`, async () => {
       const create = { size: '2MiB', pageSize: 512, maxObjects: 2048, eviction: policy };
       const pool = (await connect(path, { create })) as AttachedPool;

@@ -8,7 +8,7 @@ import { fillRegions } from '../../src/pool/formatter.js';
 import { alignUp, type Counts, type Geometry, layOut } from '../../src/pool/layout/geometry.js';
 import { type MappedRange, Segment } from '../../src/pool/layout/segment.js';
 import type { Eviction } from '../../src/pool/layout/types.js';
-import { ghostLinesFor } from '../../src/pool/policy/index.js';
+import { policyLines } from '../../src/pool/policy/index.js';
 import { ControlBlock } from './control.js';
 
 export interface Shape {
@@ -48,7 +48,7 @@ function geometryOf(shape: Shape): Geometry {
     stripesPerShard: 4,
     touchEntries: 16,
     ringRecords: shape.ringRecords,
-    ghostLines: shape.eviction === 's3-fifo' ? ghostLinesFor(shape.objectsPerShard) : 1,
+    ghostLines: policyLines(shape.eviction, shape.objectsPerShard),
     pinsPerNode: 16,
     chunkBytes: CHUNK_BYTES,
     chunks: shape.chunks,

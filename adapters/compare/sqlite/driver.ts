@@ -29,7 +29,7 @@ export interface CompareSqliteOptions {
   readonly nodes: number;
   /** Total of each arm: bytes, '12MiB', or '30%' of the database file. */
   readonly memory: number | string;
-  readonly eviction: 's3-fifo' | 'sieve' | 'lru';
+  readonly eviction: 's3-fifo' | 'adaptive-2q' | 'sieve' | 'lru';
   /** A file or folder to keep the database in, on the device to be measured. */
   readonly storage?: string;
   readonly seed: number;

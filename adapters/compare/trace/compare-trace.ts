@@ -87,7 +87,8 @@ function checkOptions(options: CompareTraceOptions): void {
     throw invalid(`pageSize is ${pageSize}, it must be a whole number of at least ${PAGE_SIZE_MIN} bytes`);
   }
   if (!Number.isSafeInteger(seed)) throw invalid(`seed is ${seed}, it must be a whole number`);
-  if (!['lru', 'sieve', 's3-fifo'].includes(eviction)) throw invalid(`eviction ${eviction} is no policy of the pool`);
+  if (!['lru', 'sieve', 's3-fifo', 'adaptive-2q'].includes(eviction))
+    throw invalid(`eviction ${eviction} is no policy of the pool`);
 }
 
 class TraceRun {

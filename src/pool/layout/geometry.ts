@@ -11,7 +11,7 @@
 import { PoolError } from '../../../lib/errors.js';
 import { OS_PAGE_BYTES, WINDOW_BYTES_MAX } from '../../../lib/linux/index.js';
 import { LINE_BYTES } from '../../../lib/struct.js';
-import { ghostLinesFor, PolicyEntry, PolicyHead } from '../policy/index.js';
+import { PolicyEntry, PolicyHead, policyLines } from '../policy/index.js';
 import {
   BUCKET_ENTRIES,
   Bucket,
@@ -259,7 +259,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     stripesPerShard: clamp(powerOfTwoAtMost(slotsPerShard / 8), 64, 1024),
     touchEntries: clamp(TOUCHES_OF_NODE / shards, 64, 1024),
     ringRecords: clamp(powerOfTwoAtMost(slotsPerShard / 4), 64, 1024),
-    ghostLines: plan.eviction === 's3-fifo' ? ghostLinesFor(capacity) : 1,
+    ghostLines: policyLines(plan.eviction, capacity),
     eventLines: clamp(powerOfTwoAtMost(eventBytesFor(plan.size) / EventLine.bytes / shards), 64, 32_768),
     pinsPerNode: alignUp(Math.min(PINS_MIN, shards * slotsPerShard), 16),
     chunkBytes,

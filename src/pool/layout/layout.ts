@@ -18,7 +18,15 @@
  * | RETIRED | FREE    | Reclaimer.free        | a free slot whose extent is still marked: repair recounts     |
  */
 import { fingerprint, LINE_BYTES, record, render, type Struct, struct } from '../../../lib/struct.js';
-import { GhostEntry, GhostRing, PolicyEntry, PolicyHead } from '../policy/index.js';
+import {
+  AgedGhostEntry,
+  GhostEntry,
+  GhostRing,
+  PolicyEntry,
+  PolicyHead,
+  ShadowEntry,
+  ShadowHead,
+} from '../policy/index.js';
 import { CheckpointEntry, EventHead, EventLine, NodeBell } from './layoutofevents.js';
 
 export * from './layoutofevents.js';
@@ -335,6 +343,9 @@ const structs: readonly Struct[] = [
   PolicyEntry,
   GhostEntry,
   GhostRing,
+  ShadowHead,
+  ShadowEntry,
+  AgedGhostEntry,
   RetireRecord,
   Way,
   Stripe,

@@ -16,7 +16,7 @@ import type {
 } from './types.js';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-export const EVICTIONS = ['s3-fifo', 'sieve', 'lru', 'none'] as const;
+export const EVICTIONS = ['s3-fifo', 'sieve', 'lru', 'none', 'adaptive-2q'] as const;
 const SIZE_MIN = 256 * 1024;
 /** Of what a synchronous call may wait at most, where somebody wants that. */
 const SYNC_WAIT_MS_MAX = 60_000;

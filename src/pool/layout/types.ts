@@ -4,7 +4,8 @@
 
 /** 1..1024 bytes; a string is taken as UTF-8. */
 export type Key = string | Uint8Array;
-export type Eviction = 's3-fifo' | 'sieve' | 'lru' | 'none';
+/** 'adaptive-2q' sizes its queues by what has hit of late: arXiv 2511.21958, docs/ARCHITECTURE.md. */
+export type Eviction = 'adaptive-2q' | 's3-fifo' | 'sieve' | 'lru' | 'none';
 export type Coherence = 'hardware' | 'software';
 
 export interface FormatOptions {

@@ -6,16 +6,18 @@
  * whoever repairs the shard calls refill with its sealed pages.
  */
 import { unreachable } from '../../../lib/assert.js';
+import { Adaptive2Q, adaptive2QLines } from './adaptive-2q.js';
+import { ghostLinesFor } from './ghost.js';
 import { Lru } from './lru.js';
 import type { Policy, PolicyRegion } from './queue.js';
 import { S3Fifo } from './s3-fifo.js';
 import { Sieve } from './sieve.js';
 
-export { ghostLinesFor } from './ghost.js';
 export type { Policy, PolicyRegion } from './queue.js';
+export { ghostLinesFor };
 
 /** The names that FormatOptions.eviction takes. */
-export type PolicyKind = 's3-fifo' | 'sieve' | 'lru' | 'none';
+export type PolicyKind = 'adaptive-2q' | 's3-fifo' | 'sieve' | 'lru' | 'none';
 
 /** Pages leave only when they are deleted. Keeps nothing, so that its region may be empty: count is always zero. */
 class NoEviction implements Policy {
@@ -33,9 +35,17 @@ class NoEviction implements Policy {
   check(): void {}
 }
 
+/** 64-byte lines of the ghost region of a shard that may hold so many objects. */
+export function policyLines(kind: PolicyKind, capacity: number): number {
+  if (kind === 'adaptive-2q') return adaptive2QLines(capacity);
+  return kind === 's3-fifo' ? ghostLinesFor(capacity) : 1;
+}
+
 /** The words are used as they are: call reset once when the pool is formatted. */
 export function makePolicy(kind: PolicyKind, region: PolicyRegion): Policy {
   switch (kind) {
+    case 'adaptive-2q':
+      return new Adaptive2Q(region);
     case 's3-fifo':
       return new S3Fifo(region);
     case 'sieve':

@@ -24,6 +24,9 @@ export const COUNTER_MAX = 3;
 const COUNTER_ONE = 1 << COUNTER_SHIFT;
 const COUNTER_MASK = COUNTER_MAX << COUNTER_SHIFT;
 const INFO_MASK = QUEUE_MASK | COUNTER_MASK;
+const STAMP_SHIFT = 4;
+/** A stamp is a clock modulo this. */
+const STAMPS = 2 ** (32 - STAMP_SHIFT);
 
 /** Where the policy of one shard lies. Word indexes count from the start of `words`. */
 export interface PolicyRegion {
@@ -38,7 +41,7 @@ export interface PolicyRegion {
   capacity: number;
   /** Word of the first ghost line. */
   ghost: number;
-  /** 64-byte lines, a power of two: ghostLinesFor. Zero is enough for a policy without a ghost. */
+  /** 64-byte lines: policyLines, of S3-FIFO a power of two. Zero is enough for a policy without a ghost. */
   ghostLines: number;
 }
 
@@ -83,6 +86,11 @@ export function queueOf(info: number): number {
   return info & QUEUE_MASK;
 }
 
+/** Steps of the clock since the stamp, modulo 2^28. */
+export function ageOf(info: number, clock: number): number {
+  return (clock - (info >>> STAMP_SHIFT)) & (STAMPS - 1);
+}
+
 /** Zeroes the head line and every entry. */
 export function resetQueues(region: PolicyRegion): void {
   region.words.fill(region.head, PolicyHead.words, 0);
@@ -94,16 +102,18 @@ export class Queue {
   private readonly entries: number;
   private readonly slots: number;
   private readonly number: typeof SMALL | typeof MAIN;
+  private readonly infoMask: number;
   private readonly firstWord: number;
   private readonly lastWord: number;
   private readonly countWord: number;
 
-  constructor(region: PolicyRegion, number: typeof SMALL | typeof MAIN) {
+  constructor(region: PolicyRegion, number: typeof SMALL | typeof MAIN, { isStamped = false } = {}) {
     const { smallFirst, smallLast, smallCount, mainFirst, mainLast, mainCount } = PolicyHead.word;
     this.words = region.words;
     this.entries = region.entries;
     this.slots = region.slots;
     this.number = number;
+    this.infoMask = isStamped ? -1 : INFO_MASK;
     this.firstWord = region.head + (number === SMALL ? smallFirst : mainFirst);
     this.lastWord = region.head + (number === SMALL ? smallLast : mainLast);
     this.countWord = region.head + (number === SMALL ? smallCount : mainCount);
@@ -119,7 +129,7 @@ export class Queue {
   /** Info of any slot, of this queue or not. */
   info(slot: number): number {
     const info = this.words.read(this.wordOf(slot) + INFO);
-    if ((info & ~INFO_MASK) !== 0 || (info & QUEUE_MASK) > MAIN) corrupt(`slot ${slot} has info ${info}`);
+    if ((info & ~this.infoMask) !== 0 || (info & QUEUE_MASK) > MAIN) corrupt(`slot ${slot} has info ${info}`);
     return info;
   }
 
@@ -134,8 +144,10 @@ export class Queue {
     return counterOf(info);
   }
 
+  /** The slot must be in this queue. Its stamp stays. */
   setCounter(slot: number, counter: number): void {
-    this.words.write(this.wordOf(slot) + INFO, this.number | (counter * COUNTER_ONE));
+    const word = this.wordOf(slot) + INFO;
+    this.words.write(word, (this.words.read(word) & ~COUNTER_MASK) | (counter * COUNTER_ONE));
   }
 
   /** -1 when the queue is empty. */
@@ -157,8 +169,8 @@ export class Queue {
     return this.words.read(this.firstWord) === slot + 1;
   }
 
-  /** Puts a slot that is in no queue at the front, with this counter. */
-  put(slot: number, hash: number, counter: number): void {
+  /** Puts a slot that is in no queue at the front, with this counter, and where infos are stamped this time of a clock. */
+  put(slot: number, hash: number, counter: number, stamp = 0): void {
     if (this.info(slot) !== 0) corrupt(`slot ${slot} is queued already`);
     const words = this.words;
     const count = this.count();
@@ -176,13 +188,16 @@ export class Queue {
     const word = this.wordOf(slot);
     words.write(word + PREVIOUS, 0);
     words.write(word + NEXT, first + 1);
-    words.write(word + INFO, this.number | (counter * COUNTER_ONE));
+    words.write(word + INFO, this.number | (counter * COUNTER_ONE) | (stamp << STAMP_SHIFT));
     words.write(word + HASH, hash);
     words.write(this.firstWord, link);
     words.write(this.countWord, count + 1);
   }
 
-  /** Fills a queue of a region that was just reset: what `put` of each slot in this order makes. */
+  /**
+   * Fills a queue of a region that was just reset: what `put` of each slot in this order makes, stamped 0, 1, 2 and so on
+   * where infos are stamped.
+   */
   refill(order: Int32Array, hashes: Int32Array): void {
     const count = order.length;
     if (count === 0) return;
@@ -192,7 +207,7 @@ export class Queue {
       const at = slot * ENTRY_WORDS;
       image[at + PREVIOUS] = i + 1 < count ? (order[i + 1] as number) + 1 : 0;
       image[at + NEXT] = i > 0 ? (order[i - 1] as number) + 1 : 0;
-      image[at + INFO] = this.number;
+      image[at + INFO] = this.number | ((i << STAMP_SHIFT) & this.infoMask);
       image[at + HASH] = hashes[slot] as number;
     }
     this.words.copyIn(this.entries, image);
@@ -223,14 +238,16 @@ export class Queue {
     words.write(this.countWord, count - 1);
   }
 
-  /** Moves a slot of this queue to the front. */
+  /** Moves a slot of this queue to the front. Its stamp stays. */
   requeue(slot: number, counter: number): void {
     if (this.isFirst(slot)) {
       this.setCounter(slot, counter);
       return;
     }
+    const word = this.wordOf(slot);
+    const stamp = this.words.read(word + INFO) >>> STAMP_SHIFT;
     this.unlink(slot);
-    this.put(slot, this.words.read(this.wordOf(slot) + HASH), counter);
+    this.put(slot, this.words.read(word + HASH), counter, stamp);
   }
 
   /** Reports the first fault, and the queue number with it. */
@@ -254,7 +271,7 @@ export class Queue {
       const info = words.read(word + INFO);
       // With the way back right at every step, no slot can be met twice.
       if (back !== previous) return `slot ${link - 1} has link ${back} back instead of ${previous}`;
-      if ((info & QUEUE_MASK) !== number || (info & ~INFO_MASK) !== 0) return `slot ${link - 1} has info ${info}`;
+      if ((info & QUEUE_MASK) !== number || (info & ~this.infoMask) !== 0) return `slot ${link - 1} has info ${info}`;
       previous = link;
       link = words.read(word + NEXT);
     }
@@ -279,15 +296,21 @@ export class Queue {
 }
 
 /** Reports entries whose info this policy never writes, the first one by name; `queues`: those it uses, or-ed. */
-export function checkInfos(region: PolicyRegion, queues: number, problems: (message: string) => void): void {
+export function checkInfos(
+  region: PolicyRegion,
+  queues: number,
+  problems: (message: string) => void,
+  { isStamped = false } = {},
+): void {
   const { words, entries, slots } = region;
+  const mask = isStamped ? -1 : INFO_MASK;
   let wrong = 0;
   let example = 0;
   for (let slot = slots - 1; slot >= 0; slot--) {
     const info = words.read(entries + slot * ENTRY_WORDS + INFO);
     const queue = info & QUEUE_MASK;
     const known = queue === SMALL || queue === MAIN;
-    if (info === 0 || (known && (info & ~INFO_MASK) === 0 && (queues & queue) !== 0)) continue;
+    if (info === 0 || (known && (info & ~mask) === 0 && (queues & queue) !== 0)) continue;
     wrong += 1;
     example = slot;
   }

@@ -4,7 +4,7 @@ import type { PolicyKind } from '../../../src/pool/policy/index.js';
 import { PolicyEntry } from '../../../src/pool/policy/index.js';
 import { chanceOf, deadCanaries, type GuardedWords, guardedShard, problemsOf, type Shard } from './shard.js';
 
-const KINDS: readonly PolicyKind[] = ['s3-fifo', 'sieve', 'lru', 'none'];
+const KINDS: readonly PolicyKind[] = ['adaptive-2q', 's3-fifo', 'sieve', 'lru', 'none'];
 const SEEDS = 2_000;
 
 type GuardedShard = Shard & { words: GuardedWords };

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { PolicyKind } from '../../../src/pool/policy/index.js';
 import { PolicyEntry, PolicyHead } from '../../../src/pool/policy/records.js';
-import { type Reference, ReferenceLru, ReferenceS3Fifo, ReferenceSieve } from './reference.js';
+import { type Reference, ReferenceAdaptive2Q, ReferenceLru, ReferenceS3Fifo, ReferenceSieve } from './reference.js';
 import { chanceOf, hashOf, plainShard, problemsOf, type Shard } from './shard.js';
 
 /** Enough that no line overflows and the ring never comes round. */
@@ -111,10 +111,11 @@ function zipfAndScans(seed: number, length: number, universe: number): number[] 
   return trace.slice(0, length);
 }
 
-const references: readonly [PolicyKind, () => Reference][] = [
+const references: readonly [PolicyKind, (capacity: number) => Reference][] = [
   ['lru', () => new ReferenceLru()],
   ['sieve', () => new ReferenceSieve()],
   ['s3-fifo', () => new ReferenceS3Fifo()],
+  ['adaptive-2q', (capacity) => new ReferenceAdaptive2Q(capacity, hashOf)],
 ];
 
 const operation = fc.oneof(
@@ -132,7 +133,7 @@ describe('eviction policies against naive references', () => {
       let evictions = 0;
       fc.assert(
         fc.property(fc.integer(), fc.integer({ min: 1, max: 60 }), (seed, capacity) => {
-          const twins = new Twins(kind, makeReference(), capacity);
+          const twins = new Twins(kind, makeReference(capacity), capacity);
           for (const key of zipfAndScans(seed, 1_500, 100)) twins.access(key, none);
           twins.verify();
           evictions += twins.evictions;
@@ -150,7 +151,7 @@ describe('eviction policies against naive references', () => {
           fc.integer({ min: 1, max: 25 }),
           fc.integer({ min: 0, max: 16 }),
           (operations, capacity, heldBits) => {
-            const twins = new Twins(kind, makeReference(), capacity);
+            const twins = new Twins(kind, makeReference(capacity), capacity);
             for (const { act, key, held } of operations) {
               const isHeld: Held = (one) => one % 17 < heldBits && ((held >>> (one % 16)) & 1) === 1;
               if (act === 'access') twins.access(key, isHeld);
@@ -190,6 +191,27 @@ describe('eviction policies against naive references', () => {
       );
     });
   }
+
+  it('adaptive-2q chooses as its reference does where the requests change their kind, and more than once', () => {
+    let changes = 0;
+    for (const capacity of [60, 150, 400]) {
+      const reference = new ReferenceAdaptive2Q(capacity, hashOf);
+      const twins = new Twins('adaptive-2q', reference, capacity);
+      for (let round = 0; round < 3; round++) {
+        for (const key of zipfAndScans(round, 6_000, 2 * capacity)) twins.access(key, none);
+        // A loop that is longer than the cache, then a window that moves.
+        for (let request = 0; request < 12_000; request++) twins.access(request % (capacity + 40), none);
+        for (let request = 0; request < 12_000; request++) {
+          twins.access(1_000 + Math.floor(request / 9) + ((request * 7) % (capacity >> 1)), none);
+        }
+      }
+      twins.verify();
+      expect(twins.evictions).to.be.greaterThan(5_000);
+      expect(reference.changes, `${capacity}`).to.be.greaterThan(0);
+      changes += reference.changes;
+    }
+    expect(changes).to.be.greaterThan(6);
+  });
 
   it('s3-fifo in a full shard limited by count takes its shares of the capacity, as the paper does', () => {
     fc.assert(

@@ -72,27 +72,25 @@ export class ReferenceSieve implements Reference {
   }
 }
 
-export class ReferenceS3Fifo implements Reference {
-  private small: number[] = [];
-  private main: number[] = [];
-  private ghost: number[] = [];
-  private readonly counters = new Map<number, number>();
+/** Pages enter small, go on to main when they were hit enough, and main gives another round for each hit. */
+abstract class ReferenceTwoQueues implements Reference {
+  protected small: number[] = [];
+  protected main: number[] = [];
+  protected readonly counters = new Map<number, number>();
   private readonly capacity: number | undefined;
+  private readonly promoteMin: number;
 
-  /** With a capacity, 10 % and 90 % are taken of it as in the paper, else of what is there. */
-  constructor(capacity?: number) {
+  /** With a capacity, parts are taken of it as in the papers, else of what is there. */
+  constructor(promoteMin: number, capacity?: number) {
+    this.promoteMin = promoteMin;
     this.capacity = capacity;
   }
 
-  insert(key: number): void {
-    this.counters.set(key, 0);
-    if (this.ghost.includes(key)) {
-      this.ghost = without(this.ghost, key);
-      this.main.unshift(key);
-    } else {
-      this.small.unshift(key);
-    }
-  }
+  abstract insert(key: number): void;
+  abstract touch(key: number): void;
+  /** Of small, in percent. */
+  protected abstract smallShare(): number;
+  protected abstract remember(key: number, total: number): void;
 
   remove(key: number): void {
     this.small = without(this.small, key);
@@ -100,18 +98,17 @@ export class ReferenceS3Fifo implements Reference {
     this.counters.delete(key);
   }
 
-  touch(key: number): void {
-    const counter = this.counters.get(key);
-    if (counter !== undefined) this.counters.set(key, Math.min(3, counter + 1));
+  protected total(): number {
+    return this.capacity ?? this.small.length + this.main.length;
   }
 
   evict(isHeld: (key: number) => boolean): number {
-    const total = this.capacity ?? this.small.length + this.main.length;
+    const total = this.total();
     const met = new Set<number>();
-    const takesSmall = () => this.small.length >= total / 10 || this.main.length === 0;
+    const takesSmall = () => this.small.length >= (total * this.smallShare()) / 100 || this.main.length === 0;
     while (takesSmall() && this.small.some((key) => !met.has(key))) {
       const key = this.small.pop() as number;
-      if ((this.counters.get(key) as number) > 1) {
+      if ((this.counters.get(key) as number) >= this.promoteMin) {
         this.main.unshift(key);
         this.counters.set(key, 0);
       } else if (isHeld(key)) {
@@ -154,12 +151,191 @@ export class ReferenceS3Fifo implements Reference {
   }
 
   private leaveSmall(key: number, total: number): number {
+    this.remember(key, total);
+    this.counters.delete(key);
+    return key;
+  }
+}
+
+export class ReferenceS3Fifo extends ReferenceTwoQueues {
+  private ghost: number[] = [];
+
+  constructor(capacity?: number) {
+    super(2, capacity);
+  }
+
+  insert(key: number): void {
+    this.counters.set(key, 0);
+    if (this.ghost.includes(key)) {
+      this.ghost = without(this.ghost, key);
+      this.main.unshift(key);
+    } else {
+      this.small.unshift(key);
+    }
+  }
+
+  touch(key: number): void {
+    const counter = this.counters.get(key);
+    if (counter !== undefined) this.counters.set(key, Math.min(3, counter + 1));
+  }
+
+  protected smallShare(): number {
+    return 10;
+  }
+
+  protected remember(key: number, total: number): void {
     const size = Math.floor((total * 9) / 10);
     if (size > 0) {
       while (this.ghost.length >= size) this.ghost.shift();
       this.ghost.push(key);
     }
-    this.counters.delete(key);
-    return key;
+  }
+}
+
+/** One of the caches by which adaptive 2Q chooses; the newest first. */
+class ReferenceShadow {
+  private readonly lengths: readonly [small: number, main: number, ghost: number];
+  private readonly window: number;
+  /** Each with the number of entries before it. */
+  private small: { key: number; entry: number; counter: number }[] = [];
+  private main: { key: number; counter: number }[] = [];
+  /** A hit leaves a hole. */
+  private ghost: number[] = [];
+  private entries = 0;
+
+  constructor(objects: number, [small, ghost, window]: readonly [number, number, number]) {
+    const inSmall = Math.max(1, Math.min(4, Math.floor(objects / 4)), Math.floor((objects * small) / 100));
+    this.lengths = [inSmall, objects - inSmall, Math.floor((objects * ghost) / 100)];
+    this.window = Math.floor((inSmall * window) / 100);
+  }
+
+  access(key: number): boolean {
+    const [smallLength, mainLength, ghostLength] = this.lengths;
+    const inSmall = this.small.find((one) => one.key === key);
+    if (inSmall !== undefined) {
+      if (this.entries - inSmall.entry >= this.window) inSmall.counter = 1;
+      return true;
+    }
+    const inMain = this.main.find((one) => one.key === key);
+    if (inMain !== undefined) {
+      inMain.counter = Math.min(3, inMain.counter + 1);
+      return true;
+    }
+    const hole = this.ghost.indexOf(key);
+    if (hole >= 0) {
+      this.ghost[hole] = -1;
+      this.enterMain(key);
+      return false;
+    }
+    const oldest = this.small.length === smallLength ? this.small.pop() : undefined;
+    this.small.unshift({ key, entry: this.entries, counter: 0 });
+    this.entries += 1;
+    if (oldest === undefined) return false;
+    if (oldest.counter > 0 || this.main.length < mainLength) this.enterMain(oldest.key);
+    else this.ghost = [oldest.key, ...this.ghost].slice(0, ghostLength);
+    return false;
+  }
+
+  private enterMain(key: number): void {
+    const mainLength = this.lengths[1];
+    if (mainLength === 0) return;
+    while (this.main.length === mainLength) {
+      const last = this.main.pop()!;
+      if (last.counter > 0) this.main.unshift({ key: last.key, counter: last.counter - 1 });
+    }
+    this.main.unshift({ key, counter: 0 });
+  }
+}
+
+/** Small, ghost and window, in percent. */
+const ADAPTIVE_SIZES = [
+  [10, 120, 50],
+  [4, 60, 50],
+  [30, 30, 50],
+  [10, 200, 50],
+  [50, 60, 0],
+] as const;
+
+export class ReferenceAdaptive2Q extends ReferenceTwoQueues {
+  choice = 0;
+  /** How often it chose anew. */
+  changes = 0;
+  private readonly entered = new Map<number, number>();
+  private readonly left = new Map<number, number>();
+  private readonly shadows: readonly ReferenceShadow[];
+  private readonly shadowObjects: number;
+  private readonly hash: (key: number) => number;
+  private scores = ADAPTIVE_SIZES.map(() => 0);
+  private samples = 0;
+  /** Those of which a sample is taken. */
+  private objects = 0;
+  private entries = 0;
+  private departures = 0;
+
+  constructor(capacity: number, hash: (key: number) => number) {
+    super(1);
+    this.hash = hash;
+    this.shadowObjects = Math.min(64, capacity);
+    this.shadows = ADAPTIVE_SIZES.map((sizes) => new ReferenceShadow(this.shadowObjects, sizes));
+  }
+
+  insert(key: number): void {
+    this.request(key);
+    const [, ghost] = ADAPTIVE_SIZES[this.choice]!;
+    const reach = Math.floor((this.total() * ghost) / 100);
+    const left = this.left.get(key);
+    this.left.delete(key);
+    this.counters.set(key, 0);
+    if (left !== undefined && this.departures - left <= reach) {
+      this.main.unshift(key);
+    } else {
+      this.small.unshift(key);
+      this.entered.set(key, this.entries);
+      this.entries += 1;
+    }
+  }
+
+  touch(key: number): void {
+    const counter = this.counters.get(key);
+    if (counter === undefined) return;
+    const [small, , window] = ADAPTIVE_SIZES[this.choice]!;
+    const wait = Math.floor((this.total() * small * window) / 10_000);
+    if (this.main.includes(key)) this.counters.set(key, Math.min(3, counter + 1));
+    else if (this.entries - this.entered.get(key)! >= wait) this.counters.set(key, 1);
+    this.request(key);
+  }
+
+  override evict(isHeld: (key: number) => boolean): number {
+    const total = this.total();
+    if (Math.abs(total - this.objects) > Math.floor(total / 16)) this.objects = total;
+    return super.evict(isHeld);
+  }
+
+  protected smallShare(): number {
+    return ADAPTIVE_SIZES[this.choice]![0];
+  }
+
+  protected remember(key: number): void {
+    this.left.set(key, this.departures);
+    this.departures += 1;
+  }
+
+  private request(key: number): void {
+    let mix = this.hash(key);
+    mix = Math.imul(mix ^ (mix >>> 15), 0x2c1b3c6d);
+    mix = Math.imul(mix ^ (mix >>> 12), 0x297a2d39);
+    const place = (mix ^ (mix >>> 15)) >>> 0;
+    if (this.objects === 0 || (place / 2 ** 32) * this.objects >= this.shadowObjects) return;
+    for (const [index, shadow] of this.shadows.entries()) if (shadow.access(key)) this.scores[index]! += 256;
+    this.samples += 1;
+    if (this.samples < 64) return;
+    this.samples = 0;
+    const mine = this.scores[this.choice]!;
+    const best = Math.max(...this.scores);
+    if (best > mine + Math.floor(mine / 128) + 16 * 256) {
+      this.choice = this.scores.indexOf(best);
+      this.changes += 1;
+    }
+    this.scores = this.scores.map((score) => score - Math.floor(score / 64));
   }
 }

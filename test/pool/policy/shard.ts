@@ -2,13 +2,13 @@
 import { Words } from '../../../lib/words.js';
 import {
   GhostRing,
-  ghostLinesFor,
   makePolicy,
   type Policy,
   PolicyEntry,
   PolicyHead,
   type PolicyKind,
   type PolicyRegion,
+  policyLines,
 } from '../../../src/pool/policy/index.js';
 
 const CANARY = 0x5ea1ca7;
@@ -64,7 +64,7 @@ export function makeShard<W extends Words>(
   options: ShardOptions,
   wordsOf: (buffer: ArrayBuffer) => W,
 ): Shard & { words: W } {
-  const { capacity, slots = capacity, ghostLines = ghostLinesFor(capacity) } = options;
+  const { capacity, slots = capacity, ghostLines = policyLines(kind, capacity) } = options;
   const head = CANARY_WORDS;
   const entries = head + PolicyHead.words + CANARY_WORDS;
   const ghost = entries + slots * PolicyEntry.words + CANARY_WORDS;

@@ -185,6 +185,24 @@ export const SCENARIOS: readonly Scenario[] = [
     evicts: true,
   },
   {
+    name: 'puts into a full pool, by adaptive 2Q, of what it remembers',
+    shape: { eviction: 'adaptive-2q' },
+    holds: [1, 2, 3, 4, 5],
+    prepare: ({ survivor }) => {
+      survivor.cache.borrow('b');
+      survivor.machine.endRun();
+      put(survivor, 5, 6);
+    },
+    act: ({ doomed }) => {
+      // Hits of the one that stays, a hash out of the ghost, one into it.
+      doomed.cache.borrow('b');
+      doomed.machine.endRun();
+      for (const index of [0, 6]) put(doomed, index, index + 1);
+    },
+    allows: Object.fromEntries([0, 1, 2, 3, 4, 5, 6].map((index) => [index, [0, index + 1]])),
+    evicts: true,
+  },
+  {
     name: 'put that needs room in one piece',
     shape: { chunks: 1 },
     holds: [8, 17, 26],

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { KnownAccesses } from '../../../../adapters/compare/trace/accesses.js';
 import { ATTACHED_BYTES, budgetOf, ENTRY_BYTES, parseTraceMemory } from '../../../../adapters/compare/trace/budget.js';
 import { type CompareTraceOptions, compareTrace, ReplayError } from '../../../../adapters/compare/trace/index.js';
-import { simulatePrivate } from '../../../../adapters/compare/trace/routing.js';
+import { simulatePrivate, Xorshift32 } from '../../../../adapters/compare/trace/routing.js';
 import { simulateShared } from '../../../../adapters/compare/trace/simulate.js';
 import { root } from '../../../tidy/sources.js';
 import { madeUpIds, naive, realTraces, TemporaryFolder } from './traces.js';
@@ -96,6 +96,26 @@ describe('the comparison on a trace', () => {
       expect(shared!.hitRatio).to.be.greaterThan(local!.hitRatio);
       expect(shared!.bytesShared).to.be.greaterThan(900 * PAGE_SIZE);
     }
+  });
+
+  it('finds in the shared pool under adaptive-2q the hits of its exact cache within half a point', async () => {
+    // A third are for new pages, the others for one asked for lately: worth a larger small queue, which has to be learned.
+    const chance = new Xorshift32(3);
+    const ids = new Uint32Array(120_000);
+    let pages = 0;
+    for (let index = 0; index < ids.length; index++) {
+      const uniform = chance.next() / 0x1_0000_0000;
+      const isNew = index < 100 || index % 3 === 0;
+      ids[index] = isNew ? pages++ : ids[index - 1 - Math.floor(Math.min(index - 1, 4000) * uniform ** 2)]!;
+    }
+    const path = folder.write('lately.u32', new Uint8Array(ids.buffer));
+    const memory = `${100_000 / pages}%`;
+    const options = { ...base, nodes: 2, eviction: 'adaptive-2q', memory, arms: ['shared'] } as const;
+    const [shared] = (await compareTrace(path, options)).arms;
+    const known = new KnownAccesses(ids);
+    const [exact, s3] = (['adaptive-2q', 's3-fifo'] as const).map((name) => simulateShared(name, 1000, known) / 1200);
+    expect(100 * shared!.hitRatio).to.be.closeTo(exact!, 0.5);
+    expect(exact, 'what S3-FIFO hits').to.be.greaterThan(s3! + 2);
   });
 
   it('counts as private bytes the pages and an index of less than 1 KiB each', async () => {

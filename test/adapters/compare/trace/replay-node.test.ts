@@ -85,7 +85,7 @@ describe('a node of a replay', () => {
   const ids = madeUpIds(4000, 300);
 
   it('counts the hits of the policy and one storage read for each miss, with real pages in its cache', () => {
-    for (const name of ['lru', 'sieve', 's3-fifo'] as const) {
+    for (const name of ['lru', 'sieve', 's3-fifo', 'adaptive-2q'] as const) {
       const source = new CountedSource(new PatternPages());
       const cache = new PrivatePolicyCache({ policy: createPolicy(name, 40), pageSize: PAGE_SIZE, source });
       const tally = replayAlone(ids, source, cache);

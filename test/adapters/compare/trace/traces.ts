@@ -59,6 +59,68 @@ export async function readWhole(source: string, options: Partial<ReadTraceOption
   }
 }
 
+/** Percent of small, ghost and window, of a capacity; as adaptive 2Q sizes its queues. */
+type Percents = readonly [small: number, ghost: number, window: number];
+
+export class NaiveTwoQueues {
+  private readonly capacity: number;
+  private readonly smallMin: number;
+  private small: { id: number; counted: boolean; entry: number }[] = [];
+  private readonly main: { id: number; count: number }[] = [];
+  private readonly left: number[] = [];
+  private entries = 0;
+  percents: Percents;
+
+  constructor(capacity: number, percents: Percents, smallMin = 1) {
+    this.capacity = capacity;
+    this.percents = percents;
+    this.smallMin = smallMin;
+  }
+
+  get full(): boolean {
+    return this.small.length + this.main.length === this.capacity;
+  }
+
+  access(id: number): boolean {
+    const { capacity, main, left } = this;
+    const [smallPercent, ghostPercent, windowPercent] = this.percents;
+    const smallMost = Math.max(1, this.smallMin, Math.floor((capacity * smallPercent) / 100));
+    const inSmall = this.small.find((one) => one.id === id);
+    if (inSmall !== undefined) {
+      inSmall.counted ||= this.entries - inSmall.entry >= Math.floor((smallMost * windowPercent) / 100);
+      return true;
+    }
+    const inMain = main.find((one) => one.id === id);
+    if (inMain !== undefined) {
+      inMain.count = Math.min(3, inMain.count + 1);
+      return true;
+    }
+    const since = left.length - left.lastIndexOf(id);
+    const returns = left.includes(id) && since <= Math.floor((capacity * ghostPercent) / 100);
+    for (const [time, one] of left.entries()) if (one === id) left[time] = -1;
+    while (this.full) this.leave(smallMost);
+    if (returns) {
+      main.unshift({ id, count: 0 });
+    } else {
+      this.small.unshift({ id, counted: false, entry: this.entries });
+      this.entries += 1;
+    }
+    return false;
+  }
+
+  private leave(smallMost: number): void {
+    const { small, main } = this;
+    if (small.length >= smallMost || main.length === 0) {
+      const { id, counted } = small.pop()!;
+      if (counted) main.unshift({ id, count: 0 });
+      else this.left.push(id);
+      return;
+    }
+    const { id, count } = main.pop()!;
+    if (count > 0) main.unshift({ id, count: count - 1 });
+  }
+}
+
 /** As slow and as plain as it gets: newest first in arrays. Each returns whether every access was a hit. */
 export const naive = {
   lru(ids: readonly number[], capacity: number): boolean[] {
@@ -140,6 +202,37 @@ export const naive = {
       counts.set(id, 0);
       (returns ? main : small).unshift(id);
       return false;
+    });
+  },
+
+  /** At most 64 pages, of which all are sampled. */
+  'adaptive-2q'(ids: readonly number[], capacity: number): boolean[] {
+    const sizes: readonly Percents[] = [
+      [10, 120, 50],
+      [4, 60, 50],
+      [30, 30, 50],
+      [10, 200, 50],
+      [50, 60, 0],
+    ];
+    const cache = new NaiveTwoQueues(capacity, sizes[0]!);
+    const shadows = sizes.map((percents) => new NaiveTwoQueues(capacity, percents, Math.min(4, capacity >> 2)));
+    let scores = sizes.map(() => 0);
+    let choice = 0;
+    let samples = 0;
+    return ids.map((id) => {
+      if (cache.full) {
+        const hits = shadows.map((shadow) => shadow.access(id));
+        scores = scores.map((score, index) => score + (hits[index] ? 1 : 0));
+        samples += 1;
+      }
+      if (samples === 64) {
+        const best = Math.max(...scores);
+        if (best > scores[choice]! * (1 + 1 / 128) + 16) choice = scores.indexOf(best);
+        cache.percents = sizes[choice]!;
+        scores = scores.map((score) => score * (1 - 1 / 64));
+        samples = 0;
+      }
+      return cache.access(id);
     });
   },
 };
