@@ -148,8 +148,10 @@ export class SharedCache implements Shown {
    * base64url.
    */
   *keys(): IterableIterator<string> {
-    const { session, keys, space } = this.domain;
+    const { session, keys } = this.domain;
     session.check();
+    this.domain.generation();
+    const { space } = this.domain;
     const prefix = keys.prefix().slice();
     for (const info of listObjects(session.parts, prefix, space)) {
       if (info.state === 'sealed') yield displayKey(info.keyBytes.subarray(prefix.length));

@@ -11,12 +11,16 @@ import {
   FLAG_LEASED,
   FLAG_VERSIONED,
   fillAndSeal,
+  type Held,
   type KeySpace,
   type NodeSession,
   pageNumberOf,
+  SIZES_MIXED,
 } from '../pool/index.js';
 import type { Lease } from './types.js';
 
+/** It may be dropped and given away once more between any two looks. */
+const HOLD_TRIES = 8;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 
@@ -33,23 +37,27 @@ export class Domain {
   /** Namespace and space, between them U+0000. */
   readonly name: string;
   readonly keys: KeySpace;
-  readonly space: number;
-
-  /** Of each object, in bytes; 0 where they differ. */
+  private readonly nameBytes: Uint8Array;
+  /** Of each object, in bytes; SIZES_MIXED where they differ. */
   private readonly pageSize: number;
+  private held: Held;
 
   /**
    * `name` is unique among the pool's domains; `prefix` begins the key of each object, and of none of another domain. Throws
    * OPTION_INVALID where the objects of the name have another size.
    */
-  constructor(session: NodeSession, name: string, prefix: Uint8Array, pageSize = 0) {
+  constructor(session: NodeSession, name: string, prefix: Uint8Array, pageSize = SIZES_MIXED) {
     session.check();
     this.session = session;
     this.name = name;
-    this.space = session.parts.spaces.open(encoder.encode(name));
-    this.keys = session.createKeySpace(prefix, this.space);
+    this.nameBytes = encoder.encode(name);
     this.pageSize = pageSize;
-    if (pageSize > 0) this.claimPageSize();
+    this.held = this.hold();
+    this.keys = session.createKeySpace(prefix, this.held.space);
+  }
+
+  get space(): number {
+    return this.held.space;
   }
 
   /** The key encoded last, as the name of a map's entry. */
@@ -58,35 +66,48 @@ export class Domain {
     return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1');
   }
 
-  private claimPageSize(): void {
-    const { pageSize, space, session } = this;
-    const found = session.parts.spaces.claimPageSize(space, pageSize);
-    if (found === pageSize) return;
+  private hold(): Held {
+    const { pageSize, nameBytes, session } = this;
+    const held = session.parts.spaces.hold(nameBytes, pageSize);
+    if (held.pageSize === pageSize) return held;
     throw new PoolError(
       'OPTION_INVALID',
-      `pageSize: ${pageSize}, but the pages of this space have ${found} bytes. Drop the space to change it.`,
-      { option: 'pageSize', pageSize: found },
+      `pageSize: ${pageSize}, but the pages of this space have ${held.pageSize} bytes. Drop the space to change it.`,
+      { option: 'pageSize', pageSize: held.pageSize },
     );
   }
 
   /**
-   * Before anything is stored: the space may have been dropped, and opened with another page size. The generation was read
-   * before, so what is stored under it is refused when that happens later. Throws OPTION_INVALID.
+   * The generation of what is stored from now on. The space may have been dropped meanwhile, opened with another page size, or
+   * have got another name: then it is opened anew. What is stored under the generation is refused when that happens later.
+   * Throws OPTION_INVALID, BUSY, TOO_MANY_SPACES.
    */
-  private checkPageSize(): void {
-    const { pageSize, space, session } = this;
-    if (pageSize > 0 && session.parts.spaces.pageSize(space) !== pageSize) this.claimPageSize();
+  generation(): number {
+    const { session, keys } = this;
+    const { spaces } = session.parts;
+    for (let tries = 0; tries < HOLD_TRIES; tries++) {
+      // ORDER size-1: generation before page size; pairs with Spaces.finishDrop.
+      // ORDER name-1: generation before tenure; pairs with Spaces.enter.
+      const generation = spaces.generation(this.space);
+      if (spaces.isHeld(this.held)) return generation;
+      const held = this.hold();
+      // Before it is known to be held: a call that was cut here moves them again.
+      if (held.space !== keys.space) session.moveKeySpace(keys, held.space);
+      this.held = held;
+    }
+    // Nobody's.
+    return 0;
   }
 
   /** Fields of something to store under the key encoded last. */
   fields(size: number, flags: number, options: StoreOptions, lease = options.lease): DraftFields {
-    const { keys, space, session } = this;
+    const { keys, session } = this;
     const { spaces } = session.parts;
     const { from, until, ttlMs } = options;
+    const generation = this.generation();
+    const { space } = this;
     if (from !== undefined || until !== undefined) spaces.markVersioned(space);
-    const spaceGeneration = lease === undefined ? spaces.generation(space) : lease.spaceGeneration;
-    // ORDER size-1: generation before page size; pairs with Spaces.finishDrop.
-    this.checkPageSize();
+    const spaceGeneration = lease === undefined ? generation : this.generationOf(lease);
     return keys.fields({
       size,
       metadata: options.metadata ?? NOTHING,
@@ -99,12 +120,16 @@ export class Domain {
     });
   }
 
+  /** Nobody's where its name has another space by now. */
+  private generationOf({ space, spaceGeneration }: Lease): number {
+    return space === this.space ? spaceGeneration : 0;
+  }
+
   /** The lease of the key encoded last: taken before its source is read. */
   lease(): Lease {
-    const { spaces } = this.session.parts;
     const { hashLow, hashHigh } = this.keys;
     // ORDER lease-1: the counts are read before the source is; pairs with seal, which compares them under the lock.
-    const spaceGeneration = spaces.generation(this.space);
+    const spaceGeneration = this.generation();
     return { hashLow, hashHigh, count: this.countOf(hashLow, hashHigh), space: this.space, spaceGeneration };
   }
 
@@ -122,7 +147,7 @@ export class Domain {
 
   private checkLease(lease: Lease): void {
     const { hashLow, hashHigh } = this.keys;
-    if (lease.hashLow === hashLow && lease.hashHigh === hashHigh && lease.space === this.space) return;
+    if (lease.hashLow === hashLow && lease.hashHigh === hashHigh) return;
     throw new PoolError('OPTION_INVALID', 'lease: it was given out for another key.');
   }
 
@@ -168,14 +193,17 @@ export class Domain {
 
   /** Hides what is under the key encoded last, and refuses fills under way. True when a live page was there. */
   remove(version?: number): boolean {
-    const { spaces } = this.session.parts;
-    if (version !== undefined) spaces.markVersioned(this.space);
-    return this.session.writer.remove(this.keys.fields({ spaceGeneration: spaces.generation(this.space) }), version);
+    const { writer, parts } = this.session;
+    if (version === undefined) return writer.remove(this.keys.fields({}));
+    const spaceGeneration = this.generation();
+    parts.spaces.markVersioned(this.space);
+    return writer.remove(this.keys.fields({ spaceGeneration }), version);
   }
 
   /** As remove, for all pages with numbers from `first` to before `end`. */
   removePages(first: number, end: number): void {
     const prefix = this.keys.prefix().length;
+    this.generation();
     this.session.writer.removeWhere(this.space, (key) => {
       const pageNo = pageNumberOf(key, prefix);
       return pageNo >= first && pageNo < end;
@@ -185,6 +213,6 @@ export class Domain {
   /** Everything in the domain is a miss from now on. */
   drop(): void {
     this.session.check();
-    this.session.parts.spaces.drop(this.space);
+    this.session.parts.spaces.drop(this.nameBytes);
   }
 }

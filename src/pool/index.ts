@@ -47,6 +47,7 @@ export {
   type PoolStats,
   parseSize,
   poolSizeFor,
+  SIZES_MIXED,
   type SubscribeOptions,
   type Subscription,
   usableBytes,
@@ -54,7 +55,7 @@ export {
 } from './layout/index.js';
 export type { NearEntry, NearKey, NearMap } from './near/index.js';
 export { isBusy, lockOf } from './nodes/index.js';
-export type { DraftFields } from './objects/index.js';
+export type { DraftFields, Held } from './objects/index.js';
 export { connect, destroy, format } from './open.js';
 export { AttachedPool } from './pool.js';
 export { type NodeSession, PinnedPage, PrivatePage } from './session/index.js';

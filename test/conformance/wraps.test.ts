@@ -46,8 +46,8 @@ const COUNTERS: Record<string, (parts: NodeParts, near: number) => void> = {
     }
   },
   'generations of spaces, and the count of drops': ({ words, geometry, spaces }, near) => {
-    for (let space = 0; space < spaces.used(); space++) {
-      words.store(geometry.regions.spaces.word + space * Space.words + Space.word.generation, near || 1);
+    for (const space of spaces.all()) {
+      words.store(geometry.regions.spaces.word + (space - 1) * Space.words + Space.word.generation, near || 1);
     }
     words.store(spaces.dropWord, near);
   },

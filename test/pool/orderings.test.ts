@@ -100,6 +100,45 @@ describe('an order', () => {
     expect(last).to.be.at.least(2);
   });
 
+  it('name-1: whenever the space of a dropped name is given to another, no page of the old name is left there', async () => {
+    const [one, other] = await makeTwo();
+    const caches = [new SharedCache(one), new SharedCache(other)] as const;
+    const { words, geometry } = one.session.parts;
+    const { word, stride, count } = geometry.regions.locks;
+    const isLock = (index: number) => index >= word && index < word + stride * count;
+    // The namespace, the name that is dropped, and those that fill up.
+    for (let i = 2; i < geometry.spaces; i++) caches[1].pages(`filling ${i}`, { pageSize: 64 });
+    let last = 0;
+    for (let at = 0; at <= last; at++) {
+      const old = caches[0].pages('mine', { pageSize: 64 });
+      let accesses = 0;
+      let isLocked = false;
+      const change = (index: number) => {
+        isLocked ||= isLock(index);
+        if (isLocked || accesses++ !== at) return;
+        caches[1].pages('mine', { pageSize: 64 }).drop();
+        caches[1].pages(`theirs ${at}`, { pageSize: 64 });
+      };
+      watching(words, change, () => {
+        try {
+          old.put(1, new Uint8Array(64));
+        } catch (error) {
+          expect((error as PoolError).code).to.equal('TOO_MANY_SPACES');
+        }
+      });
+      last = Math.max(last, accesses);
+      if (at >= accesses) break;
+      // Room for the name once more, without a drop of what has its place.
+      caches[1].pages('filling 2', { pageSize: 64 }).drop();
+      const again = caches[1].pages('mine', { pageSize: 64 });
+      again.drop();
+      expect(again.borrow(1), `given away before access ${at}`).to.equal(undefined);
+      caches[1].pages(`theirs ${at}`, { pageSize: 64 }).drop();
+      caches[1].pages('filling 2', { pageSize: 64 });
+    }
+    expect(last).to.be.at.least(3);
+  });
+
   it('leave-1: when the file lock of a row is given up, its leaver has nothing more to do there', async () => {
     const [stays, leaver] = await makeTwo();
     stays.put('key', new Uint8Array(8));

@@ -156,9 +156,10 @@ export class RecordedDisk {
       note(slot, to);
     };
     const drop = spaces.drop.bind(spaces);
-    spaces.drop = (space) => {
+    spaces.drop = (name) => {
       const at = this.now;
-      drop(space);
+      const space = spaces.find(name);
+      drop(name);
       for (const [slot, sealing] of live) {
         if (sealing.space !== space) continue;
         sealing.retiredAt = at;

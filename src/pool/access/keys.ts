@@ -27,7 +27,7 @@ export class KeySpace implements SoughtKey {
   readonly binaries: NearMap;
   /** Near entries by page number; made when the first one is asked for. */
   private numbers: NearMap | undefined;
-  readonly space: number;
+  space: number;
   private readonly near: NearIndex;
   private readonly hash: KeyHash;
   private readonly prefixLength: number;
@@ -40,6 +40,12 @@ export class KeySpace implements SoughtKey {
     this.binaries = options.near.createMap(options.space, false);
     this.near = options.near;
     this.space = options.space;
+  }
+
+  /** The name of these keys got another space. */
+  moveTo(space: number): void {
+    for (const map of [this.strings, this.binaries, this.numbers]) if (map !== undefined) this.near.move(map, space);
+    this.space = space;
   }
 
   get pages(): NearMap {

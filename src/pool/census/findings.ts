@@ -54,6 +54,7 @@ export const FINDINGS = {
   LOCK_OF_DEAD: { kind: 'death', invariants: 'L2' },
   LOCK_DIRTY: { kind: 'death', invariants: 'L3' },
   LOCK_OWNER_INVALID: { kind: 'damage', invariants: 'L5' },
+  SPACE_UNFOUND: { kind: 'derived', invariants: 'N1' },
   SPACE_DAMAGED: { kind: 'damage', invariants: 'P3 I2' },
   SPACE_TWICE: { kind: 'damage', invariants: 'P4' },
   DROP_PENDING: { kind: 'derived', invariants: 'P2' },

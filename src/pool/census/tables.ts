@@ -26,7 +26,7 @@ import {
   STATE_SEALED,
 } from '../layout/index.js';
 import type { Locks, Nodes } from '../nodes/index.js';
-import type { Slots } from '../objects/index.js';
+import type { Slots, Spaces } from '../objects/index.js';
 import type { Chunks } from '../space/index.js';
 import type { Findings } from './findings.js';
 
@@ -38,6 +38,7 @@ export interface TableParts {
   readonly locks: Locks;
   readonly slots: Slots;
   readonly chunks: Chunks;
+  readonly spaces: Spaces;
 }
 
 /** `isLeftBehind`: whether the shard's lock was left by a dead node, or half-done. */
@@ -183,20 +184,18 @@ export function walkLocks(parts: TableParts, findings: Findings): void {
 }
 
 export function walkSpaces(parts: TableParts, findings: Findings): void {
-  const { geometry, words } = parts;
+  const { geometry, words, spaces } = parts;
   const hash = new KeyHash(SPACE_HASH_SEED);
   const names = new Map<string, number>();
-  let ended = false;
+  const high = words.load(geometry.regions.control.word + Control.word.spacesHigh);
   for (let space = 1; space <= geometry.spaces; space++) {
     const at = geometry.regions.spaces.word + (space - 1) * Space.words;
     const where = `space ${space}`;
     const state = words.load(at + Space.word.state);
     if (state !== SPACE_USED && state !== SPACE_UNUSED) findings.add('SPACE_DAMAGED', where, `its state is ${state}`);
-    if (state !== SPACE_USED) {
-      ended = true;
-      continue;
-    }
-    if (ended) findings.add('SPACE_DAMAGED', where, 'lies beyond an unused one, where nobody looks');
+    if (state !== SPACE_USED) continue;
+    if (space > high) findings.add('SPACE_DAMAGED', where, `lies beyond space ${high}, where nobody looks`);
+    else if (!spaces.isFound(space)) findings.add('SPACE_UNFOUND', where, 'the index does not lead to it');
     const name = spaceName(parts, at);
     if (name === undefined) {
       findings.add('SPACE_DAMAGED', where, `its name has ${words.read(at + Space.word.nameLength)} bytes`);

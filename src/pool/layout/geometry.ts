@@ -28,6 +28,7 @@ import {
   Slot,
   SlotLink,
   Space,
+  SpaceEntry,
   Stripe,
   Superblock,
   TouchHead,
@@ -60,6 +61,7 @@ const REGION_NAMES = [
   'nodeMarks',
   'nodeCleanings',
   'spaces',
+  'spaceIndex',
   'hazardHeads',
   'pins',
   'borrows',
@@ -113,7 +115,10 @@ export const BORROW_ENTRIES = 1026;
 export const GRANULE_BYTES_MIN = 64;
 const MIB = 1024 * 1024;
 const DATA_ALIGNMENT = 2 * MIB;
-const SPACES = 256;
+const SPACES_MIN = 255;
+const SPACES_MAX = 65_536;
+/** Bytes of the pool for each name of a namespace or page space: their table takes less than a hundredth of it. */
+const SPACE_SHARE = 32 * 1024;
 const CHECKPOINTS_MAX = 256;
 /** Bytes of the pool for each name that the checkpoint directory has room for. */
 const CHECKPOINT_SHARE = 64 * 1024;
@@ -204,6 +209,7 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     nodeMarks: [NodeMark.words, maxNodes],
     nodeCleanings: [NodeCleaning.words, maxNodes],
     spaces: [Space.words, counts.spaces],
+    spaceIndex: [SpaceEntry.words, alignUp(powerOfTwoAtLeast(counts.spaces * 2), 16)],
     hazardHeads: [HazardHead.words, maxNodes],
     pins: [counts.pinsPerNode, maxNodes],
     borrows: [alignUp(BORROW_ENTRIES, 16), maxNodes],
@@ -267,7 +273,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     bitmapWords: alignUp(chunkBytes / granuleBytes / 32, 16),
     granuleBytes,
     chunksPerWindow: integer(WINDOW_BYTES_MAX / chunkBytes),
-    spaces: SPACES,
+    spaces: clamp(Math.floor(plan.size / SPACE_SHARE), SPACES_MIN, SPACES_MAX),
     checkpoints: clamp(powerOfTwoAtMost(plan.size / CHECKPOINT_SHARE), 4, CHECKPOINTS_MAX),
   };
 }

@@ -83,6 +83,10 @@ export const NODE_LEFT = 2;
 
 export const SPACE_UNUSED = 1;
 export const SPACE_USED = 2;
+/** Of the number of a space, from 1 up. */
+export const SPACE_BITS = 17;
+/** Of a space whose objects have sizes of their own, in place of a page size. */
+export const SIZES_MIXED = -1;
 
 export const CHECKPOINT_UNUSED = 1;
 export const CHECKPOINT_USED = 2;
@@ -118,7 +122,15 @@ export const Superblock = struct('Superblock', [
 export const Control = struct('Control', [
   {
     writer: 'holder of the space lock',
-    fields: { dropCount: 'sync32', spacePending: 'u32', spaceTarget: 'u32', reserved1: ['u32', 13] },
+    /** spacesHigh: spaces that have ever had a name; spaceHint: where one was found last that could have another. */
+    fields: {
+      dropCount: 'sync32',
+      spacePending: 'u32',
+      spaceTarget: 'u32',
+      spacesHigh: 'sync32',
+      spaceHint: 'u32',
+      reserved1: ['u32', 11],
+    },
   },
   { writer: 'holder of the chunk lock', fields: { freeChunks: 'u32', chunkHint: 'u32', reserved2: ['u32', 14] } },
   {
@@ -230,9 +242,6 @@ export const RetireRecord = record('RetireRecord', SHARD, {
   reason: 'u32',
 });
 
-/** Of the number of a space, from 1 up. */
-export const SPACE_BITS = 17;
-
 /** Of the ways of a stripe, each the highest version that is gone of one key: generation of its space, place, bound. */
 export const WAYS = 3;
 export const Way = record('Way', SHARD, {
@@ -292,6 +301,8 @@ export const Space = struct('Space', [
     fields: {
       state: 'sync32',
       generation: 'sync32',
+      /** Names that it has had. */
+      tenure: 'sync32',
       nameLength: 'u32',
       nameHash: 'u32',
       versioned: 'sync32',
@@ -304,10 +315,13 @@ export const Space = struct('Space', [
       highestOdd: 'sync32',
       goneEven: 'sync32',
       goneOdd: 'sync32',
-      name: ['u32', 54],
+      name: ['u32', 53],
     },
   },
 ]);
+
+/** The number of a space, at the first place from its name's hash on that was free; 0 for none. */
+export const SpaceEntry = record('SpaceEntry', 'holder of the space lock', { space: 'sync32' });
 
 export const ChunkEntry = record('ChunkEntry', 'holder of the chunk lock', {
   kind: 'sync32',
@@ -353,6 +367,7 @@ const structs: readonly Struct[] = [
   Slot,
   SlotLink,
   Space,
+  SpaceEntry,
   ChunkEntry,
   ChunkUse,
   NodeBell,

@@ -112,7 +112,7 @@ export function poison({ bytes, metadata }: NearEntry): void {
  */
 export class NearMap {
   readonly entries = new Map<NearKey, NearEntry>();
-  readonly space: number;
+  space: number;
   /** Of the space, when the map was last known to hold nothing else (P4). */
   generation = 0;
   shortcuts: (NearEntry | undefined)[];
@@ -186,6 +186,12 @@ export class NearIndex implements Forgetful {
 
   get size(): number {
     return this.count;
+  }
+
+  /** The map's keys are of another space from now on: nothing of before is remembered. */
+  move(map: NearMap, space: number): void {
+    for (const first of map.entries.values()) this.forgetStaleVersions(first, 0);
+    map.space = space;
   }
 
   remember(entry: NearEntry): void {

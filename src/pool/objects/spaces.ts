@@ -6,11 +6,22 @@
  *      on every hit, so a hit that begins after drop returned does not answer from before it.
  * (P2) pending words name the space and the generation it is to have, until both stores are done: whoever takes the lock
  *      from a dead owner does what is missing of them. Not more: pages may have been stored under that generation since.
- * (P3) an entry's name is written before its state; entries are never freed before the pool is reformatted.
- * (P4) the used entries come first, and no two have the same name.
- * (P5) a space has one page size at a time, from when one is claimed until it is dropped; 0 says that none is.
+ * (P3) a used space's name was written before its state.
+ * (P4) no two used spaces have the same name.
+ * (P5) a space has one page size at a time, or SIZES_MIXED, from when one is claimed until it is dropped; 0 says that nothing was
+ *      stored since. Only then may it get another name: its generation goes on, and its tenure says so. Who stores reads the
+ *      generation and then looks whether tenure and size are what he knows; so what he stores is of that generation under his
+ *      own name, or refused.
  * (P6) bounds of versions are of a generation, even ones beside odd ones. `drop` clears those of the generation to come before it
  *      comes: nobody raises them by then but who has slept through two drops, and a bound that is too high only refuses.
+ *
+ * | another name gets the space | stores, in order                               | a crash after it leaves                  |
+ * |-----------------------------|------------------------------------------------|------------------------------------------|
+ * | enter                       | index without it                               | the old name, and repair makes the index |
+ * |                             | state UNUSED, tenure                           | a space without a name                   |
+ * |                             | generation, bounds, name, its hash             | the same                                 |
+ * |                             | state USED                                     | the new name, and repair makes the index |
+ * |                             | index with it, size                            | the new name                             |
  */
 import { PoolError } from '../../../lib/errors.js';
 import { KeyHash } from '../../../lib/hash.js';
@@ -26,10 +37,12 @@ import {
   versionOfBound,
 } from '../layout/index.js';
 import type { Locks } from '../nodes/index.js';
+import { SpaceIndex } from './spaceindex.js';
 
 const {
   state: STATE,
   generation: GENERATION,
+  tenure: TENURE,
   nameLength: NAME_LENGTH,
   nameHash: NAME_HASH,
   versioned: VERSIONED,
@@ -45,6 +58,13 @@ function nextGeneration(generation: number): number {
   return next === 0 ? 2 : next;
 }
 
+/** A space as who stores in it has found it. */
+export interface Held {
+  readonly space: number;
+  readonly tenure: number;
+  readonly pageSize: number;
+}
+
 export class Spaces {
   /** The pool-wide drop count. Read on the hot path. */
   readonly dropWord: number;
@@ -54,6 +74,9 @@ export class Spaces {
   private readonly pending: number;
   private readonly target: number;
   private readonly lock: number;
+  private readonly highWord: number;
+  private readonly hint: number;
+  private readonly index: SpaceIndex;
   private readonly hash = new KeyHash(0x5eed);
   private locks: Locks | undefined;
 
@@ -65,6 +88,9 @@ export class Spaces {
     this.pending = geometry.regions.control.word + Control.word.spacePending;
     this.target = geometry.regions.control.word + Control.word.spaceTarget;
     this.lock = geometry.shards + 1;
+    this.highWord = geometry.regions.control.word + Control.word.spacesHigh;
+    this.hint = geometry.regions.control.word + Control.word.spaceHint;
+    this.index = new SpaceIndex(words, geometry, (space) => words.read(this.entry(space) + NAME_HASH));
   }
 
   useLocks(locks: Locks): void {
@@ -90,14 +116,13 @@ export class Spaces {
     return space === 0 || this.generation(space) === generation;
   }
 
-  private find(name: Uint8Array): number {
+  /** The number of the space of that name, or 0. Under the space lock; without it what is found may be another's by now. */
+  find(name: Uint8Array): number {
     this.hash.of(name, name.length);
-    for (let space = 1; space <= this.count; space++) {
+    return this.index.find(this.hash.low, (space) => {
       const at = this.entry(space);
-      if (this.words.load(at + STATE) !== SPACE_USED) return 0;
-      if (this.words.read(at + NAME_HASH) === this.hash.low && this.nameEquals(at, name)) return space;
-    }
-    return 0;
+      return this.words.load(at + STATE) === SPACE_USED && this.nameEquals(at, name);
+    });
   }
 
   private nameEquals(at: number, name: Uint8Array): boolean {
@@ -108,8 +133,11 @@ export class Spaces {
     return true;
   }
 
-  /** The number of the space of this name, which is entered if it is new. Throws OPTION_INVALID, TOO_MANY_SPACES. */
-  open(name: Uint8Array): number {
+  /**
+   * The space of this name, which is entered if it is new, with the size that its pages have: this one, unless another was
+   * claimed. Throws OPTION_INVALID, TOO_MANY_SPACES, BUSY.
+   */
+  hold(name: Uint8Array, pageSize: number): Held {
     if (name.length > SPACE_NAME_BYTES_MAX) {
       throw new PoolError(
         'OPTION_INVALID',
@@ -117,34 +145,91 @@ export class Spaces {
       );
     }
     const known = this.find(name);
-    if (known !== 0) return known;
-    const entered = (this.locks as Locks).within(this.lock, () => this.find(name) || this.enter(name));
-    if (entered !== 0) return entered;
+    if (known !== 0) {
+      const held = this.heldOf(known);
+      // Its name once more: it may have got another one before the tenure was read.
+      if (held.pageSize !== 0 && this.nameEquals(this.entry(known), name) && this.isHeld(held)) return held;
+    }
+    const held = (this.locks as Locks).within(this.lock, () => {
+      const space = this.find(name) || this.enter(name);
+      if (space === 0) return undefined;
+      if (this.pageSize(space) === 0) this.words.store(this.entry(space) + PAGE_SIZE, pageSize);
+      return this.heldOf(space);
+    });
+    if (held !== undefined) return held;
     throw new PoolError('TOO_MANY_SPACES', `The pool knows ${this.count} spaces already.`, { spaces: this.count });
   }
 
-  /** The number of the space, or 0 where the table is full. */
+  private heldOf(space: number): Held {
+    const tenure = this.words.load(this.entry(space) + TENURE);
+    return { space, tenure, pageSize: this.pageSize(space) };
+  }
+
+  /** Whether the space still has the name and the page size that it was found with. */
+  isHeld({ space, tenure, pageSize }: Held): boolean {
+    const at = this.entry(space);
+    return this.words.load(at + TENURE) === tenure && this.words.load(at + PAGE_SIZE) === pageSize;
+  }
+
+  /** The number of the space, or 0 where each has a name and has had something stored since it was dropped. */
   private enter(name: Uint8Array): number {
-    for (let space = 1; space <= this.count; space++) {
+    const space = this.vacant();
+    if (space === 0) return 0;
+    const { words } = this;
+    const at = this.entry(space);
+    // ORDER name-1: tenure before generation; pairs with Domain.generation.
+    words.store(at + TENURE, (words.read(at + TENURE) + 1) | 0);
+    words.store(at + GENERATION, nextGeneration(words.read(at + GENERATION)));
+    words.fill(at + VERSIONED, Space.words - VERSIONED, 0);
+    for (let i = 0; i < name.length; i++) {
+      const word = at + NAME + (i >> 2);
+      words.write(word, words.read(word) | ((name[i] as number) << ((i & 3) * 8)));
+    }
+    words.write(at + NAME_LENGTH, name.length);
+    words.write(at + NAME_HASH, this.hash.low);
+    words.store(at + STATE, SPACE_USED);
+    this.index.insert(space);
+    return space;
+  }
+
+  /** A space without a name: one that never had any, or that was dropped and is empty, whose name is forgotten; 0 for none. */
+  private vacant(): number {
+    const { words } = this;
+    const high = this.high();
+    if (high < this.count) {
+      words.store(this.highWord, high + 1);
+      if (words.load(this.entry(high + 1) + STATE) !== SPACE_USED) return high + 1;
+    }
+    const hint = words.read(this.hint) >>> 0;
+    for (let steps = 0; steps < this.count; steps++) {
+      const space = ((hint + steps) % this.count) + 1;
       const at = this.entry(space);
-      if (this.words.load(at + STATE) === SPACE_USED) continue;
-      this.words.fill(at + VERSIONED, Space.words - VERSIONED, 0);
-      for (let i = 0; i < name.length; i++) {
-        const word = at + NAME + (i >> 2);
-        this.words.write(word, this.words.read(word) | ((name[i] as number) << ((i & 3) * 8)));
-      }
-      this.words.write(at + NAME_LENGTH, name.length);
-      this.words.write(at + NAME_HASH, this.hash.low);
-      this.words.store(at + GENERATION, 1);
-      this.words.store(at + STATE, SPACE_USED);
+      const isUsed = words.load(at + STATE) === SPACE_USED;
+      if (isUsed && words.load(at + PAGE_SIZE) !== 0) continue;
+      words.write(this.hint, space);
+      if (isUsed) this.index.remove(space);
+      words.store(at + STATE, SPACE_UNUSED);
       return space;
     }
     return 0;
   }
 
-  /** Everything stored in the space so far is a miss from now on, on every node. Throws BUSY. */
-  drop(space: number): void {
+  private high(): number {
+    return Math.min(Math.max(0, this.words.load(this.highWord)), this.count);
+  }
+
+  /** The spaces that have a name. */
+  *all(): IterableIterator<number> {
+    for (let space = 1; space <= this.high(); space++) {
+      if (this.words.load(this.entry(space) + STATE) === SPACE_USED) yield space;
+    }
+  }
+
+  /** Everything stored under the name so far is a miss from now on, on every node. Throws BUSY. */
+  drop(name: Uint8Array): void {
     (this.locks as Locks).within(this.lock, () => {
+      const space = this.find(name);
+      if (space === 0) return;
       this.words.write(this.target, nextGeneration(this.words.read(this.entry(space) + GENERATION)));
       this.words.write(this.pending, space);
       this.finishDrop(space);
@@ -159,7 +244,7 @@ export class Spaces {
       this.words.store(at + HIGHEST + (target & 1), 0);
       this.words.store(at + GONE + (target & 1), 0);
     }
-    // ORDER size-1: no page size before the new generation; pairs with Domain.fields.
+    // ORDER size-1: no page size before the new generation; pairs with Domain.generation.
     this.words.store(at + PAGE_SIZE, 0);
     // ORDER drop-1: generation before drop count; pairs with the reader, who loads the count and then the generations.
     this.words.store(at + GENERATION, target);
@@ -170,20 +255,6 @@ export class Spaces {
   /** Of every page of the space, in bytes; 0 where none is claimed. */
   pageSize(space: number): number {
     return this.words.load(this.entry(space) + PAGE_SIZE);
-  }
-
-  /** Makes this the page size of the space, where it has none. The size it has. Throws BUSY. */
-  claimPageSize(space: number, pageSize: number): number {
-    const known = this.pageSize(space);
-    if (known !== 0) return known;
-    const locks = this.locks as Locks;
-    locks.acquire(this.lock);
-    try {
-      if (this.pageSize(space) === 0) this.words.store(this.entry(space) + PAGE_SIZE, pageSize);
-      return this.pageSize(space);
-    } finally {
-      locks.release(this.lock);
-    }
   }
 
   /** Whether some page of the space was ever given a version. */
@@ -221,7 +292,7 @@ export class Spaces {
 
   /** Of all spaces: any version that there was may be gone. */
   takeAllForGone(): void {
-    for (let space = 1; space <= this.used(); space++) {
+    for (const space of this.all()) {
       const generation = this.generation(space);
       const highest = this.words.load(this.boundWord(HIGHEST, space, generation));
       this.raise(this.boundWord(GONE, space, generation), highest);
@@ -248,21 +319,24 @@ export class Spaces {
     const space = this.words.read(this.pending);
     if (space >= 1 && space <= this.count) this.finishDrop(space);
     this.words.write(this.pending, 0);
+    this.index.rebuild(this.all());
   }
 
   /**
-   * Forgets every space from the first on that is not whole: they were entered in this order, so none after it was there
-   * earlier. For an opener that is alone with the pool, who drops the pages of what is forgotten.
+   * Forgets every space that is not whole, and no more. For an opener that is alone with the pool, who drops the pages of what is
+   * forgotten, and repairs the lock afterwards.
    */
   forgetBroken(): void {
-    let whole = true;
+    let high = 0;
     for (let space = 1; space <= this.count; space++) {
       const at = this.entry(space);
-      whole &&= this.words.load(at + STATE) === SPACE_USED && this.isNamed(at);
-      if (whole) continue;
-      this.words.fill(at, Space.words, 0);
-      this.words.store(at + STATE, SPACE_UNUSED);
+      if (this.words.load(at + STATE) === SPACE_USED && this.isNamed(at)) high = space;
+      else {
+        this.words.fill(at, Space.words, 0);
+        this.words.store(at + STATE, SPACE_UNUSED);
+      }
     }
+    this.words.store(this.highWord, high);
   }
 
   private isNamed(at: number): boolean {
@@ -274,10 +348,13 @@ export class Spaces {
     return this.hash.low === this.words.read(at + NAME_HASH);
   }
 
-  /** Registered spaces, for the census. */
+  /** Whether the space is found by its name. For the census. */
+  isFound(space: number): boolean {
+    return this.index.find(this.words.read(this.entry(space) + NAME_HASH), (other) => other === space) === space;
+  }
+
+  /** How many spaces have a name. */
   used(): number {
-    let space = 0;
-    while (space < this.count && this.words.load(this.entry(space + 1) + STATE) === SPACE_USED) space++;
-    return space;
+    return [...this.all()].length;
   }
 }

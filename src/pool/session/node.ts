@@ -34,6 +34,10 @@ export interface Attached {
   readonly repair: Repairer;
 }
 
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
+}
+
 export class NodeSession {
   // First: every handle leads here.
   readonly uncloneable = UNCLONEABLE;
@@ -116,10 +120,18 @@ export class NodeSession {
   /** The keys that begin with the prefix, in the space. Whoever asks again for a space gets what this node knows of it. */
   createKeySpace(prefix: Uint8Array, space: number): KeySpace {
     const known = this.keySpaces.get(space);
-    if (known !== undefined) return known;
+    // Of another prefix where the space had another name then.
+    if (known !== undefined && isSame(known.prefix(), prefix)) return known;
     const created = new KeySpace({ seed: this.seed, prefix, near: this.reader.near, space });
     this.keySpaces.set(space, created);
     return created;
+  }
+
+  /** Their name was found to have another space. */
+  moveKeySpace(keys: KeySpace, space: number): void {
+    if (this.keySpaces.get(keys.space) === keys) this.keySpaces.delete(keys.space);
+    keys.moveTo(space);
+    this.keySpaces.set(space, keys);
   }
 
   count(name: CounterName, amount = 1): void {

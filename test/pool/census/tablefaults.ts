@@ -220,8 +220,19 @@ const lockFaults: Fault[] = [
   {
     code: 'SPACE_DAMAGED',
     where: /^space 2$/,
-    what: 'a used space after an unused one',
-    make: (at) => at.set(at.word('spaces', 0, Space.word.state), () => 1),
+    what: 'a used space beyond the highest',
+    make: (at) => at.set(at.control(Control.word.spacesHigh), () => 1),
+  },
+  {
+    code: 'SPACE_UNFOUND',
+    where: /^space 1$/,
+    what: 'an index that does not lead to a space',
+    make(at) {
+      const { word, count } = at.parts.geometry.regions.spaceIndex;
+      for (let i = 0; i < count; i++) {
+        if (at.parts.words.read(word + i) === 1) at.set(word + i, () => 0);
+      }
+    },
   },
   {
     code: 'SPACE_TWICE',

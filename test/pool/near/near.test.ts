@@ -257,4 +257,15 @@ describe('the near index', () => {
     expect(map.atShortcut(3)).to.equal(undefined);
     expect(map.atShortcut(3 * 4999)?.slot).to.equal(4999);
   });
+
+  it('of a map whose name got another space is none, whatever the generations of both; from then on it remembers those', () => {
+    const index = new NearIndex(100, SLOTS_PER_SHARD);
+    const map = index.createMap(1, true);
+    for (const from of [0, 5]) index.remember(entryOf(map, 7, 3 + from, 4, from));
+    index.move(map, 2);
+    index.forgetStale(() => 4);
+    expect([map.entries.size, map.atShortcut(7), index.size]).to.deep.equal([0, undefined, 0]);
+    index.remember(entryOf(map, 7, 3, 4));
+    expect([map.entries.size, index.size]).to.deep.equal([1, 1]);
+  });
 });

@@ -292,6 +292,28 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'names that are dropped and given to others',
+    // Of one place in the index: what one of them leaves the other takes.
+    prepare: ({ survivor }) => {
+      for (const name of ['g', 'h']) survivor.cache.pages(name, { pageSize: 96 }).put(1, contentOf(1, 1, 96));
+      survivor.cache.pages('g', { pageSize: 96 }).drop();
+    },
+    act: ({ doomed }) => {
+      for (const name of ['t', 'u']) {
+        const space = doomed.cache.pages(name, { pageSize: 96 });
+        space.put(1, contentOf(1, 2, 96));
+        space.drop();
+      }
+      doomed.cache.pages('g', { pageSize: 96 }).put(2, contentOf(1, 2, 96));
+    },
+    verify: (node) => {
+      const [g, h] = ['g', 'h'].map((name) => node.cache.pages(name, { pageSize: 96 }).borrow(1));
+      if (g !== undefined) throw new Error('what was dropped is back under another name');
+      if (h === undefined) throw new Error('what nobody dropped is gone');
+    },
+    tidy: (node) => node.cache.pages('g', { pageSize: 96 }).drop(),
+  },
+  {
     name: 'fetchSync and readThrough',
     act: ({ doomed }) => {
       doomed.pages.fetchSync(1, (_, target) => target.set(contentOf(1, 1, 96)));

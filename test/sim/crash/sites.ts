@@ -29,6 +29,7 @@ const RESTORING = [
   'this.words.write(this.wordOf(slot) + CHECKSUM, this.checksumWith(slot, sum));',
   'this.words.fill(at, Space.words, 0);',
   'this.words.store(at + STATE, SPACE_UNUSED);',
+  'this.words.store(this.highWord, high);',
   'words.fill(word, stride * count, 0);',
   'words.store(control.word + Control.word[name], 0);',
   'words.write(line + CHECK, checkOfWords(words, line + BODY, BODY_KEY, 0));',

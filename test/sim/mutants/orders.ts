@@ -34,6 +34,12 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
   ),
   of(
     'objects/spaces',
+    'a space changes its generation before its tenure',
+    '        words.store(at + TENURE, (words.read(at + TENURE) + 1) | 0);\n        words.store(at + GENERATION, nextGeneration(words.read(at + GENERATION)));\n',
+    '        words.store(at + GENERATION, nextGeneration(words.read(at + GENERATION)));\n        words.store(at + TENURE, (words.read(at + TENURE) + 1) | 0);\n',
+  ),
+  of(
+    'objects/spaces',
     'a drop is announced before it is made',
     '        this.words.store(at + GENERATION, target);\n        this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);\n',
     '        this.words.store(this.dropWord, (this.words.read(this.dropWord) + 1) | 0);\n        this.words.store(at + GENERATION, target);\n',
@@ -95,8 +101,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
   {
     file: 'src/cache/domain.js',
     name: 'a page size is looked at before its generation',
-    find: '        const spaceGeneration = lease === undefined ? spaces.generation(space) : lease.spaceGeneration;\n        // ORDER size-1: generation before page size; pairs with Spaces.finishDrop.\n        this.checkPageSize();\n',
-    replace:
-      '        this.checkPageSize();\n        const spaceGeneration = lease === undefined ? spaces.generation(space) : lease.spaceGeneration;\n',
+    find: '            const generation = spaces.generation(this.space);\n            if (spaces.isHeld(this.held))\n                return generation;\n',
+    replace: '            if (spaces.isHeld(this.held))\n                return spaces.generation(this.space);\n',
   },
 ];
