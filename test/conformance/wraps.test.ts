@@ -51,6 +51,11 @@ const COUNTERS: Record<string, (parts: NodeParts, near: number) => void> = {
     }
     words.store(spaces.dropWord, near);
   },
+  'tenures of spaces': ({ words, geometry }, near) => {
+    for (let space = 0; space < geometry.spaces; space++) {
+      words.store(geometry.regions.spaces.word + space * Space.words + Space.word.tenure, near);
+    }
+  },
   'counts of leases': ({ words, geometry }, near) => {
     const { word, stride } = geometry.regions.stripes;
     for (let shard = 0; shard < geometry.shards; shard++) {
