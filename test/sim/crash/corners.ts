@@ -1,6 +1,7 @@
 /** Scenarios for the statements that an ordinary operation does not come by. */
 import { PoolError } from '../../../lib/errors.js';
 import { Slot } from '../../../src/pool/layout/layout.js';
+import { ShadowHead } from '../../../src/pool/policy/index.js';
 import { contentOf, faultOf, valueIn } from '../content.js';
 import type { SimulatedNode } from '../node.js';
 import {
@@ -152,6 +153,28 @@ export const CORNERS: readonly Scenario[] = [
       for (const key of sizes) doomed.pool.put(key, new Uint8Array(500));
       for (const index of [2, 3, 6, 7, 4, 5, 0, 1]) doomed.pool.delete(sizes[index] as string);
     },
+  },
+  {
+    name: 'adaptive 2Q choosing other sizes, at the return of what its shadows remember',
+    shape: { eviction: 'adaptive-2q' },
+    holds: [1, 2, 3, 4, 5],
+    prepare: ({ survivor }) => {
+      // The shadows' five places fill after the first eviction, and x5 goes to their ghosts.
+      for (let index = 0; index < 7; index++) survivor.pool.put(`x${index}`, new Uint8Array(8));
+      survivor.pool.delete('x5');
+      const { words, geometry } = survivor.session.parts;
+      const head = geometry.regions.ghosts.word;
+      words.write(head + ShadowHead.word.samples, 62);
+      words.write(head + ShadowHead.word.scores + 3, 2 ** 20);
+    },
+    act: ({ doomed }) => {
+      // x0 is in the shadows' mains and in the ghost; then x5 finds its counter in the way.
+      doomed.pool.put('x0', new Uint8Array(8));
+      doomed.pool.put('x5', new Uint8Array(8));
+      doomed.pool.put('x9', new Uint8Array(8));
+    },
+    allows: { 0: [0, 1], 1: [0, 2], 2: [0, 3], 3: [0, 4], 4: [0, 5] },
+    evicts: true,
   },
   {
     name: 'SIEVE losing the page under its hand',
