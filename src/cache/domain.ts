@@ -52,7 +52,7 @@ export class Domain {
     this.name = name;
     this.nameBytes = encoder.encode(name);
     this.pageSize = pageSize;
-    this.held = this.hold();
+    this.held = this.hold(true);
     this.keys = session.createKeySpace(prefix, this.held.space);
   }
 
@@ -66,9 +66,9 @@ export class Domain {
     return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1');
   }
 
-  private hold(): Held {
+  private hold(isOpening = false): Held {
     const { pageSize, nameBytes, session } = this;
-    const held = session.parts.spaces.hold(nameBytes, pageSize);
+    const held = session.parts.spaces.hold(nameBytes, pageSize, isOpening);
     if (held.pageSize === pageSize) return held;
     throw new PoolError(
       'OPTION_INVALID',

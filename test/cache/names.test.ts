@@ -129,4 +129,15 @@ describe('names of spaces', () => {
     expect(new Set(found).size).to.equal(live.size);
     await expectCleanCensus(pool.path);
   });
+
+  it('of a cache that was cleared is opened, and read, while somebody holds the lock of the spaces', async () => {
+    const pool = await makePool();
+    const other = await join(pool.path);
+    new SharedCache(pool, { namespace: 'n' }).clear();
+    const { locks, geometry } = other.session.parts;
+    locks.within(geometry.shards + 1, () => {
+      expect(new SharedCache(pool, { namespace: 'n' }).borrow('key')).to.equal(undefined);
+    });
+    expect(new SharedCache(pool, { namespace: 'n' }).set('key', pattern(SIZE, 1))).to.equal(true);
+  });
 });

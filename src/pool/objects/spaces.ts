@@ -30,6 +30,7 @@ import {
   boundOf,
   Control,
   type Geometry,
+  SIZES_MIXED,
   SPACE_NAME_BYTES_MAX,
   SPACE_UNUSED,
   SPACE_USED,
@@ -135,9 +136,10 @@ export class Spaces {
 
   /**
    * The space of this name, which is entered if it is new, with the size that its pages have: this one, unless another was
-   * claimed. Throws OPTION_INVALID, TOO_MANY_SPACES, BUSY.
+   * claimed. Who only opens a known one of mixed sizes takes no lock: it is claimed by who stores first. Throws OPTION_INVALID,
+   * TOO_MANY_SPACES, BUSY.
    */
-  hold(name: Uint8Array, pageSize: number): Held {
+  hold(name: Uint8Array, pageSize: number, isOpening = false): Held {
     if (name.length > SPACE_NAME_BYTES_MAX) {
       throw new PoolError(
         'OPTION_INVALID',
@@ -148,7 +150,9 @@ export class Spaces {
     if (known !== 0) {
       const held = this.heldOf(known);
       // Its name once more: it may have got another one before the tenure was read.
-      if (held.pageSize !== 0 && this.nameEquals(this.entry(known), name) && this.isHeld(held)) return held;
+      const isEnough = held.pageSize !== 0 || (isOpening && pageSize === SIZES_MIXED);
+      if (isEnough && this.nameEquals(this.entry(known), name) && this.isHeld(held))
+        return held.pageSize === 0 ? { ...held, pageSize } : held;
     }
     const held = (this.locks as Locks).within(this.lock, () => {
       const space = this.find(name) || this.enter(name);
