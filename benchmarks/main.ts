@@ -25,9 +25,11 @@ function seedOf(text: string): number {
 }
 
 function sizeOf(text: string): number {
-  const size = parseSize(text);
-  if (!(size > 0)) throw new InvalidArgumentError('It must be a size such as 512MiB.');
-  return size;
+  try {
+    const size = parseSize(text);
+    if (size > 0) return size;
+  } catch {}
+  throw new InvalidArgumentError('It must be a size such as 512MiB.');
 }
 
 async function runCell(name: string, cell: string, mode: Mode, { seed, size }: Options): Promise<CellReport> {
