@@ -7,7 +7,7 @@ import { storeSites } from './crash/sites.js';
 import { type Sweep, sweepOperation, sweepRepair } from './crash/sweep.js';
 
 const IS_LONG = process.env['SEALPOOL_LONG'] === '1';
-const REPAIR_STRIDE = IS_LONG ? 1 : 89;
+const REPAIR_STRIDE = IS_LONG ? 1 : 211;
 /** Some of what repair stores is rare: those scenarios are looked through more closely. */
 const CLOSELY: Readonly<Record<string, number>> = { 'buckets that overflow': IS_LONG ? 1 : 71 };
 const sites = new Set<string>();

@@ -5,7 +5,7 @@ import { buildCuts } from './cuts/build.js';
 import { ODD_NAMES } from './cuts/odd.js';
 import { CUT_SCENARIOS } from './cuts/scenarios.js';
 
-const STRIDE = process.env['SEALPOOL_LONG'] === '1' ? 1 : 307;
+const STRIDE = process.env['SEALPOOL_LONG'] === '1' ? 1 : 499;
 
 describe('a call cut short at any place, by an error or with nothing that cleans up', function () {
   this.timeout(STRIDE === 1 ? 7_200_000 : 300_000);
