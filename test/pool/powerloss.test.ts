@@ -143,24 +143,34 @@ async function use(pool: AttachedPool): Promise<void> {
   expect({ objects, limbo, bytesUsed }).to.deep.equal({ objects: 0, limbo: 0, bytesUsed: 0 });
 }
 
-/** The stores to the pool's words while `work` goes on: word and value, in order. */
-async function storesOf(work: () => Promise<unknown>): Promise<[word: number, value: number][]> {
-  const stores: [number, number][] = [];
+function bufferOf(words: Words): ArrayBuffer {
+  return (words as unknown as { array: Int32Array<ArrayBuffer> }).array.buffer;
+}
+
+/**
+ * The stores to the words of the pool that `work` opens, meanwhile: word and value, in order. Others of the process store in
+ * words as well, such as the rehearsal of the pool opened before.
+ */
+async function storesOf(work: () => Promise<AttachedPool>): Promise<[word: number, value: number][]> {
+  const stores: [buffer: ArrayBuffer, word: number, value: number][] = [];
   const originals = { ...wordsMethods };
   for (const [name, original] of Object.entries(originals)) {
     const noted = function (this: Words, word: number, ...rest: unknown[]): number {
       const result = (original as (...all: unknown[]) => number).call(this, word, ...rest);
-      for (let i = 0; i < wordsStoredBy(name, rest[0]); i++) stores.push([word + i, this.read(word + i)]);
+      for (let i = 0; i < wordsStoredBy(name, rest[0]); i++) {
+        stores.push([bufferOf(this), word + i, this.read(word + i)]);
+      }
       return result;
     };
     Object.assign(Words.prototype, { [name]: noted });
   }
+  let opened: ArrayBuffer;
   try {
-    await work();
+    opened = bufferOf((await work()).session.parts.words);
   } finally {
     Object.assign(Words.prototype, originals);
   }
-  return stores;
+  return stores.flatMap(([buffer, word, value]) => (buffer === opened ? [[word, value]] : []));
 }
 
 const { write, store, exchange, add, compareExchange, fill, copyIn } = Words.prototype;
