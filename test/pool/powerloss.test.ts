@@ -121,7 +121,11 @@ function compare(pool: AttachedPool, sealings: readonly Sealing[], syncedAt: num
     wanted++;
     const kept = found.find((page) => page.name === name);
     expect(kept, `${name}, sealed at ${sealedAt}`).to.not.equal(undefined);
-    expect(Buffer.compare(kept?.bytes as Uint8Array, sealing.bytes), name).to.equal(0);
+    // Between the seal of the next one and its own end either is right: repair goes on to the next.
+    const isSuperseded = sealings.some((next) => {
+      return next.name === name && next.sealedAt > sealedAt && next.sealedAt <= stoppedAt;
+    });
+    if (!isSuperseded) expect(Buffer.compare(kept?.bytes as Uint8Array, sealing.bytes), name).to.equal(0);
   }
   for (const { name, bytes } of found) {
     const same = possible.get(name)?.some((sealing) => Buffer.compare(sealing.bytes, bytes) === 0);
