@@ -136,11 +136,13 @@ export class Nodes {
   /** Takes a row. The caller holds the file's membership lock. Throws TOO_MANY_NODES. */
   join(name: string): void {
     const { maxNodes } = this.geometry;
+    // Before a row is held: it throws where the process was told something wrong.
+    const canShare = this.machine.registerForFences();
     const taken = this.takeRow((index) => !this.isTaken(index)) ?? this.takeRow((index) => this.isDead(index, true));
     if (taken === undefined) {
       throw new PoolError('TOO_MANY_NODES', `All ${maxNodes} nodes of the pool are attached.`, { maxNodes });
     }
-    this.agreeOnFences(taken);
+    this.agreeOnFences(taken, canShare);
     this.self = taken;
     this.fillRow(taken, name);
     this.incarnation = nextSequence(this.incarnationOf(taken)) || 1;
@@ -155,8 +157,7 @@ export class Nodes {
   }
 
   /** The first node to attach decides; who cannot follow it has to stay away. The caller holds the membership lock. */
-  private agreeOnFences(taken: number): void {
-    const canShare = this.machine.registerForFences();
+  private agreeOnFences(taken: number, canShare: boolean): void {
     let isAlone = true;
     for (let index = 0; index < this.high(); index++) {
       if (index !== taken && this.isTaken(index) && !this.isDead(index, true)) isAlone = false;
