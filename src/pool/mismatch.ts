@@ -26,10 +26,9 @@ export function isToBeReplaced(path: string, identity: Identity, { create, onMis
   if (onMismatch === 'error') {
     throw new PoolError('OPTION_INVALID', `create: ${what}`, { option: 'create', path, differences: found });
   }
-  if (warned.has(path)) return false;
+  if (onMismatch === 'keep' || warned.has(path)) return false;
   warned.add(path);
   const advice = "Pass onMismatch: 'keep' to take it as it is, 'error' to refuse it, or 'replace' to make it anew.";
-  if (onMismatch === undefined)
-    new LinuxMachine().warn('SEALPOOL_OPTIONS_DIFFER', `${what} It is taken as it is. ${advice}`);
+  new LinuxMachine().warn('SEALPOOL_OPTIONS_DIFFER', `${what} It is taken as it is. ${advice}`);
   return false;
 }
