@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { connect, PoolError } from '../../src/index.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { Board } from '../storm/board.js';
+import { opened } from '../storm/opening.js';
 import { watchWaits } from '../storm/watch.js';
 import { random } from '../support/content.js';
 import { SoakActor } from './actor.js';
@@ -84,7 +85,7 @@ async function live(plan: SoakPlan): Promise<void> {
   })) as AttachedPool;
   board.record(seat, 'connect', performance.now() - started);
   const below = random(plan.seed);
-  const actor = new SoakActor(pool, board, plan, below);
+  const actor = opened(() => new SoakActor(pool, board, plan, below));
   const canaries = new Canaries(pool, plan);
   const heap: number[][] = [];
   say({ row: pool.node.id });

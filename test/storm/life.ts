@@ -9,6 +9,7 @@ import type { AttachedPool } from '../../src/pool/pool.js';
 import { random } from '../support/content.js';
 import { Actor } from './actor.js';
 import { Board } from './board.js';
+import { opened } from './opening.js';
 import type { LifePlan } from './plan.js';
 import { lightFuse, watchWaits } from './watch.js';
 
@@ -37,7 +38,7 @@ async function begin(plan: LifePlan, board: Board): Promise<{ pool: AttachedPool
     timeoutMs: CONNECT_MS,
   })) as AttachedPool;
   board.record(seat, 'connect', performance.now() - started);
-  return { pool, actor: new Actor(pool, board, plan, random(plan.seed)) };
+  return { pool, actor: opened(() => new Actor(pool, board, plan, random(plan.seed))) };
 }
 
 export async function live(plan: LifePlan, isOver: () => boolean, onConnected: (row: number) => void): Promise<void> {
