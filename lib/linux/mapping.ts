@@ -13,6 +13,7 @@ import { assert } from '../assert.js';
 import { PoolError } from '../errors.js';
 import { describeLimit } from './failures.js';
 import { type Address, lastErrorName, libc, viewOf } from './libc.js';
+import { forgetRange } from './robustlist.js';
 
 const PROT_NONE = 0;
 const PROT_READ = 1;
@@ -174,8 +175,9 @@ export class Mapping {
   /** Gives the file's memory back, at once, and the addresses when nobody can have a view of them (M2). */
   unmap(): void {
     if (!this.live) return;
-    this.live = false;
     const { address, byteLength, buffer } = this;
+    forgetRange(address, byteLength);
+    this.live = false;
     if (detach(buffer)) {
       libc().munmap(address, byteLength);
       return;
@@ -188,6 +190,7 @@ export class Mapping {
   /** Unmaps on every runtime. The caller never gave a view of it away, and uses none again. */
   unmapUnshared(): void {
     if (!this.live) return;
+    forgetRange(this.address, this.byteLength);
     this.live = false;
     detach(this.buffer);
     libc().munmap(this.address, this.byteLength);
@@ -196,6 +199,7 @@ export class Mapping {
   /** The same, in a worker thread of the runtime. */
   async unmapUnsharedInBackground(): Promise<void> {
     if (!this.live) return;
+    forgetRange(this.address, this.byteLength);
     this.live = false;
     detach(this.buffer);
     await new Promise<void>((resolve) => libc().munmap.async(this.address, this.byteLength, () => resolve()));

@@ -10,6 +10,8 @@
  *
  * (V1) an entry lies ENTRY_OFFSET bytes behind its word, which is where the library's own list has it on glibc. A thread
  *      has one list: where the library has registered one, ours are entries of that.
+ * (V2) a mapping takes its entries out of the list before it goes, whoever forgot to: the list would end at the first that
+ *      leads nowhere, and with it the marks of this thread's other nodes.
  */
 import { assert } from '../assert.js';
 import type { Words } from '../words.js';
@@ -100,8 +102,22 @@ export function ownThreadId(): number {
 /** The word is nobody's again. */
 export function letGoAlive(words: Words, word: number): void {
   words.store(word, 0);
-  const index = entries.findIndex((entry) => entry.words === words && entry.word === word);
-  if (index < 0) return;
-  entries.splice(index, 1);
+  takeOut((entry) => entry.words === words && entry.word === word);
+}
+
+/** (V2) What lies in the range of addresses is about to be unmapped. */
+export function forgetRange(address: Address, byteLength: number): void {
+  takeOut((entry) => entry.address >= address && entry.address < address + byteLength);
+}
+
+function takeOut(isMeant: (entry: Entry) => boolean): void {
+  const rest = entries.filter((entry) => !isMeant(entry));
+  if (rest.length === entries.length) return;
+  entries.splice(0, entries.length, ...rest);
   link(head as Head);
+}
+
+/** Words that this thread holds. */
+export function heldCount(): number {
+  return entries.length;
 }

@@ -107,11 +107,11 @@ export function* attachInSteps(
   options: AttachOptions,
 ): Steps<Attached> {
   const nodes = new Nodes(segment.words, segment.geometry, machine, liveness);
-  nodes.join(options.name);
   try {
+    nodes.join(options.name);
     return yield* attachAs(nodes, segment, machine, options);
   } catch (error) {
-    // Before the mapping goes: the thread's list of robust mutexes leads through it. The row is cleaned as a dead one's.
+    // The row is cleaned as a dead one's.
     nodes.letGo();
     throw error;
   }

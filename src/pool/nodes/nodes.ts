@@ -210,8 +210,9 @@ export class Nodes {
     this.markCleaned(this.self, this.incarnation);
   }
 
+  /** Of the row, once one is taken. */
   letGo(): void {
-    this.liveness.letGo(this.self);
+    if (this.self >= 0) this.liveness.letGo(this.self);
   }
 
   /** Rows of dead nodes that nobody has cleaned up after. `thorough` also asks the file locks. */

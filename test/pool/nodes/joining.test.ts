@@ -1,0 +1,54 @@
+/** Whoever cannot join leaves nothing held: neither its row, nor an entry in the thread's list of robust futexes. */
+import { expect } from 'chai';
+import { heldCount } from '../../../lib/linux/robustlist.js';
+import { Words } from '../../../lib/words.js';
+import { usePools } from '../../support/pools.js';
+
+const { write, store, fill } = Words.prototype;
+
+/** Storing throws once, at the k-th store from now; whether it came to that. */
+async function storesUpTo(k: number, work: () => Promise<unknown>): Promise<boolean> {
+  let left = k;
+  const count = () => {
+    if (left-- === 0) throw new Error('cut off');
+  };
+  Words.prototype.write = function (index, value) {
+    count();
+    write.call(this, index, value);
+  };
+  Words.prototype.store = function (index, value) {
+    count();
+    store.call(this, index, value);
+  };
+  Words.prototype.fill = function (start, words, value) {
+    count();
+    fill.call(this, start, words, value);
+  };
+  try {
+    await work();
+    return false;
+  } catch (error) {
+    expect((error as Error).message).to.equal('cut off');
+    return true;
+  } finally {
+    Object.assign(Words.prototype, { write, store, fill });
+  }
+}
+
+describe('a node that fails to join at any store', () => {
+  const pools = usePools();
+
+  it('holds nothing, and takes no room from those who come', async () => {
+    const pool = await pools.create({ size: '1MiB', pageSize: 4096, maxNodes: 2 });
+    const held = heldCount();
+    let cut = 0;
+    for (let k = 0; await storesUpTo(k, () => pools.connect(pool.path)); k++) {
+      expect(heldCount()).to.equal(held);
+      const next = await pools.connect(pool.path);
+      expect(next.put(`k${k}`, new Uint8Array(8))).to.equal(true);
+      await next.disconnect();
+      cut++;
+    }
+    expect(cut).to.be.above(20);
+  });
+});
