@@ -9,6 +9,7 @@ import { Fetching } from './fetching.js';
 import { copyAndRelease, useAndRelease } from './lending.js';
 import type { Loading } from './loading.js';
 import { checkLoader, checkPageFetch, checkPageLoad, checkPut, checkUse, type PutOptions } from './options.js';
+import { PageScan } from './scan.js';
 import { Scratches } from './scratch.js';
 import type { Lease, PageFetchOptions, PageLoader, PageLoadOptions, PageSpace, SyncPageLoader } from './types.js';
 
@@ -106,6 +107,14 @@ export class SharedPageSpace implements PageSpace, Shown {
       if (bytes !== undefined) found++;
     }
     return found;
+  }
+
+  scan(first: number, count: number, asOf?: number): IterableIterator<Uint8Array | undefined> {
+    checkCount(count);
+    this.domain.session.check();
+    this.domain.keys.encodePage(first);
+    if (count > 0) this.domain.keys.encodePage(first + count - 1);
+    return new PageScan(this, first, count, asOf);
   }
 
   get(pageNo: number, asOf?: number): Page | undefined {
@@ -283,9 +292,7 @@ export class SharedPageSpace implements PageSpace, Shown {
   }
 
   invalidateRange(first: number, count: number): void {
-    if (!Number.isSafeInteger(count) || count < 0) {
-      throw new PoolError('OPTION_INVALID', `count: ${count} is no number of pages.`);
-    }
+    checkCount(count);
     this.domain.session.check();
     this.domain.keys.encodePage(first);
     if (count > RANGE_BY_PAGE_MAX) this.domain.removePages(first, first + count);
@@ -304,6 +311,14 @@ export class SharedPageSpace implements PageSpace, Shown {
 }
 
 showAs(SharedPageSpace, 'PageSpace');
+
+function checkCount(count: number): void {
+  if (Number.isSafeInteger(count) && count >= 0) return;
+  throw new PoolError(
+    'OPTION_INVALID',
+    `count: ${typeof count === 'number' ? count : typeof count} is no number of pages.`,
+  );
+}
 
 /** Throws OPTION_INVALID when the target has no room for the bytes. */
 export function copyInto(target: Uint8Array, offset: number, bytes: Uint8Array): void {

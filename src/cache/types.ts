@@ -103,6 +103,13 @@ export interface PageSpace {
    * missing. Returns how many are there. All are good as long as the first is: so at most 1,024 at a time. Throws OPTION_INVALID.
    */
   borrowMany(pageNumbers: ArrayLike<number>, into: (Uint8Array | undefined)[]): number;
+  /**
+   * The pages from `first` on, `count` of them, in order and in place, each as `borrow` gives it when its turn comes: undefined for
+   * one that is missing. Any count: no more is borrowed than was looked at. As of all borrows, the last 1,024 are good, and none
+   * once the caller has awaited or returned to the event loop: of a longer scan use each page before going on, or keep at most
+   * the last 1,024. Throws OPTION_INVALID and KEY_INVALID for what is no range, at once.
+   */
+  scan(first: number, count: number, asOf?: number): IterableIterator<Uint8Array | undefined>;
   /** The page in place, pinned until its release. Throws TOO_MANY_PINS. */
   get(pageNo: number, asOf?: number): Page | undefined;
   /** Copies the page into the target; false on a miss, which leaves the target as it is. */
