@@ -6,7 +6,7 @@ export const errorTable = {
   POOL_EXISTS: 'Connect to the pool that is there, or pass force to format to discard it.',
   POOL_CORRUPT: 'Run sealpool verify PATH to see what is damaged. Reformat the pool when the damage is not repairable.',
   FORMAT_MISMATCH:
-    'The file is no pool, or a pool of another layout. Use the version of sealpool that made it, or reformat it.',
+    "Of a pool of another layout use the version that made it, or another path. Where no node is attached, replace: 'mismatch' of connect, sealpool format --force or sealpool destroy take it away. For any other file give another path, or remove it yourself.",
   ACCESS_DENIED:
     'Only pools owned by the caller, by root or by a uid in trustUids, not world-writable and not reached through a symbolic link, are opened.',
   IN_USE: 'Disconnect the live nodes first; sealpool nodes PATH lists them.',

@@ -15,6 +15,7 @@ export {
   format,
   inspect,
   type Key,
+  LAYOUT,
   type NodeInfo,
   type ObjectInfo,
   type Page,

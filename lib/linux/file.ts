@@ -26,6 +26,7 @@ import {
 import { dirname } from 'node:path';
 import { PoolError } from '../errors.js';
 import { describeRefusal, describeShortage, errnoNameOf } from './failures.js';
+import { type LockHolder, lockHolders } from './holders.js';
 import { errorNameOf, libc } from './libc.js';
 
 const F_OFD_GETLK = 36;
@@ -34,7 +35,7 @@ const F_WRLCK = 1;
 const F_UNLCK = 2;
 /** tmpfs, ramfs, hugetlbfs. */
 const MEMORY_FILE_SYSTEMS = new Set([0x01021994, 0x858458f6, 0x958458f6]);
-/** Byte locks lie far beyond any data. */
+/** Byte locks lie far beyond any data. The same for all time: see residents.ts of the pool's layout. */
 const LOCK_BASE = 2 ** 48;
 
 function describeAccess(path: string, error: unknown): PoolError {
@@ -109,11 +110,11 @@ export interface OpenFileOptions {
 }
 
 /** lock type, whence and the range in the kernel's struct flock of 64-bit systems. */
-function flockOf(type: number, byte: number): Buffer {
+function flockOf(type: number, byte: number, length = 1): Buffer {
   const flock = Buffer.alloc(32);
   flock.writeInt16LE(type, 0);
   flock.writeBigInt64LE(BigInt(LOCK_BASE + byte), 8);
-  flock.writeBigInt64LE(1n, 16);
+  flock.writeBigInt64LE(BigInt(length), 16);
   return flock;
 }
 
@@ -266,6 +267,28 @@ export class PoolFile {
     const flock = flockOf(F_WRLCK, byte);
     if (libc().fcntl(this.descriptor, F_OFD_GETLK, flock) !== 0) return true;
     return flock.readInt16LE(0) !== F_UNLCK;
+  }
+
+  /** How many of the bytes from `first` to before `end` others have locked. Where the kernel cannot say, all of them. */
+  countLockedByOthers(first: number, end: number): number {
+    let count = 0;
+    for (let byte = first; byte < end; ) {
+      const flock = flockOf(F_WRLCK, byte, end - byte);
+      if (libc().fcntl(this.descriptor, F_OFD_GETLK, flock) !== 0) return end - first;
+      if (flock.readInt16LE(0) === F_UNLCK) return count;
+      // The kernel tells of one that is in the way, not of the first: those before it are looked at on their own.
+      const from = Math.max(byte, Number(flock.readBigInt64LE(8)) - LOCK_BASE);
+      const length = Number(flock.readBigInt64LE(16));
+      const to = length === 0 ? end : Math.min(end, from + length);
+      count += to - from + (from > byte ? this.countLockedByOthers(byte, from) : 0);
+      byte = to;
+    }
+    return count;
+  }
+
+  /** The processes that have locked any of the bytes, as far as this user is shown them. */
+  lockHolders(first: number, end: number): LockHolder[] {
+    return lockHolders(this.stats().ino, LOCK_BASE + first, LOCK_BASE + end - 1);
   }
 
   unlink(): void {

@@ -34,6 +34,7 @@ export {
   FLAG_VERSIONED,
   type FormatOptions,
   type Key,
+  LAYOUT,
   METADATA_BYTES_MAX,
   type NodeInfo,
   type ObjectInfo,

@@ -5,9 +5,10 @@
 import { Deadline, libc, type PoolFile } from '../../lib/linux/index.js';
 import { statsOf, withHoldings } from './access/index.js';
 import { partsFor } from './attach.js';
+import { viewOnly } from './attached.js';
 import { takeCensus } from './census/index.js';
 import { infoOf, type PoolProblem, type PoolReport, readIdentity } from './layout/index.js';
-import { openFormatted, viewOnly } from './open.js';
+import { openFormatted } from './open.js';
 import { isWhole } from './recovery/index.js';
 
 const FORMAT_WAIT_MS = 10_000;

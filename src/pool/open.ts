@@ -17,6 +17,7 @@ import {
 } from '../../lib/linux/index.js';
 import { Pace, type Steps } from '../../lib/steps.js';
 import { attachInSteps, partsFor } from './attach.js';
+import { identityIn, refuseIfAttached, viewOnly } from './attached.js';
 import { checkPlan, formatFile } from './formatter.js';
 import {
   type CheckedConnect,
@@ -27,12 +28,10 @@ import {
   checkPath,
   type FormatOptions,
   geometryOfIdentity,
-  type Identity,
   infoOf,
   lockCount,
+  MEMBERSHIP_BYTE,
   mapInSteps,
-  mapMetadata,
-  mapSegment,
   type Pool,
   type PoolInfo,
   readIdentity,
@@ -46,8 +45,6 @@ import { ReadOnlyPool } from './readonly.js';
 import { isWhole, markWhole, Restore, rehearse } from './recovery/index.js';
 import { type Attached, NodeSession } from './session/index.js';
 
-/** Row locks are bytes 0 to maxNodes - 1; this one is for joining, formatting and destroying. */
-const MEMBERSHIP_BYTE = 4096;
 const TIMEOUT_MS = 10_000;
 const NEAR_ENTRIES_MAX = 1_048_576;
 const NAME_CHARACTERS_MAX = 47;
@@ -90,7 +87,7 @@ export async function openFormatted(path: string, trustUids: readonly number[], 
     const file = PoolFile.open(path, { writable: false, trustUids });
     try {
       const state = stateOf(file);
-      if (state === 'ready' || state === 'foreign') return file;
+      if (THERE[state] !== undefined) return file;
       // Twice: whoever formats may just have made the file, or finished since.
       if (!file.isLockedByOther(MEMBERSHIP_BYTE) && ++abandoned > 1) throw unformatted(path, state);
     } catch (error) {
@@ -102,20 +99,6 @@ export async function openFormatted(path: string, trustUids: readonly number[], 
   }
 }
 
-/** The pool's mapping and nodes for somebody who only looks; with `mapMetadata`, only at who is there. */
-export function viewOnly(
-  file: PoolFile,
-  identity: Identity,
-  map: typeof mapSegment = mapSegment,
-): { segment: Segment; nodes: Nodes; machine: LinuxMachine } {
-  const geometry = geometryOfIdentity(file, identity);
-  const segment = map(file, geometry, false);
-  const { address } = segment.metadata;
-  const liveness = new RobustLiveness(segment.words, file, address, geometry.regions.nodeMarks.word);
-  const machine = new LinuxMachine(address);
-  return { segment, machine, nodes: new Nodes(segment.words, geometry, machine, liveness) };
-}
-
 /** What to throw where no pool is, and nobody is making one. */
 function unformatted(path: string, state: ReturnType<typeof stateOf>): PoolError {
   return state === 'blank'
@@ -123,14 +106,19 @@ function unformatted(path: string, state: ReturnType<typeof stateOf>): PoolError
     : new PoolError('POOL_CORRUPT', `${path}: its format was interrupted.`, { path });
 }
 
-/** Throws IN_USE when a live node is attached. The caller holds the membership lock. */
-function refuseIfAttached(file: PoolFile): void {
-  const { segment, nodes } = viewOnly(file, readIdentity(file), mapMetadata);
-  const alive = nodes.list(true).filter((node) => node.state === 'alive');
-  segment.unmapUnshared();
-  if (alive.length === 0) return;
-  const names = alive.map((node) => node.name).join(', ');
-  throw new PoolError('IN_USE', `${file.path}: ${alive.length} nodes are attached (${names}).`, { nodes: alive });
+/** What there is to lose. */
+const THERE: { readonly [state in ReturnType<typeof stateOf>]?: string } = {
+  ready: 'is a pool already',
+  other: 'is a pool of another layout',
+  foreign: 'is a file of another kind',
+};
+
+/** Removes the file, in which nobody lives, with its bells; false for a device, which stays. */
+function takeAway(file: PoolFile): boolean {
+  if (!file.stats().isFile()) return false;
+  file.unlink();
+  removeBells(file.path);
+  return true;
 }
 
 /** Makes a pool file. Throws POOL_EXISTS (unless force), IN_USE, NO_SPACE, OPTION_INVALID, ACCESS_DENIED. */
@@ -143,34 +131,15 @@ export async function format(path: string, options: FormatOptions): Promise<Pool
     const file = await openLocked(path, { createMode: checked.mode, trustUids: [] }, deadline);
     try {
       const state = stateOf(file);
-      if (state === 'ready' || state === 'foreign') {
-        if (!checked.force) {
-          const what = state === 'ready' ? 'is a pool already' : 'is a file of another kind';
-          throw new PoolError('POOL_EXISTS', `${path} ${what}.`, { path });
-        }
-        if (state === 'ready' && isReadable(file)) refuseIfAttached(file);
-        if (file.stats().isFile()) {
-          file.unlink();
-          removeBells(path);
-          continue;
-        }
-      }
+      const what = THERE[state];
+      if (what !== undefined && !checked.force) throw new PoolError('POOL_EXISTS', `${path} ${what}.`, { path });
+      refuseIfAttached(file);
+      if (what !== undefined && takeAway(file)) continue;
       await formatFile(file, checked, new Pace(new LinuxMachine()));
       return infoOf(path, readIdentity(file));
     } finally {
       file.close();
     }
-  }
-}
-
-/** Whether its superblock can be believed; one of another layout or a damaged one has no nodes of ours. */
-function isReadable(file: PoolFile): boolean {
-  try {
-    geometryOfIdentity(file, readIdentity(file));
-    return true;
-  } catch (error) {
-    if (error instanceof PoolError) return false;
-    throw error;
   }
 }
 
@@ -181,12 +150,19 @@ export async function destroy(path: string, options: { force?: boolean } = {}): 
   const file = await openLocked(path, { trustUids: [] }, deadline);
   try {
     if (stateOf(file) === 'foreign') throw new PoolError('FORMAT_MISMATCH', `${path} is no pool.`, { path });
-    if (stateOf(file) === 'ready' && options.force !== true) refuseIfAttached(file);
+    if (options.force !== true) refuseIfAttached(file);
     file.unlink();
     removeBells(path);
   } finally {
     file.close();
   }
+}
+
+/** Whether what is there is to be replaced, by the options. */
+function isUnwanted(file: PoolFile, state: ReturnType<typeof stateOf>, options: CheckedConnect): boolean {
+  if (state === 'other') return options.replace === 'mismatch';
+  const identity = state === 'ready' ? identityIn(file) : undefined;
+  return identity !== undefined && isToBeReplaced(file.path, identity, options);
 }
 
 /** The pool's file with a pool in it and the membership lock held. */
@@ -197,19 +173,16 @@ async function openPool(path: string, options: CheckedConnect, deadline: Deadlin
   const file = await openLocked(path, opening, deadline);
   try {
     const state = stateOf(file);
-    if (state === 'ready' && isReadable(file) && isToBeReplaced(path, readIdentity(file), options)) {
-      refuseIfAttached(file);
-      file.unlink();
-      removeBells(path);
+    const isThere = THERE[state] !== undefined;
+    if (isThere && !isUnwanted(file, state, options)) return file;
+    if (create === undefined) throw unformatted(path, state);
+    refuseIfAttached(file);
+    if (isThere && takeAway(file)) {
       file.close();
       return openPool(path, options, deadline, pace);
     }
-    if (state === 'ready' || state === 'foreign') return file;
-    if (create !== undefined) {
-      await formatFile(file, create, pace);
-      return file;
-    }
-    throw unformatted(path, state);
+    await formatFile(file, create, pace);
+    return file;
   } catch (error) {
     file.close();
     throw error;

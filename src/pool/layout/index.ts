@@ -90,12 +90,14 @@ export {
   checkSubscribe,
   checkWait,
 } from './options.js';
+export { MEMBERSHIP_BYTE, refuseResidents } from './residents.js';
 export { mapInSteps, mapMetadata, mapSegment, type Segment } from './segment.js';
 export { parseSize, poolSizeFor, usableBytes } from './sizes.js';
 export {
   geometryOfIdentity,
   type Identity,
   infoOf,
+  LAYOUT,
   makeReady,
   markInterrupted,
   readIdentity,

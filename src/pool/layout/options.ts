@@ -73,6 +73,7 @@ const formatSchema = z.strictObject(
 const connectSchema = z.strictObject({
   create: formatSchema.optional(),
   onMismatch: z.enum(['keep', 'error', 'replace']).optional(),
+  replace: z.literal('mismatch').optional(),
   trustUids: z.array(z.number().int().min(0)).optional(),
   emulate: z.literal('noncoherent').optional(),
   name: z.string().optional(),
@@ -190,6 +191,11 @@ export function checkConnect(options: ConnectOptions): CheckedConnect {
     throw new PoolError('UNSUPPORTED', "emulate 'noncoherent' is not in this version.");
   }
   const { create, ...rest } = checked;
+  if (rest.replace !== undefined && create === undefined) {
+    throw new PoolError('OPTION_INVALID', 'replace: without create there is nothing to put in its place.', {
+      option: 'replace',
+    });
+  }
   return { ...(rest as Omit<ConnectOptions, 'create'>), create: create === undefined ? undefined : planOf(create) };
 }
 

@@ -12,6 +12,7 @@ import { Words } from '../../../lib/words.js';
 import { type Geometry, geometryOf, type Plan } from './geometry.js';
 import { LAYOUT_FINGERPRINT, LAYOUT_VERSION, MAGIC_HIGH, MAGIC_LOW, Superblock } from './layout.js';
 import { EVICTIONS, isPlan } from './options.js';
+import { describeResidents } from './residents.js';
 import type { PoolInfo } from './types.js';
 import { readUnsigned64, writeUnsigned64 } from './wide.js';
 
@@ -19,7 +20,8 @@ const at = Superblock.word;
 const READY = 0x79646572;
 const HARDWARE = 1;
 
-export type SuperblockState = 'blank' | 'interrupted' | 'ready' | 'foreign';
+/** 'other': a pool of another layout; 'foreign': no pool. */
+export type SuperblockState = 'blank' | 'interrupted' | 'ready' | 'other' | 'foreign';
 
 function wordsOf(file: PoolFile): Words {
   const bytes = new Uint8Array(Superblock.bytes);
@@ -27,12 +29,33 @@ function wordsOf(file: PoolFile): Words {
   return new Words(bytes.buffer);
 }
 
+function nameOf(version: number, print: number): string {
+  return `${version >>> 0}-${(print >>> 0).toString(16).padStart(8, '0')}`;
+}
+
+function layoutName(words: Words): string {
+  return nameOf(words.read(at.version), words.read(at.fingerprint));
+}
+
+/**
+ * The layout of this version's pools, as in `info.layout`, such as '2-1a2b3c4d': versions that have the same one share pools, all
+ * others refuse them. In the name of a pool's file it keeps releases apart.
+ */
+export const LAYOUT: string = nameOf(LAYOUT_VERSION, LAYOUT_FINGERPRINT);
+
 /** What the file looks like, without believing it. */
 export function stateOf(file: PoolFile): SuperblockState {
   if (file.stats().isFile() && file.stats().size === 0) return 'blank';
   const words = wordsOf(file);
   if (words.read(at.magicLow) !== (MAGIC_LOW | 0) || words.read(at.magicHigh) !== (MAGIC_HIGH | 0)) return 'foreign';
+  // Of another layout nothing is known but (V1).
+  if (words.read(at.version) === 0) return 'interrupted';
+  if (!isOurs(words)) return 'other';
   return words.read(at.ready) === 0 ? 'interrupted' : 'ready';
+}
+
+function isOurs(words: Words): boolean {
+  return words.read(at.version) === LAYOUT_VERSION && words.read(at.fingerprint) === (LAYOUT_FINGERPRINT | 0);
 }
 
 function checkOf(words: Words): number {
@@ -91,8 +114,10 @@ export function readIdentity(file: PoolFile): Identity {
   const corrupt = (why: string) => new PoolError('POOL_CORRUPT', `${path}: ${why}.`, { path });
   if (stateOf(file) === 'foreign')
     throw new PoolError('FORMAT_MISMATCH', `${path} does not begin like a pool.`, { path });
-  if (words.read(at.version) !== LAYOUT_VERSION || words.read(at.fingerprint) !== (LAYOUT_FINGERPRINT | 0)) {
-    throw new PoolError('FORMAT_MISMATCH', `${path} has layout ${layoutName(words)}, not ${layoutName()}.`, { path });
+  if (!isOurs(words)) {
+    const layout = layoutName(words);
+    const what = `${path} is a pool of layout ${layout}, not ${LAYOUT}; ${describeResidents(file)}.`;
+    throw new PoolError('FORMAT_MISMATCH', what, { path, layout });
   }
   if (words.read(at.check) !== checkOf(words) || words.read(at.ready) !== READY)
     throw corrupt('its superblock is damaged');
@@ -112,12 +137,6 @@ export function readIdentity(file: PoolFile): Identity {
     throw corrupt(`it is cut off at ${fileSize} of ${plan.size} bytes`);
   const poolId = [0, 1, 2, 3].map((i) => words.read(at.poolId + i));
   return { plan, seed: words.read(at.seed), poolId, createdAtMs: readUnsigned64(words, at.createdAt) };
-}
-
-function layoutName(words?: Words): string {
-  const version = words === undefined ? LAYOUT_VERSION : words.read(at.version);
-  const print = words === undefined ? LAYOUT_FINGERPRINT : words.read(at.fingerprint);
-  return `${version}-${(print >>> 0).toString(16).padStart(8, '0')}`;
 }
 
 /** The geometry a ready superblock means. Throws POOL_CORRUPT. */
@@ -140,7 +159,7 @@ export function infoOf(path: string, identity: Identity): PoolInfo {
     maxNodes: plan.maxNodes,
     coherence: 'hardware',
     eviction: plan.eviction,
-    layout: layoutName(),
+    layout: LAYOUT,
     createdAt: new Date(identity.createdAtMs),
   };
 }

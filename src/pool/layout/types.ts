@@ -47,6 +47,12 @@ export interface ConnectOptions {
    * is kept, and the process warned once (SEALPOOL_OPTIONS_DIFFER).
    */
   onMismatch?: 'keep' | 'error' | 'replace';
+  /**
+   * 'mismatch': a pool of another layout (info.layout), made by another version of sealpool, is replaced by one as `create` says
+   * where no node of any version is attached; else IN_USE says who is. Without it: FORMAT_MISMATCH. What is no pool is never
+   * replaced.
+   */
+  replace?: 'mismatch';
   /** The owner must be the caller, root, or one of these; never world-writable, never a symbolic link. */
   trustUids?: number[];
   /** Not in this version: UNSUPPORTED. */
