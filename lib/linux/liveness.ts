@@ -29,7 +29,23 @@ function stateOfThread(folder: string): string | undefined {
   }
 }
 
+/** How often the thread was taken off its processor; undefined where it has ended, or there is no /proc. */
+function switchesOfThread(folder: string): number | undefined {
+  try {
+    const text = readFileSync(`${folder}/status`, 'latin1');
+    const counts = [...text.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm)];
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A thread that waits for another looks about every millisecond whether it is its turn. */
+const ASLEEP_MS = 20;
+
 export class RobustLiveness implements Liveness {
+  /** The thread that was seen asleep last, how often it had been taken off its processor, and since when that is so. */
+  private asleep = { thread: 0, switches: 0, sinceMs: 0 };
   private readonly words: Words;
   private readonly file: PoolFile;
   private readonly address: Address;
@@ -75,20 +91,34 @@ export class RobustLiveness implements Liveness {
 
   /**
    * By the kernel's state letters: of the thread that holds the row, and of the others of its process, for which it may be
-   * waiting in a collection of garbage. A process of another namespace is not found by its numbers, or is another: a guess.
+   * waiting in a collection of garbage. One that sleeps may be waiting for a lock whose holder has no processor: it runs
+   * if it wakes from time to time. A process of another namespace is not found by its numbers, or is another: a guess.
    */
   isRunnable(row: number, processId: number): boolean {
     const thread = this.words.load(this.wordOf(row)) & THREAD_MASK;
     const folder = `/proc/${processId}/task`;
     // A thread of this process: it waits for no collection of garbage that this one would not wait for as well.
-    if (processId === process.pid) return thread !== ownThreadId() && stateOfThread(`${folder}/${thread}`) === 'R';
+    if (processId === process.pid && thread === ownThreadId()) return false;
     const state = stateOfThread(`${folder}/${thread}`);
     if (state === 'R') return true;
     if (state !== 'S' && state !== 'D') return false;
+    if (this.wakes(thread, `${folder}/${thread}`)) return true;
+    if (processId === process.pid) return false;
     try {
       return readdirSync(folder).some((other) => stateOfThread(`${folder}/${other}`) === 'R');
     } catch {
       return false;
     }
+  }
+
+  /** Whether the thread, which sleeps, has run since it was looked at ASLEEP_MS ago; true until that can be told. */
+  private wakes(thread: number, folder: string): boolean {
+    const switches = switchesOfThread(folder);
+    if (switches === undefined) return false;
+    const { asleep } = this;
+    const nowMs = performance.now();
+    if (asleep.thread === thread && asleep.switches === switches) return nowMs - asleep.sinceMs < ASLEEP_MS;
+    this.asleep = { thread, switches, sinceMs: nowMs };
+    return true;
   }
 }
