@@ -236,6 +236,7 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   let session: NodeSession | undefined;
   try {
     session = await join(file, checked, pace);
+    session.onMoved = typeof checked.onMoved === 'function' ? checked.onMoved : undefined;
     file.unlock(MEMBERSHIP_BYTE);
     await prefault(session.parts.segment, checked);
     const pool = new AttachedPool(session, infoOf(path, readIdentity(file)));

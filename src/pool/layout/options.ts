@@ -74,6 +74,12 @@ const connectSchema = z.strictObject({
   create: formatSchema.optional(),
   onMismatch: z.enum(['keep', 'error', 'replace']).optional(),
   replace: z.literal('mismatch').optional(),
+  onMoved: z
+    .custom<ConnectOptions['onMoved']>((value) => value === 'warn' || typeof value === 'function', {
+      error: ({ input }) =>
+        `expected 'warn' or a function that connects anew, not ${input === 'follow' ? "'follow': see docs/OPERATIONS.md" : String(input)}`,
+    })
+    .optional(),
   trustUids: z.array(z.number().int().min(0)).optional(),
   emulate: z.literal('noncoherent').optional(),
   name: z.string().optional(),

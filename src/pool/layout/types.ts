@@ -53,6 +53,12 @@ export interface ConnectOptions {
    * replaced.
    */
   replace?: 'mismatch';
+  /**
+   * What to do when the path no longer leads to this node's pool, which upkeep notices within a second or two. 'warn' (the default)
+   * warns the process, once (SEALPOOL_FILE_LOST); a function is called instead, once, in a run of its own: to connect anew, for
+   * which docs/OPERATIONS.md has the lines. The node itself keeps its pool. A read-only node has no upkeep: its stats() tell.
+   */
+  onMoved?: 'warn' | ((lost: 'removed' | 'replaced') => unknown);
   /** The owner must be the caller, root, or one of these; never world-writable, never a symbolic link. */
   trustUids?: number[];
   /** Not in this version: UNSUPPORTED. */

@@ -94,6 +94,8 @@ export class NodeSession {
   }
 
   private hasLostFile = false;
+  /** Told of it in place of the process. */
+  onMoved: ((lost: 'removed' | 'replaced') => unknown) | undefined;
 
   /** Tells once where the path no longer leads to the pool. For upkeep. */
   lookForFile(): void {
@@ -101,10 +103,16 @@ export class NodeSession {
     const { lost } = this.parts.segment.lost();
     if (lost === undefined) return;
     this.hasLostFile = true;
+    const { onMoved } = this;
+    if (onMoved !== undefined) {
+      // What it throws, or rejects with, is the caller's, and upkeep goes on.
+      this.machine.afterRun(() => void onMoved(lost));
+      return;
+    }
     const what = lost === 'removed' ? 'was removed or renamed' : 'was replaced by another file';
     this.machine.warn(
       'SEALPOOL_FILE_LOST',
-      `The file of the pool ${this.path} ${what}. This node goes on with the pool it has, but who connects from now on does not find that. Disconnect and connect again; stats() tells it as lost. Look for what tidies up the folder (systemd's RemoveIPC, a job that cleans /dev/shm).`,
+      `The file of the pool ${this.path} ${what}. This node goes on with the pool it has, but who connects from now on does not find that. Disconnect and connect again (onMoved is told when); stats() tells it as lost. Look for what tidies up the folder (systemd's RemoveIPC, a job that cleans /dev/shm).`,
     );
   }
 
