@@ -12,3 +12,4 @@ export { MUTEX_BYTES, RobustLiveness } from './liveness.js';
 export { LinuxMachine } from './machine.js';
 export { canDetach, detach, Mapping, OS_PAGE_BYTES, WINDOW_BYTES_MAX } from './mapping.js';
 export { fenceEverybody, registerForFences } from './membarrier.js';
+export { shortageAtFormat, shortageAtPrefault } from './memory.js';

@@ -3,7 +3,7 @@
  *
  * A crash leaves magic without ready (or an empty file): seen as an interrupted format and redone by whoever may create.
  */
-import { LinuxMachine, OS_PAGE_BYTES, type PoolFile } from '../../lib/linux/index.js';
+import { LinuxMachine, OS_PAGE_BYTES, type PoolFile, shortageAtFormat } from '../../lib/linux/index.js';
 import type { Pace, Steps } from '../../lib/steps.js';
 import type { Words } from '../../lib/words.js';
 import { formatEvents } from './events/index.js';
@@ -76,6 +76,11 @@ function* zero(words: Words): Steps {
   }
 }
 
+/** Before the kernel says it in its way. */
+export function warnOfShortage(shortage: string | undefined): void {
+  if (shortage !== undefined) new LinuxMachine().warn('SEALPOOL_MEMORY_SHORT', shortage);
+}
+
 /** Makes a pool of the file. The caller holds its membership lock. Throws NO_SPACE, OPTION_INVALID. */
 export async function formatFile(file: PoolFile, options: CheckedFormat, pace: Pace): Promise<void> {
   const geometry = geometryOf(options.plan);
@@ -86,6 +91,7 @@ export async function formatFile(file: PoolFile, options: CheckedFormat, pace: P
   file.writeStart(markInterrupted());
   if (isFile) {
     file.setMode(options.mode);
+    warnOfShortage(file.isVolatile() ? shortageAtFormat(file.path, options.plan.size) : undefined);
     try {
       await file.reserve(options.plan.size);
     } catch (error) {

@@ -13,12 +13,13 @@ import {
   PoolFile,
   RobustLiveness,
   removeBells,
+  shortageAtPrefault,
   wantedCopies,
 } from '../../lib/linux/index.js';
 import { Pace, type Steps } from '../../lib/steps.js';
 import { attachInSteps, partsFor } from './attach.js';
 import { identityIn, refuseIfAttached, viewOnly } from './attached.js';
-import { checkPlan, formatFile } from './formatter.js';
+import { checkPlan, formatFile, warnOfShortage } from './formatter.js';
 import {
   type CheckedConnect,
   type CheckedFormat,
@@ -322,6 +323,8 @@ function doorbellsOf(file: PoolFile): { doorbells?: FifoDoorbells } {
 }
 
 async function prefault(segment: Segment, options: CheckedConnect): Promise<void> {
+  if ((options.prefault ?? 'none') !== 'none' && !segment.survivesRestart)
+    warnOfShortage(shortageAtPrefault(segment.file.path, segment.geometry.size));
   if (options.prefault === 'sync') segment.prefault();
   if (options.prefault === 'background') void segment.prefaultInBackground();
 }
