@@ -27,7 +27,7 @@ export const errorTable = {
     'The checkpoint directory is full. Forget names that are no longer needed, or use a larger pool.',
   PART_NOT_FOUND: 'Checkpoint.parts() lists what the checkpoint has.',
   TOO_MANY_SPACES:
-    'The space table is full. Drop page spaces that are not used any more: their names are free again. A larger pool has room for more.',
+    'The space table is full. Drop what is not used any more (sealpool spaces lists it, rm --all and pool.removeSpace drop it): its names are free again. A larger pool has room for more.',
   DISCONNECTED: 'This pool handle was disconnected. Call connect again.',
   NODE_FENCED:
     'Other nodes took this node for dead: connect again. Or one took over the checkpoint it was writing: restore that first.',

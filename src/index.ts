@@ -28,6 +28,8 @@ export {
   type PoolStats,
   parseSize,
   poolSizeFor,
+  type SpaceInfo,
+  type SpaceName,
   type SubscribeOptions,
   type Subscription,
   usableBytes,

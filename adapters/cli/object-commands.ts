@@ -1,9 +1,10 @@
-/** The commands about the objects of a pool: ls, cat, put, rm. Each joins the pool as a node for as long as it runs. */
+/** The commands about the objects of a pool: ls, spaces, cat, put, rm. Each joins the pool as a node for as long as it runs. */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { ConnectOptions, CreateOptions, Key, ObjectInfo, Pool } from '../../src/pool/index.js';
+import type { ConnectOptions, CreateOptions, Key, ObjectInfo, Pool, SpaceInfo } from '../../src/pool/index.js';
+import { alignRows, countText, visible } from '../compare/index.js';
 import { type Context, printJson } from './context.js';
-import { CommandFailed } from './failure.js';
+import { CommandFailed, UsageError } from './failure.js';
 import { integerBetween, parseKey } from './flags.js';
 import { addNameFlags, keysNamed, type NameFlags, prefixesNamed, wordsFor } from './names.js';
 
@@ -12,6 +13,8 @@ interface TrustFlag {
 }
 type KeyFlags = NameFlags & TrustFlag;
 type PutFlags = TrustFlag & { readonly base64url?: boolean; readonly retain?: boolean };
+type RemoveFlags = KeyFlags & { readonly all?: boolean };
+type SpacesFlags = TrustFlag & { readonly namespace?: string; readonly json?: boolean };
 type ListFlags = KeyFlags & { readonly prefix?: string; readonly json?: boolean };
 
 const KEY_HELP = 'as ls shows it';
@@ -182,17 +185,77 @@ async function putFile(
   return true;
 }
 
+/** Those of the flags: one page space, or a namespace's own keys and all of its page spaces. Throws CommandFailed. */
+async function removeAll(pool: Pool, { namespace = '', space }: NameFlags): Promise<void> {
+  const named =
+    space === undefined
+      ? (await pool.spacesAsync()).filter((one) => one.namespace === namespace)
+      : [{ kind: 'pages' as const, name: space, namespace }];
+  const isRemoved = named.map((one) => pool.removeSpace(one)).includes(true);
+  const what = space === undefined ? 'namespace' : 'page space';
+  if (!isRemoved) throw new CommandFailed(`${pool.path} has no ${what} ${JSON.stringify(space ?? namespace)}`);
+}
+
+function checkRemove(key: string | undefined, { all, base64url, namespace, space }: RemoveFlags): void {
+  if (all !== true && key === undefined) throw new UsageError('rm takes a KEY, or --all with --space or --namespace');
+  if (all === true && (key !== undefined || base64url)) throw new UsageError('rm takes a KEY or --all, not both');
+  if (all === true && namespace === undefined && space === undefined) {
+    throw new UsageError('--all is of a --space or a --namespace ("" for caches that were given none)');
+  }
+}
+
 function addRemove(program: Command, context: Context): void {
-  addNameFlags(program.command('rm').description('delete an object').argument('<path>').argument('<key>', KEY_HELP))
+  addNameFlags(
+    program
+      .command('rm')
+      .description('delete an object, or all of a page space or a namespace')
+      .argument('<path>')
+      .argument('[key]', KEY_HELP),
+  )
+    .option('--all', 'in place of KEY: all pages of --space, or all of --namespace, its page spaces included')
     .option(TRUST_FLAG, TRUST_HELP, trusting)
-    .action((path: string, key: string, flags: KeyFlags) =>
-      withPool(context, path, trustOf(flags), (pool) => {
+    .action((path: string, key: string | undefined, flags: RemoveFlags) => {
+      checkRemove(key, flags);
+      return withPool(context, path, trustOf(flags), (pool) => {
+        if (key === undefined) return removeAll(pool, flags);
         if (keysNamed(key, flags).some((named) => pool.delete(named))) return;
         throw new CommandFailed(`${path} has no object ${JSON.stringify(key)}`);
+      });
+    });
+}
+
+function spaceRow({ kind, name, namespace, pageSize, objects, bytes }: SpaceInfo): string[] {
+  const shown = (text: string) => (text === '' ? "''" : visible(text));
+  const page = pageSize === undefined ? '' : String(pageSize);
+  return [kind, shown(namespace), kind === 'cache' ? '' : shown(name), page, countText(objects), String(bytes)];
+}
+
+function byName(one: SpaceInfo, other: SpaceInfo): number {
+  const [a, b] = [one, other].map(({ kind, namespace, name }) => [namespace, kind, name].join('\u0000'));
+  return (a as string) < (b as string) ? -1 : 1;
+}
+
+function addSpaces(program: Command, context: Context): void {
+  program
+    .command('spaces')
+    .description('the namespaces and page spaces of a pool: their objects, and the bytes that these take')
+    .argument('<path>')
+    .option('--namespace <name>', 'only what is of this namespace')
+    .option(TRUST_FLAG, TRUST_HELP, trusting)
+    .option('--json', 'print JSON')
+    .action((path: string, flags: SpacesFlags) =>
+      withPool(context, path, { readOnly: true, ...trustOf(flags) }, async (pool) => {
+        const { namespace } = flags;
+        const all = await pool.spacesAsync();
+        const spaces = all.filter((one) => namespace === undefined || one.namespace === namespace).sort(byName);
+        if (flags.json) return printJson(context, spaces);
+        const heads = ['kind', 'namespace', 'space', 'page bytes', 'objects', 'bytes'];
+        const lines = alignRows([heads, ...spaces.map(spaceRow)]).map((row) => row.join('  '));
+        context.stdout.write(`${lines.join('\n')}\n`);
       }),
     );
 }
 
 export function addObjectCommands(program: Command, context: Context): void {
-  for (const add of [addList, addCat, addPut, addRemove]) add(program, context);
+  for (const add of [addList, addSpaces, addCat, addPut, addRemove]) add(program, context);
 }

@@ -10,6 +10,7 @@ import {
   listObjects,
   type NearEntry,
   type NearKey,
+  nameOfSpace,
   type Page,
   PinnedPage,
   type Pool,
@@ -52,7 +53,7 @@ export class SharedCache implements Shown {
     this.namespace = checked.namespace ?? '';
     this.ttlMs = checked.ttlMs;
     this.loadTimeoutMs = checked.loadTimeoutMs ?? LOAD_TIMEOUT_MS;
-    const name = `${this.namespace}\u0000`;
+    const name = nameOfSpace(this.namespace);
     this.domain = new Domain(pool.session, name, entryPrefix(this.namespace));
     this.fetching = new Fetching(this.domain);
     this.near = this.domain.keys.strings.entries;
@@ -166,7 +167,7 @@ export class SharedCache implements Shown {
   pages(space: string, options: PagesOptions): PageSpace {
     const { pageSize, zeroFill, ttlMs, loadTimeoutMs } = checkPages(space, options);
     const { session } = this.domain;
-    const name = `${this.namespace}\u0000${space}`;
+    const name = nameOfSpace(this.namespace, space);
     return new SharedPageSpace(new Domain(session, name, pagePrefix(this.namespace, space), pageSize), {
       pageSize,
       zeroFill: zeroFill ?? false,

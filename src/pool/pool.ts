@@ -2,13 +2,16 @@
 import { takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
 import { type Shown, showAs } from '../../lib/shown.js';
+import { atOnce, Pace } from '../../lib/steps.js';
 import {
   bytesOfPrefix,
   fillAndSeal,
   type KeySpace,
   keyOfBytes,
   listObjects,
+  listSpaces,
   poolFull,
+  removeSpace,
   statsOf,
   withHoldings,
 } from './access/index.js';
@@ -19,6 +22,7 @@ import {
   type CheckpointWriter,
   type CreateOptions,
   checkCreate,
+  checkSpaceName,
   checkSubscribe,
   checkWait,
   type Draft,
@@ -31,6 +35,8 @@ import {
   type Pool,
   type PoolInfo,
   type PoolStats,
+  type SpaceInfo,
+  type SpaceName,
   type SubscribeOptions,
   type Subscription,
   type WaitOptions,
@@ -218,6 +224,22 @@ export class AttachedPool implements Pool, Shown {
     const { segment } = this.session.parts;
     // A device has nothing to write back to.
     if (segment.survivesRestart && segment.file.stats().isFile()) await segment.sync();
+  }
+
+  spaces(): SpaceInfo[] {
+    this.session.check();
+    return atOnce(listSpaces(this.session.parts, () => {}));
+  }
+
+  async spacesAsync(): Promise<SpaceInfo[]> {
+    const { session } = this;
+    session.check();
+    return new Pace(session.machine).run(listSpaces(session.parts, () => session.check()));
+  }
+
+  removeSpace(space: string | SpaceName): boolean {
+    this.session.check();
+    return removeSpace(this.session.parts, checkSpaceName(space));
   }
 
   stats(): PoolStats {

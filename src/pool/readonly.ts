@@ -11,12 +11,14 @@
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
 import { type Shown, showAs, UNCLONEABLE } from '../../lib/shown.js';
+import { atOnce, Pace } from '../../lib/steps.js';
 import { Words } from '../../lib/words.js';
 import {
   bytesOfPrefix,
   KeySpace,
   keyOfBytes,
   listObjects,
+  listSpaces,
   RESERVED_PREFIX,
   statsOf,
   withHoldings,
@@ -40,6 +42,7 @@ import {
   type PoolInfo,
   type PoolStats,
   type Segment,
+  type SpaceInfo,
   STATE_BITS,
   STATE_MASK,
   STATE_RETIRED,
@@ -307,6 +310,16 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
     });
   }
 
+  spaces(): SpaceInfo[] {
+    this.check();
+    return atOnce(listSpaces(this.parts, () => {}));
+  }
+
+  async spacesAsync(): Promise<SpaceInfo[]> {
+    this.check();
+    return new Pace(this.machine).run(listSpaces(this.parts, () => this.check()));
+  }
+
   stats(): PoolStats {
     this.check();
     return { ...statsOf(this.parts), ...this.segment.lost() };
@@ -338,6 +351,9 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
   }
   evict(): number {
     return this.refuse('evict');
+  }
+  removeSpace(): boolean {
+    return this.refuse('removeSpace');
   }
   async sync(): Promise<void> {
     this.refuse('sync');

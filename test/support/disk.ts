@@ -159,12 +159,13 @@ export class RecordedDisk {
     spaces.drop = (name) => {
       const at = this.now;
       const space = spaces.find(name);
-      drop(name);
+      const wasInUse = drop(name);
       for (const [slot, sealing] of live) {
         if (sealing.space !== space) continue;
         sealing.retiredAt = at;
         live.delete(slot);
       }
+      return wasInUse;
     };
   }
 

@@ -16,9 +16,10 @@ export {
   startsWith,
 } from './keys.js';
 export { listObjects, pageListedAt, statsOf, totalOf } from './listing.js';
-export { entryPrefix, type KeyName, nameOfKey, pagePrefix } from './naming.js';
+export { entryPrefix, type KeyName, nameOfKey, nameOfSpace, pagePrefix } from './naming.js';
 export { PassOver } from './passing.js';
 export { nearAt, Reader } from './reader.js';
 export type { Reclaimer } from './reclaim.js';
 export { poolFull } from './runs.js';
+export { listSpaces, removeSpace } from './spacelist.js';
 export { Writer } from './writer.js';

@@ -18,6 +18,11 @@ export function pagePrefix(namespace: string, space?: string): Uint8Array {
   return Uint8Array.of(PAGE_MARK, ...encoder.encode(`${namespace}\u0000${name}`));
 }
 
+/** What the table of spaces calls a page space; without a name the cache of the namespace itself. */
+export function nameOfSpace(namespace: string, space = ''): string {
+  return `${namespace}\u0000${space}`;
+}
+
 export type KeyName =
   | { readonly kind: 'object'; readonly key: string }
   | { readonly kind: 'entry'; readonly namespace: string; readonly key: string }

@@ -87,12 +87,14 @@ export {
   checkFormat,
   checkOptions,
   checkPath,
+  checkSpaceName,
   checkSubscribe,
   checkWait,
 } from './options.js';
 export { MEMBERSHIP_BYTE, refuseResidents } from './residents.js';
 export { mapInSteps, mapMetadata, mapSegment, type Segment } from './segment.js';
 export { parseSize, poolSizeFor, usableBytes } from './sizes.js';
+export type { SpaceInfo, SpaceName } from './spaceinfo.js';
 export {
   geometryOfIdentity,
   type Identity,

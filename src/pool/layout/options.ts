@@ -5,6 +5,7 @@ import { PoolError } from '../../../lib/errors.js';
 import { availableParallelism } from '../../../lib/linux/index.js';
 import { defaultMaxObjects, NODES_MAX, type Plan } from './geometry.js';
 import { METADATA_BYTES_MAX } from './layout.js';
+import type { SpaceName } from './spaceinfo.js';
 import type {
   ConnectOptions,
   CreateOptions,
@@ -224,4 +225,14 @@ export function checkWait(options: WaitOptions | undefined): WaitOptions {
 /** Throws OPTION_INVALID. */
 export function checkSubscribe(options: SubscribeOptions | undefined): SubscribeOptions {
   return options === undefined ? {} : checkOptions<SubscribeOptions>(subscribeSchema, options, 'options');
+}
+
+const name = z.string().refine((value) => !value.includes('\u0000'), 'must not hold the character U+0000');
+const spaceName = z
+  .object({ kind: z.enum(['cache', 'pages']), name, namespace: name.optional() })
+  .refine((value) => value.kind === 'cache' || value.name !== '', 'a page space has a name');
+
+/** Throws OPTION_INVALID. What spaces() gives may be given back. */
+export function checkSpaceName(space: string | SpaceName): string | SpaceName {
+  return typeof space === 'string' ? space : checkOptions<SpaceName>(spaceName, space, 'space');
 }

@@ -1,6 +1,7 @@
 /**
  * The public surface of the object layer: one pool, its nodes and its objects. Byte counts are bytes, times milliseconds.
  */
+import type { SpaceInfo, SpaceName } from './spaceinfo.js';
 
 /** 1..1024 bytes; a string is taken as UTF-8. */
 export type Key = string | Uint8Array;
@@ -364,6 +365,20 @@ export interface Pool extends AsyncDisposable {
   checkpoints(): CheckpointInfo[];
   /** The name leads to nothing; its writer, if any, is fenced. What readers have restored stays until they let go. */
   forget(name: string): boolean;
+  /**
+   * The namespaces and page spaces that have been opened and not dropped since, in no order, with what is in them: each true of
+   * some moment of the call. Looks at every slot of the pool without a lock, some 0.2 s for a million, and holds the event loop for that.
+   */
+  spaces(): SpaceInfo[];
+  /** As spaces, but the event loop turns every few milliseconds. Rejects with DISCONNECTED. */
+  spacesAsync(): Promise<SpaceInfo[]>;
+  /**
+   * What `clear` of a cache and `drop` of a page space do, by name and in constant time: all of it is a miss on every node from now on, no
+   * load under way publishes, and the name is free for another. Who has it open may go on, and takes a name anew with the
+   * first thing he stores. False where no such name is in use. A string stands for the one space that is called so, whatever its
+   * kind and namespace: OPTION_INVALID where there are several. Throws BUSY.
+   */
+  removeSpace(space: string | SpaceName): boolean;
   stats(): PoolStats;
   nodes(): NodeInfo[];
   disconnect(): Promise<void>;

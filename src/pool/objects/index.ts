@@ -10,7 +10,7 @@ export { makePolicies } from './shardpolicy.js';
 export { Shards } from './shards.js';
 export { SlotImage } from './slotimage.js';
 export { type DraftFields, extentBytes, NO_FIELDS, Slots } from './slots.js';
-export { type Held, Spaces } from './spaces.js';
+export { type Held, type NamedSpace, Spaces } from './spaces.js';
 export { Stripes } from './stripes.js';
 export { Table } from './table.js';
 export { VersionBounds, type VersionOwner } from './versionbounds.js';

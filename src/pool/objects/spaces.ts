@@ -59,6 +59,13 @@ function nextGeneration(generation: number): number {
   return next === 0 ? 2 : next;
 }
 
+/** A space that is in use, as it was at some moment. */
+export interface NamedSpace {
+  readonly name: Uint8Array;
+  readonly generation: number;
+  readonly pageSize: number;
+}
+
 /** A space as who stores in it has found it. */
 export interface Held {
   readonly space: number;
@@ -229,14 +236,33 @@ export class Spaces {
     }
   }
 
-  /** Everything stored under the name so far is a miss from now on, on every node. Throws BUSY. */
-  drop(name: Uint8Array): void {
-    (this.locks as Locks).within(this.lock, () => {
+  /** How far their numbers go. */
+  numbers(): number {
+    return this.high();
+  }
+
+  /** The space, if it has a name and was opened or stored in since it was last dropped. A look without the lock. */
+  inUse(space: number): NamedSpace | undefined {
+    const at = this.entry(space);
+    const tenure = this.words.load(at + TENURE);
+    if (this.words.load(at + STATE) !== SPACE_USED) return undefined;
+    const [generation, pageSize] = [this.generation(space), this.pageSize(space)];
+    const name = this.nameAt(at);
+    // Its name was written before its state, and is another's only after the tenure has moved.
+    if (pageSize === 0 || name === undefined || this.words.load(at + TENURE) !== tenure) return undefined;
+    return { name, generation, pageSize };
+  }
+
+  /** Everything stored under the name so far is a miss from now on, on every node. Whether it was in use. Throws BUSY. */
+  drop(name: Uint8Array): boolean {
+    return (this.locks as Locks).within(this.lock, () => {
       const space = this.find(name);
-      if (space === 0) return;
+      if (space === 0) return false;
+      const isInUse = this.pageSize(space) !== 0;
       this.words.write(this.target, nextGeneration(this.words.read(this.entry(space) + GENERATION)));
       this.words.write(this.pending, space);
       this.finishDrop(space);
+      return isInUse;
     });
   }
 
@@ -344,12 +370,17 @@ export class Spaces {
   }
 
   private isNamed(at: number): boolean {
+    return this.words.read(at + GENERATION) !== 0 && this.nameAt(at) !== undefined;
+  }
+
+  /** The name that stands there, whole; undefined for one that does not have its hash. */
+  private nameAt(at: number): Uint8Array | undefined {
     const length = this.words.read(at + NAME_LENGTH);
-    if (length < 0 || length > SPACE_NAME_BYTES_MAX || this.words.read(at + GENERATION) === 0) return false;
+    if (length < 0 || length > SPACE_NAME_BYTES_MAX) return undefined;
     const name = new Uint8Array(length);
     for (let i = 0; i < length; i++) name[i] = this.words.read(at + NAME + (i >> 2)) >>> ((i & 3) * 8);
     this.hash.of(name, length);
-    return this.hash.low === this.words.read(at + NAME_HASH);
+    return this.hash.low === this.words.read(at + NAME_HASH) ? name : undefined;
   }
 
   /** Whether the space is found by its name. For the census. */

@@ -117,6 +117,42 @@ describe('the commands on a real pool', () => {
     expect((await run(productMain, ['cat', named, 'seven', ...flags])).stderr).to.contain('it is the number of a page');
   });
 
+  it('spaces lists what is under each name, and rm --all empties a page space or a namespace with its page spaces', async () => {
+    const named = join(folder, 'names');
+    const pool = await connect(named, { create: { size: '4MiB', pageSize: 512 } });
+    for (const namespace of ['', 'shop']) {
+      const cache = new SharedCache(pool, { namespace });
+      cache.set('entry', new Uint8Array(64));
+      for (const name of ['orders', 'items']) cache.pages(name, { pageSize: 128 }).put(1, new Uint8Array(128));
+    }
+    await pool.disconnect();
+    const spaces = async (...flags: string[]) =>
+      JSON.parse((await run(productMain, ['spaces', named, '--json', ...flags])).stdout);
+    expect((await spaces()).length).to.equal(6);
+    const cache = { kind: 'cache', name: 'shop', namespace: 'shop', objects: 1, bytes: 64 };
+    const page = { kind: 'pages', namespace: 'shop', pageSize: 128, objects: 1, bytes: 128 };
+    const expected = [cache, { ...page, name: 'items' }, { ...page, name: 'orders' }];
+    expect(await spaces('--namespace', 'shop')).to.deep.equal(expected);
+    const { stdout } = await run(productMain, ['spaces', named]);
+    const rows = stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(rows[0]).to.deep.equal(['kind', 'namespace', 'space', 'page bytes', 'objects', 'bytes']);
+    expect(rows[2]).to.deep.equal(['pages', "''", 'items', '128', '1', '128']);
+    const remove = async (...words: string[]) => (await run(productMain, ['rm', named, ...words])).exitCode;
+    expect(await remove('--space', 'orders', '--all')).to.equal(0);
+    expect(await remove('--space', 'orders', '--all')).to.equal(1);
+    expect((await spaces()).map((one: { name: string }) => one.name)).to.have.members([
+      ...['', 'items'],
+      ...['shop', 'orders', 'items'],
+    ]);
+    expect(await remove('--namespace', 'shop', '--all')).to.equal(0);
+    expect(await remove('--namespace', 'shop', '--all')).to.equal(1);
+    expect((await spaces()).map((one: { name: string }) => one.name)).to.deep.equal(['', 'items']);
+    for (const wrong of [[], ['--all'], ['key', '--all', '--space', 'items'], ['--space', 'items']]) {
+      expect(await remove(...wrong), wrong.join(' ')).to.equal(2);
+    }
+    expect((await spaces()).length).to.equal(2);
+  });
+
   it('format takes the mode of the file', async () => {
     const grouped = join(folder, 'grouped');
     expect((await run(productMain, ['format', grouped, '--size', '1MiB', '--mode', '660'])).exitCode).to.equal(0);
