@@ -157,7 +157,7 @@ export class SharedPageSpace implements PageSpace, Shown {
     const entry = this.find(pageNo, undefined);
     if (entry !== undefined) return this.borrowed(entry);
     const scratch = this.scratches.take();
-    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'fetchSync'));
+    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'fetchSync'), true);
     const bytes = loaded.entry === undefined ? scratch.slice() : this.borrowed(loaded.entry);
     this.scratches.giveBack(scratch);
     return bytes;
@@ -176,7 +176,8 @@ export class SharedPageSpace implements PageSpace, Shown {
     }
     checkRoom(target, 0, this.pageSize);
     const scratch = this.scratches.take();
-    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'readThrough'));
+    // Its page is not looked for: the bytes are here, and who asks again remembers it.
+    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'readThrough'), false);
     copyInto(target, 0, loaded.entry === undefined ? scratch : loaded.entry.bytes);
     this.scratches.giveBack(scratch);
     return loaded.isHit;
@@ -188,8 +189,17 @@ export class SharedPageSpace implements PageSpace, Shown {
     return { call, zeroFill: zeroFill ?? this.options.zeroFill, ttlMs: ttlMs ?? this.options.ttlMs };
   }
 
-  /** Loads the page into the scratch and shares it, or waits for who does. A scratch whose load failed is not used again. */
-  private loadOrWait(pageNo: number, scratch: Uint8Array, load: SyncPageLoader, how: HowToLoad): LoadedSync {
+  /**
+   * Loads the page into the scratch and shares it, or waits for who does. A scratch whose load failed is not used again.
+   * `isWanted`: whether what was loaded and shared is to be found in the pool as well.
+   */
+  private loadOrWait(
+    pageNo: number,
+    scratch: Uint8Array,
+    load: SyncPageLoader,
+    how: HowToLoad,
+    isWanted: boolean,
+  ): LoadedSync {
     const { session, keys } = this.domain;
     const startedMs = session.machine.elapsedMs();
     for (let waits = 0; ; waits++) {
@@ -199,7 +209,7 @@ export class SharedPageSpace implements PageSpace, Shown {
         this.run(pageNo, scratch, load, how, () => this.loading.abandon(claim.place));
         keys.encodePage(pageNo);
         const isShared = this.loading.publish(claim.place, scratch) === 'sealed';
-        return { entry: isShared ? this.look(pageNo) : undefined, isHit: false };
+        return { entry: isShared && isWanted ? this.look(pageNo) : undefined, isHit: false };
       }
       const entry = this.look(pageNo);
       if (entry !== undefined) {

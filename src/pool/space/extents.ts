@@ -20,6 +20,7 @@ import type { Chunks } from './chunks.js';
 
 const { used: USED, next: NEXT, previous: PREVIOUS, longest: LONGEST, lowest: LOWEST } = ChunkUse.word;
 const OS_PAGE_BYTES = 4096;
+const HINTS_MAX = 64;
 
 export class Extents {
   readonly chunkGranules: number;
@@ -27,6 +28,8 @@ export class Extents {
   private readonly geometry: Geometry;
   private readonly chunks: Chunks;
   private readonly bitmap: Bitmap;
+  /** Of each shard, chunks in which this node freed, the last one last: in a full pool that is where room is. Hints. */
+  private readonly freedIn: number[][] = [];
 
   constructor(words: Words, geometry: Geometry, chunks: Chunks) {
     this.words = words;
@@ -34,6 +37,7 @@ export class Extents {
     this.chunks = chunks;
     this.chunkGranules = geometry.chunkBytes / geometry.granuleBytes;
     this.bitmap = new Bitmap(words, this.chunkGranules, geometry.bitmapWords);
+    for (let shard = 0; shard < geometry.shards; shard++) this.freedIn.push([]);
   }
 
   granulesOf(bytes: number): number {
@@ -105,30 +109,45 @@ export class Extents {
     return this.takeGranules(shard, chunk, place - chunk * this.chunkGranules, granules);
   }
 
-  /** First fit over the shard's chunks: the granule, not yet taken. */
+  /** Where this node freed last, else first fit over the shard's chunks: the granule, not yet taken. */
   private place(shard: number, granules: number, alignment: number): number {
     const { words } = this;
+    const freedIn = this.freedIn[shard] as number[];
+    for (let last = freedIn.length - 1; last >= 0; last--) {
+      const freed = freedIn[last] as number;
+      const place = this.isOwned(freed, shard) ? this.placeIn(freed, granules, alignment) : NO_EXTENT;
+      if (place !== NO_EXTENT) return place;
+      freedIn.pop();
+    }
     let chunk = words.read(this.head(shard)) - 1;
     for (let steps = 0; chunk >= 0 && steps <= this.geometry.chunks; steps++) {
       this.checkOwned(chunk, shard);
-      const use = this.use(chunk);
-      if (words.read(use + LONGEST) >>> 0 >= granules && !this.chunks.isClaimed(chunk)) {
-        const lowest = words.read(use + LOWEST) >>> 0;
-        const first = this.bits(chunk).find(granules, alignment, lowest);
-        if (first >= 0) return chunk * this.chunkGranules + first;
-        // A run long enough but not aligned stays for objects that need no alignment.
-        words.write(use + LONGEST, this.bitmap.longest);
-      }
-      chunk = words.read(use + NEXT) - 1;
+      const place = this.placeIn(chunk, granules, alignment);
+      if (place !== NO_EXTENT) return place;
+      chunk = words.read(this.use(chunk) + NEXT) - 1;
     }
     return NO_EXTENT;
   }
 
-  private checkOwned(chunk: number, shard: number): void {
+  private placeIn(chunk: number, granules: number, alignment: number): number {
+    const { words } = this;
+    const use = this.use(chunk);
+    if (words.read(use + LONGEST) >>> 0 < granules || this.chunks.isClaimed(chunk)) return NO_EXTENT;
+    const lowest = words.read(use + LOWEST) >>> 0;
+    const first = this.bits(chunk).find(granules, alignment, lowest);
+    if (first >= 0) return chunk * this.chunkGranules + first;
+    // A run long enough but not aligned stays for objects that need no alignment.
+    words.write(use + LONGEST, this.bitmap.longest);
+    return NO_EXTENT;
+  }
+
+  private isOwned(chunk: number, shard: number): boolean {
     const isInside = chunk >= 0 && chunk < this.geometry.chunks;
-    if (!isInside || this.chunks.kind(chunk) !== CHUNK_SHARED || this.chunks.shard(chunk) !== shard) {
-      throw this.chunks.corrupt(chunk);
-    }
+    return isInside && this.chunks.kind(chunk) === CHUNK_SHARED && this.chunks.shard(chunk) === shard;
+  }
+
+  private checkOwned(chunk: number, shard: number): void {
+    if (!this.isOwned(chunk, shard)) throw this.chunks.corrupt(chunk);
   }
 
   private takeGranules(shard: number, chunk: number, first: number, granules: number): number {
@@ -192,6 +211,8 @@ export class Extents {
     words.write(use + LONGEST, Math.max(words.read(use + LONGEST) >>> 0, bits.runAround(first, granules)));
     words.write(use + LOWEST, Math.min(words.read(use + LOWEST) >>> 0, first));
     this.countGranules(shard, -granules);
+    const freedIn = this.freedIn[shard] as number[];
+    if (freedIn.length < HINTS_MAX && freedIn[freedIn.length - 1] !== chunk) freedIn.push(chunk);
     if (this.usedOf(chunk) > 0) return;
     // A count that lies would give away a chunk with pages in it.
     if (!bits.isAll(0, this.chunkGranules, false)) throw this.chunks.corrupt(chunk);
