@@ -39,6 +39,8 @@ export const errorTable = {
   LOAD_CYCLE: 'A loader may not need the key that it loads: break the circle, or read the source instead.',
   ABORTED: 'The operation was aborted by its signal.',
   BUSY: 'Retry later. If the message names a lock, its node is alive but does not run: resume or end that process.',
+  SNAPSHOT_LOST: 'Refresh the reader and ask again. A larger pool keeps versions longer.',
+  DATABASE_CHANGED: 'Close the reader or writer and open the database anew.',
   OPTION_INVALID: 'Correct the option named in the message.',
   UNSUPPORTED: 'sealpool needs Linux on x64 or arm64, and the feature named in the message.',
 } as const;

@@ -1,0 +1,144 @@
+/**
+ * What writer and readers of a database share in the pool, besides its pages: the head, and a log of what each LSN changed.
+ *
+ * (H1) the head is one value under the file's device and inode, superseded by one store: LSN, size, first page and what the
+ *      writer is doing, of one moment. Who holds the pages of a snapshot needs no more than its head of then.
+ * (H2) the log of an LSN is in the pool before the head that speaks of it, and lists at least every page of the file that is
+ *      written for it, before it is written. The first page is never listed: it stands in the head.
+ * (H3) both are a cache's entries. The writer pins its head and the newest logs against eviction; whoever misses one has no
+ *      proof of anything, and says so.
+ */
+import { type Page, type Pool, SharedCache } from '../../src/index.js';
+import type { FileStatus } from './files.js';
+
+/**
+ * quiet: the file is at the LSN. writing: pages of the next one may be in the file, and a journal takes them back. sealing: all
+ * of them are, and the journal is about to go, which commits. cutting: the file is at the LSN, and what lies beyond its size is
+ * being cut off. ended: the file was changed by somebody else.
+ */
+export type HeadState = 'quiet' | 'writing' | 'sealing' | 'cutting' | 'ended';
+
+export interface Head {
+  /** The running system, or the pool may be from before a restart. */
+  readonly boot: string;
+  readonly epoch: number;
+  /** Of which this epoch goes on, by the same writer: with another page size. */
+  readonly parent: number;
+  readonly lsn: number;
+  readonly state: HeadState;
+  /** Bytes of a page; 0 for an empty file. */
+  readonly pageSize: number;
+  /** Bytes of the file. */
+  readonly size: number;
+  /** The writer's. */
+  readonly term: number;
+  /** Of the file when this was published. */
+  readonly file: FileStatus;
+  /** Of the journal, while it is live: see identityOfJournal. */
+  readonly journal?: string | undefined;
+  /** When the LSN was published, as Date.now. */
+  readonly publishedMs: number;
+  /** As it is at the LSN; empty for an empty file. */
+  readonly page1: Uint8Array;
+}
+
+/** What one LSN changed in the file. */
+export interface LogEntry {
+  /** Pages beyond so many bytes were cut off, or may have been. */
+  readonly sizeMin: number;
+  /** Numbers, from 2 on. */
+  readonly pages: Uint32Array;
+}
+
+/** Pages beyond the first may be of anything before a restart of the machine, and after one of its crashes. */
+const NAMESPACE = 'sealpool-sqlite';
+/** Spaces that the databases of a pool share: each needs one of the pool's names. */
+const SPACES = 32;
+const LOGS_PINNED_MAX = 256;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function encodeHead({ page1, ...rest }: Head): Uint8Array {
+  const text = encoder.encode(JSON.stringify(rest));
+  const bytes = new Uint8Array(4 + text.length + page1.length);
+  new DataView(bytes.buffer).setUint32(0, text.length);
+  bytes.set(text, 4);
+  bytes.set(page1, 4 + text.length);
+  return bytes;
+}
+
+/** The first page is a view of the bytes. */
+function decodeHead(bytes: Uint8Array): Head {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  const rest = JSON.parse(decoder.decode(bytes.subarray(4, 4 + length)));
+  return { ...rest, page1: bytes.subarray(4 + length) };
+}
+
+export class SharedState {
+  readonly cache: SharedCache;
+  private readonly headKey: string;
+  private readonly inode: string;
+  private headPin: Page | undefined;
+  private readonly logPins: Page[] = [];
+
+  constructor(pool: Pool, file: FileStatus) {
+    this.cache = new SharedCache(pool, { namespace: NAMESPACE });
+    this.inode = file.inode;
+    this.headKey = `head/${file.device}.${file.inode}`;
+  }
+
+  /** The head, if it is of this life of the machine. Its first page is good as long as a borrow is. */
+  peek(boot: string): Head | undefined {
+    const bytes = this.cache.borrow(this.headKey);
+    if (bytes === undefined) return undefined;
+    const head = decodeHead(bytes);
+    return head.boot === boot ? head : undefined;
+  }
+
+  /** As peek, with a first page of its own. */
+  read(boot: string): Head | undefined {
+    const head = this.peek(boot);
+    return head === undefined ? undefined : { ...head, page1: head.page1.slice() };
+  }
+
+  /** For a writer. Where there is no room the old head is gone as well (H3). Throws BUSY: the old one stands. */
+  publish(head: Head): void {
+    this.cache.set(this.headKey, encodeHead(head));
+    const pin = this.cache.get(this.headKey);
+    this.headPin?.release();
+    this.headPin = pin;
+  }
+
+  private logKey(epoch: number, lsn: number): string {
+    return `log/${epoch}/${lsn}`;
+  }
+
+  log(epoch: number, lsn: number): LogEntry | undefined {
+    const bytes = this.cache.borrow(this.logKey(epoch, lsn));
+    if (bytes === undefined) return undefined;
+    const copy = bytes.slice();
+    return { sizeMin: new DataView(copy.buffer).getFloat64(0), pages: new Uint32Array(copy.buffer, 8) };
+  }
+
+  putLog(epoch: number, lsn: number, { sizeMin, pages }: LogEntry): void {
+    const bytes = new Uint8Array(8 + 4 * pages.length);
+    new DataView(bytes.buffer).setFloat64(0, sizeMin);
+    new Uint32Array(bytes.buffer, 8).set(pages);
+    const key = this.logKey(epoch, lsn);
+    this.cache.set(key, bytes);
+    const pin = this.cache.get(key);
+    if (pin !== undefined) this.logPins.push(pin);
+    if (this.logPins.length > LOGS_PINNED_MAX) this.logPins.shift()?.release();
+  }
+
+  pages(pageSize: number) {
+    return this.cache.pages(`pages/${Number(BigInt(this.inode) % BigInt(SPACES))}/${pageSize}`, { pageSize });
+  }
+
+  close(): void {
+    this.headPin?.release();
+    this.headPin = undefined;
+    for (const pin of this.logPins.splice(0)) pin.release();
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Locks of byte ranges of an open file, those of SQLite included: of the open file description, so they end with its
+ * descriptor and with its process, and two openings in one process exclude each other as two processes do.
+ */
+import { libc } from './libc.js';
+
+const F_OFD_GETLK = 36;
+const F_OFD_SETLK = 37;
+const TYPES = { read: 0, write: 1, none: 2 } as const;
+
+export class ByteLocks {
+  private readonly descriptor: number;
+  private readonly flock = Buffer.alloc(32);
+
+  /** The descriptor stays its opener's; for write locks it has to be writable. */
+  constructor(descriptor: number) {
+    this.descriptor = descriptor;
+  }
+
+  /** lock type, whence and the range in the kernel's struct flock of 64-bit systems. */
+  private describe(type: keyof typeof TYPES, start: number, length: number): Buffer {
+    const { flock } = this;
+    flock.fill(0);
+    flock.writeInt16LE(TYPES[type], 0);
+    flock.writeBigInt64LE(BigInt(start), 8);
+    flock.writeBigInt64LE(BigInt(length), 16);
+    return flock;
+  }
+
+  /** Takes the lock, or changes the one that is there, at once; false where another opening's is in the way. */
+  tryTake(type: 'read' | 'write', start: number, length = 1): boolean {
+    return libc().fcntl(this.descriptor, F_OFD_SETLK, this.describe(type, start, length)) === 0;
+  }
+
+  release(start: number, length = 1): void {
+    libc().fcntl(this.descriptor, F_OFD_SETLK, this.describe('none', start, length));
+  }
+
+  /** Whether another opening has any lock there. When the kernel cannot say, it is taken to be locked. */
+  isTakenByOther(start: number, length = 1): boolean {
+    const flock = this.describe('write', start, length);
+    if (libc().fcntl(this.descriptor, F_OFD_GETLK, flock) !== 0) return true;
+    return flock.readInt16LE(0) !== TYPES.none;
+  }
+}
