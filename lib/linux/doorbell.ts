@@ -9,6 +9,9 @@
  * (F4) its name carries row and bell word, so that none is taken for another's, or for an earlier one of its node. The reading end is opened through the C
  *      library, because the event loop's handle owns it: two owners would close it twice in a worker that is terminated.
  *
+ * (F5) in a sticky folder, such as /dev/shm, a file is removed by its owner alone. So there only nodes of the pool's owner, who alone
+ *      can destroy it as well, have bells: what another user's killed node left would stay for good. The others look by themselves.
+ *
  * A crash leaves the FIFO's name behind: whoever cleans up after the node, takes its row, or destroys the pool removes it.
  */
 import {
@@ -19,6 +22,7 @@ import {
   fstatSync,
   openSync,
   readdirSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -32,6 +36,7 @@ const BYTE = Buffer.from([1]);
 const READ_BYTES = 4096;
 const RING_FLAGS = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 const O_CLOEXEC = 0o2000000;
+const STICKY = 0o1000;
 const LISTEN_FLAGS = constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW | O_CLOEXEC;
 
 function quietly(work: () => void): void {
@@ -39,6 +44,14 @@ function quietly(work: () => void): void {
     work();
   } catch {
     // Another may have been faster, or may not let us: it is not ours to insist.
+  }
+}
+
+function isSticky(folder: string): boolean {
+  try {
+    return (statSync(folder).mode & STICKY) !== 0;
+  } catch {
+    return true;
   }
 }
 
@@ -93,13 +106,15 @@ export class FifoDoorbells implements Doorbells {
   private readonly stem: string;
   private readonly mode: number;
   private readonly group: number;
+  private readonly mayHang: boolean;
   private readonly ringing = new Map<number, { bell: number; descriptor: number }>();
 
-  /** `mode` and `group`: of the pool's file, because whoever may open that may ring. */
-  constructor(poolPath: string, options: { mode: number; group: number }) {
+  /** `mode` and `group`: of the pool's file, because whoever may open that may ring. `owner`: its uid. */
+  constructor(poolPath: string, options: { mode: number; group: number; owner: number }) {
     this.stem = join(dirname(resolve(poolPath)), bellName(poolPath));
     this.mode = options.mode & 0o666;
     this.group = options.group;
+    this.mayHang = options.owner === process.geteuid?.() || !isSticky(dirname(resolve(poolPath)));
   }
 
   private pathOf(row: number, bell: number): string {
@@ -107,6 +122,7 @@ export class FifoDoorbells implements Doorbells {
   }
 
   open(row: number, bell: number, onRing: () => void): Bell | undefined {
+    if (!this.mayHang) return undefined;
     const path = this.pathOf(row, bell);
     quietly(() => unlinkSync(path));
     if (libc().mkfifo(path, this.mode) !== 0) return undefined;

@@ -37,6 +37,8 @@ const F_UNLCK = 2;
 const MEMORY_FILE_SYSTEMS = new Set([0x01021994, 0x858458f6, 0x958458f6]);
 /** Byte locks lie far beyond any data. The same for all time: see residents.ts of the pool's layout. */
 const LOCK_BASE = 2 ** 48;
+/** Times that a file may come and go while it is opened. */
+const CREATE_TRIES = 100;
 
 function describeAccess(path: string, error: unknown): PoolError {
   const name = errnoNameOf(error);
@@ -46,15 +48,8 @@ function describeAccess(path: string, error: unknown): PoolError {
   const what = `${path} cannot be opened`;
   const known = describeRefusal(what, name, { path }, error);
   if (known !== undefined) return known;
-  if (name === 'EISDIR') {
-    return new PoolError(
-      'OPTION_INVALID',
-      `path: ${path} is a folder: give the path of a file in it.`,
-      { path },
-      error,
-    );
-  }
-  const why = REFUSALS[name];
+  if (name === 'EISDIR') return notAFile(path, error);
+  const why = name === 'EACCES' ? describeOwner(path) : REFUSALS[name];
   const message = why === undefined ? `${what} (${name || String(error)}).` : `${what} (${name}): ${why}.`;
   return new PoolError('ACCESS_DENIED', message, { path }, error);
 }
@@ -64,12 +59,27 @@ function notAFile(path: string, cause?: unknown): PoolError {
 }
 
 const REFUSALS: Readonly<Record<string, string>> = {
-  EACCES: 'its mode, or that of a folder on the way, does not let this user in',
   EPERM: 'the system forbids it, by a flag of the file (chattr), a seal or a policy',
   EROFS: 'its file system is mounted read-only',
   ETXTBSY: 'it is a program that runs',
   ENXIO: 'it is a socket, or a device without a driver',
 };
+
+/** Why its mode lets this process not in. */
+function describeOwner(path: string): string {
+  try {
+    const { uid, mode } = statSync(path);
+    const octal = (mode & 0o777).toString(8);
+    return `it belongs to uid ${uid} and has mode ${octal}, which does not let uid ${process.geteuid?.()} in`;
+  } catch {
+    return 'the mode of a folder on the way does not let this user in';
+  }
+}
+
+/** What is neither a file nor a device, in words. */
+function kindOf(stats: Stats): string {
+  return stats.isFIFO() ? 'is a named pipe (FIFO)' : 'is neither a file nor a memory device';
+}
 
 /** Calls `work` of the open file. What the kernel refuses is a PoolError: SYSTEM_LIMIT, NO_SPACE, ACCESS_DENIED. */
 function told<T>(path: string, verb: string, work: () => T): T {
@@ -109,6 +119,26 @@ export interface OpenFileOptions {
   trustUids: readonly number[];
 }
 
+/**
+ * Opens the file, or makes it where there is none. Never with O_CREAT where there is one: in a sticky folder the kernel refuses
+ * that for files of another user (fs.protected_regular, fs.protected_fifos), whatever their mode.
+ */
+export function openOrCreate(path: string, flags: number, mode: number | undefined, open = openSync): number {
+  for (let tries = 0; ; tries++) {
+    try {
+      return open(path, flags);
+    } catch (error) {
+      if (mode === undefined || errnoNameOf(error) !== 'ENOENT') throw error;
+    }
+    try {
+      return open(path, flags | constants.O_CREAT | constants.O_EXCL, mode);
+    } catch (error) {
+      // Another was faster; or a link that leads nowhere is there, which is one.
+      if (errnoNameOf(error) !== 'EEXIST' || tries === CREATE_TRIES) throw error;
+    }
+  }
+}
+
 /** lock type, whence and the range in the kernel's struct flock of 64-bit systems. */
 function flockOf(type: number, byte: number, length = 1): Buffer {
   const flock = Buffer.alloc(32);
@@ -136,13 +166,10 @@ export class PoolFile {
   /** Throws POOL_NOT_FOUND, ACCESS_DENIED, NO_SPACE. */
   static open(path: string, options: OpenFileOptions): PoolFile {
     const flags =
-      (options.writable ? constants.O_RDWR : constants.O_RDONLY) |
-      constants.O_NOFOLLOW |
-      constants.O_NONBLOCK |
-      (options.createMode === undefined ? 0 : constants.O_CREAT);
+      (options.writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     let file: PoolFile;
     try {
-      file = new PoolFile(path, openSync(path, flags, options.createMode ?? 0), options.writable);
+      file = new PoolFile(path, openOrCreate(path, flags, options.createMode), options.writable);
     } catch (error) {
       throw describeCreation(path, options, error) ?? describeAccess(path, error);
     }
@@ -159,7 +186,7 @@ export class PoolFile {
     const stats = this.stats();
     if (stats.isDirectory()) throw notAFile(this.path);
     const refuse = (why: string) => new PoolError('ACCESS_DENIED', `${this.path} ${why}.`, { path: this.path });
-    if (!stats.isFile() && !stats.isCharacterDevice()) throw refuse('is neither a file nor a memory device');
+    if (!stats.isFile() && !stats.isCharacterDevice()) throw refuse(kindOf(stats));
     if ((stats.mode & 0o002) !== 0) throw refuse('is world-writable');
     // Not os.userInfo: a uid need not have a name.
     const self = process.geteuid?.() ?? 0;

@@ -319,7 +319,7 @@ async function restore(
 function doorbellsOf(file: PoolFile): { doorbells?: FifoDoorbells } {
   const stats = file.stats();
   if (!stats.isFile()) return {};
-  return { doorbells: new FifoDoorbells(file.path, { mode: stats.mode, group: stats.gid }) };
+  return { doorbells: new FifoDoorbells(file.path, { mode: stats.mode, group: stats.gid, owner: stats.uid }) };
 }
 
 async function prefault(segment: Segment, options: CheckedConnect): Promise<void> {

@@ -199,7 +199,9 @@ describe('a doorbell', () => {
 
   it('rings through the event loop, once or more for many rings, and is quiet when it was closed', async () => {
     const path = pools.path();
-    const [one, two] = [0, 1].map(() => new FifoDoorbells(path, { mode: 0o600, group: process.getgid?.() ?? 0 }));
+    const [one, two] = [0, 1].map(
+      () => new FifoDoorbells(path, { mode: 0o600, group: process.getgid?.() ?? 0, owner: process.getuid?.() ?? 0 }),
+    );
     let rings = 0;
     const bell = one?.open(3, -5, () => rings++);
     // More than it takes before it is read.
@@ -219,7 +221,11 @@ describe('a doorbell', () => {
 
   it('does not write to what is no FIFO, nor follow a link', () => {
     const path = pools.path();
-    const doorbells = new FifoDoorbells(path, { mode: 0o600, group: process.getgid?.() ?? 0 });
+    const doorbells = new FifoDoorbells(path, {
+      mode: 0o600,
+      group: process.getgid?.() ?? 0,
+      owner: process.getuid?.() ?? 0,
+    });
     const name = (bell: number) => join(dirname(path), `.${basename(path)}.bell-0-${bell}`);
     writeFileSync(name(1), 'mine');
     writeFileSync(`${path}-target`, 'mine');
@@ -232,7 +238,7 @@ describe('a doorbell', () => {
   });
 
   it('cannot hang where nothing can be made', () => {
-    const doorbells = new FifoDoorbells('/proc/pool', { mode: 0o600, group: 0 });
+    const doorbells = new FifoDoorbells('/proc/pool', { mode: 0o600, group: 0, owner: 0 });
     expect(doorbells.open(0, 1, () => {})).to.equal(undefined);
   });
 });

@@ -1,6 +1,7 @@
 /** The program of a node under test: a process that does what it is told over IPC. */
 
 import { readFileSync } from 'node:fs';
+import { libc } from '../../lib/linux/index.js';
 import { Words } from '../../lib/words.js';
 import { connect, format, SharedCache } from '../../src/index.js';
 import { lockCount } from '../../src/pool/layout/geometry.js';
@@ -36,6 +37,14 @@ function pinOf(key: string): Page {
 }
 
 const membership = {
+  /** Of another user from now on. What is loaded late is loaded before. */
+  become(uid: number, gid: number): void {
+    libc();
+    process.setgroups?.([gid]);
+    process.setgid?.(gid);
+    process.setuid?.(uid);
+    process.umask(0o007);
+  },
   async connect(path: string, options?: ConnectOptions) {
     pool = (await connect(path, options)) as AttachedPool;
     return pool.node.id;
