@@ -13,10 +13,11 @@
  */
 import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ownFolder } from '../lib/linux/index.js';
 import { format } from '../src/index.js';
 import type { Committed } from './failover.primary.js';
 import type { Order, Rival, Rivalled } from './failover.rivals.js';
@@ -167,7 +168,7 @@ async function runRound(context: Context, how: How): Promise<Round> {
   const shape = shapeOf(context);
   const size = Math.ceil(stateBytes(shape) * 1.4) + 64 * MIB;
   const folder = scratchFolder(size);
-  const disk = mkdtempSync(join(tmpdir(), 'sealpool-failover-'));
+  const disk = ownFolder(tmpdir(), 'failover');
   const path = join(folder, 'pool');
   const task = { path, file: join(disk, 'state'), shape, how, intervalMs: context.pick(100, 1000) };
   try {

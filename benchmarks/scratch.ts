@@ -1,8 +1,9 @@
 /** Folders for what a benchmark makes: in shared memory where there is room, gone when the process ends. */
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type FormatOptions, type Pool } from '../src/index.js';
+import { ownFolder } from '../lib/linux/index.js';
+import { connect, destroyStale, type FormatOptions, type Pool } from '../src/index.js';
 
 const SHARED_MEMORY = '/dev/shm';
 
@@ -33,10 +34,11 @@ export function diskFolder(): string {
 
 function folderIn(parent: string): string {
   if (made.length === 0) {
+    destroyStale();
     process.once('exit', removeAll);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   }
-  const folder = mkdtempSync(join(parent, 'sealpool-bench-'));
+  const folder = ownFolder(parent, 'bench');
   made.push(folder);
   return folder;
 }

@@ -10,6 +10,7 @@ export {
   connect,
   type Draft,
   destroy,
+  destroyStale,
   type Filler,
   type FormatOptions,
   format,

@@ -5,5 +5,6 @@ export interface Api {
   connect(path: string, options?: ConnectOptions): Promise<Pool>;
   format(path: string, options: FormatOptions): Promise<PoolInfo>;
   destroy(path: string, options?: { force?: boolean }): Promise<void>;
+  destroyStale(folders?: readonly string[]): { removed: string[]; kept: string[] };
   inspect(path: string): Promise<PoolReport>;
 }

@@ -4,7 +4,7 @@ import { PoolError } from '../../lib/errors.js';
 import type { FormatOptions, NodeInfo, PoolInfo, PoolReport } from '../../src/pool/index.js';
 import { alignRows, bytesText, countText, visible } from '../compare/index.js';
 import { type Context, printJson } from './context.js';
-import { CommandFailed } from './failure.js';
+import { CommandFailed, UsageError } from './failure.js';
 import { integerBetween, oneOf } from './flags.js';
 import { parseSize } from './size.js';
 
@@ -148,14 +148,39 @@ function addVerify(program: Command, context: Context): void {
     });
 }
 
+interface DestroyFlags extends JsonFlag {
+  readonly force?: boolean;
+  readonly stale?: boolean;
+}
+
+function printStale(context: Context, found: { removed: string[]; kept: string[] }, isJson: boolean): void {
+  if (isJson) {
+    printJson(context, found);
+    return;
+  }
+  const lines = [
+    ...found.removed.map((path) => `removed  ${visible(path)}`),
+    ...found.kept.map((path) => `kept     ${visible(path)}: somebody is in it, or it is another user's`),
+  ];
+  context.stdout.write(`${lines.length === 0 ? 'nothing is left of killed commands' : lines.join('\n')}\n`);
+}
+
 function addDestroy(program: Command, context: Context): void {
   program
     .command('destroy')
     .description('remove a pool; refused while a live node is attached')
-    .argument('<path>')
+    .argument('[path]', 'of the pool; with --stale, of a folder to look in (default: /dev/shm and the temporary one)')
     .option('--force', 'even while nodes are attached')
-    .action(async (path: string, options: { force?: boolean }) => {
-      await (await context.loadApi()).destroy(path, options);
+    .option('--stale', 'what compare, benchmarks and tests left that were killed, and no other file')
+    .option('--json', JSON_HELP)
+    .action(async (path: string | undefined, { stale, json, ...options }: DestroyFlags) => {
+      const api = await context.loadApi();
+      if (stale === true) {
+        if (options.force === true)
+          throw new UsageError('--stale takes nothing from under a node: it goes without --force');
+        printStale(context, api.destroyStale(path === undefined ? undefined : [path]), json === true);
+      } else if (path === undefined) throw new UsageError('destroy needs the path of a pool, or --stale');
+      else await api.destroy(path, options);
     });
 }
 

@@ -8,6 +8,7 @@ export { FifoDoorbells, removeBells } from './doorbell.js';
 export { errnoNameOf } from './failures.js';
 export { type OpenFileOptions, PoolFile } from './file.js';
 export { type LockHolder, lockHolders, tellsOfLock } from './holders.js';
+export { type Leftovers, ownFolder, ownName, removeLeftovers, scratchFolders } from './leftovers.js';
 export { libc } from './libc.js';
 export { MUTEX_BYTES, RobustLiveness } from './liveness.js';
 export { LinuxMachine } from './machine.js';

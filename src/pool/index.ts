@@ -63,3 +63,4 @@ export type { DraftFields, Held } from './objects/index.js';
 export { connect, destroy, format } from './open.js';
 export { AttachedPool } from './pool.js';
 export { type NodeSession, PinnedPage, PrivatePage } from './session/index.js';
+export { destroyStale } from './stale.js';

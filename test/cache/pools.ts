@@ -1,6 +1,6 @@
 /** Pools for tests: each in a file of its own, disconnected and removed when the test ends. */
 import { rmSync } from 'node:fs';
-import { removeBells } from '../../lib/linux/index.js';
+import { ownName, removeBells } from '../../lib/linux/index.js';
 import type { Key } from '../../src/index.js';
 import { type ConnectOptions, connect, type FormatOptions, SharedCache } from '../../src/index.js';
 import { AttachedPool } from '../../src/pool/index.js';
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 export function poolPath(): string {
-  const path = `/dev/shm/sealpool-cache-test-${process.pid}-${made++}`;
+  const path = `/dev/shm/${ownName('cache')}-${made++}`;
   atEnd(() => {
     rmSync(path, { force: true });
     removeBells(path);

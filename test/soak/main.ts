@@ -5,7 +5,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseSize } from '../../src/pool/index.js';
+import { ownName } from '../../lib/linux/index.js';
+import { destroyStale, parseSize } from '../../src/pool/index.js';
 import { folderFor } from '../support/pools.js';
 import { CANARIES, type Canary, DISTURBANCES, type Disturbance } from './plan.js';
 import { summaryOf } from './report.js';
@@ -47,7 +48,8 @@ function disturbances(text: string): Disturbance[] {
 
 async function main(options: Options): Promise<void> {
   const poolBytes = parseSize(options.size);
-  const folder = `${folderFor(poolBytes)}/sealpool-soak-${process.pid}`;
+  destroyStale();
+  const folder = `${folderFor(poolBytes)}/${options.keep === true ? `sealpool-soak-${process.pid}` : ownName('soak')}`;
   const say = (line: string) => console.log(line);
   say(
     `${options.minutes} minutes on a pool of ${options.size} in ${folder}, ${options.nodes} processes, ` +

@@ -4,7 +4,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
-import { parseSize } from '../../src/pool/index.js';
+import { ownName } from '../../lib/linux/index.js';
+import { destroyStale, parseSize } from '../../src/pool/index.js';
 import { folderFor } from '../support/pools.js';
 import { COUNTS } from './board.js';
 import { CAN_FORK } from './fork.js';
@@ -61,7 +62,8 @@ async function run(storm: Storm, count: number, isKilling: boolean): Promise<Run
 
 async function main(options: Options): Promise<void> {
   const poolBytes = parseSize(options.size);
-  const path = `${folderFor(poolBytes)}/sealpool-storm-${process.pid}`;
+  destroyStale();
+  const path = `${folderFor(poolBytes)}/${ownName('storm')}`;
   const say = (line: string) => console.log(line);
   say(`a pool of ${options.size} at ${path}, ${options.nodes} nodes, seed ${options.seed}, Node ${process.version}`);
   let storm: Storm | undefined;

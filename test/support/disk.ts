@@ -4,10 +4,10 @@
  *
  * Not recorded: counters, and what libc and the kernel write into the liveness mutexes. They are as at the beginning.
  */
-import { mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Mapping } from '../../lib/linux/index.js';
+import { Mapping, ownFolder } from '../../lib/linux/index.js';
 import { STATE_MASK, STATE_RETIRED, STATE_SEALED } from '../../src/pool/layout/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import type { Chance } from './chance.js';
@@ -33,7 +33,7 @@ export function useDisk(folder: string): () => string {
     if (made !== undefined) rmSync(made, { recursive: true, force: true });
   });
   return () => {
-    made ??= mkdtempSync(join(folder, 'sealpool-disk-'));
+    made ??= ownFolder(folder, 'disk');
     return join(made, `pool-${files++}`);
   };
 }

@@ -1,8 +1,9 @@
 /** Pools for tests: in memory where there is room, each in a file of its own, gone when its claims are through. */
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type PoolErrorCode } from '../../src/index.js';
+import { ownFolder } from '../../lib/linux/index.js';
+import { connect, destroyStale, type PoolErrorCode } from '../../src/index.js';
 import type { ConnectOptions, FormatOptions, Pool } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 
@@ -30,6 +31,14 @@ export function folderFor(bytes: number): string {
   return roomAt(MEMORY) > bytes * 1.25 ? MEMORY : tmpdir();
 }
 
+let isTidied = false;
+
+/** What tests, benchmarks and comparisons have left that were killed. */
+function removeStaleOnce(): void {
+  if (!isTidied) destroyStale();
+  isTidied = true;
+}
+
 export class Pools {
   private folder: string | undefined;
   private files = 0;
@@ -37,7 +46,8 @@ export class Pools {
 
   /** A path where nothing is yet. */
   path(): string {
-    this.folder ??= mkdtempSync(join(folderFor(256 * MIB), 'sealpool-test-'));
+    removeStaleOnce();
+    this.folder ??= ownFolder(folderFor(256 * MIB), 'test');
     return join(this.folder, `pool-${this.files++}`);
   }
 

@@ -5,12 +5,13 @@
  * cache (ENGINE_CACHE_KIB a node) is the same in every arm, comes on top of it, and is counted as private bytes.
  */
 import { PoolError } from '../../../lib/errors.js';
+import { destroyStale } from '../../../src/pool/index.js';
 import { LRU_ENTRY_OVERHEAD } from '../../sqlite-wasm/index.js';
 import { poolFolder } from '../pool-folder.js';
 import type { ArmName, ArmResult } from '../types.js';
 import { PAGE_SIZE } from './generate.js';
 import { Latency } from './latency.js';
-import { ownPath, removeLeftovers } from './leftovers.js';
+import { ownPath } from './leftovers.js';
 import type { NodeResult, SourceSpec } from './messages.js';
 import type { RunResult } from './nodes.js';
 import { NEAR_ENTRY_SIZE } from './shared-source.js';
@@ -62,7 +63,7 @@ export function sharedArm(nodes: number, memory: number, fileSize: number): Shar
     throw new PoolError('OPTION_INVALID', message, { memory, nodes });
   }
   const { folder, note } = poolFolder(poolSize);
-  removeLeftovers(folder);
+  destroyStale([folder]);
   const poolPath = ownPath(folder, 'pool');
   const index = `The pool file has ${poolSize} bytes, its metadata included; the nodes' lookup indexes have the rest.`;
   return {

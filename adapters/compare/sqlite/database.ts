@@ -6,9 +6,10 @@ import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PoolError } from '../../../lib/errors.js';
+import { destroyStale } from '../../../src/pool/index.js';
 import { openStorage } from '../../sqlite-wasm/index.js';
 import { APPLICATION_ID, GENERATOR_VERSION, PAGE_SIZE } from './generate.js';
-import { ownPath, removeLeftovers } from './leftovers.js';
+import { ownPath } from './leftovers.js';
 import { runNodes } from './nodes.js';
 
 export interface DatabaseOptions {
@@ -40,7 +41,7 @@ export async function provideDatabase(options: DatabaseOptions): Promise<Databas
   const reused = found === fingerprint;
   if (!reused) {
     const folder = dirname(file);
-    removeLeftovers(folder);
+    destroyStale([folder]);
     const temporaryFile = ownPath(folder, 'db');
     const { progress, signal } = options;
     const task = { task: 'generate', file, temporaryFile, seed, scale, fingerprint } as const;

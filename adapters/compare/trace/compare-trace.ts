@@ -8,6 +8,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PoolError } from '../../../lib/errors.js';
+import { destroyStale } from '../../../src/pool/index.js';
 import { bytesText, countText, mebibytesText, PERFECT_PARTITIONING, percentText } from '../figures.js';
 import { poolFolder } from '../pool-folder.js';
 import type { ArmName, ArmResult, CompareResult, Progress } from '../types.js';
@@ -214,6 +215,7 @@ class TraceRun {
     const { nodes, eviction } = this.options;
     const pool = { maxObjects: objects, pageSize: this.pageSize, nodes, eviction };
     const size = poolSize ?? (await sharedPoolSize(pool));
+    destroyStale();
     const { folder, note } = poolFolder(size);
     this.poolNote = note;
     const path = join(this.scope.directory(folder), 'pool');

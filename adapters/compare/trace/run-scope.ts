@@ -3,11 +3,11 @@
  *
  * (R1) Children are ended with SIGKILL, which one that spins cannot miss, and before their directories are removed.
  * (R2) The scope closes at the end of the run, at an interrupt (SIGINT, SIGTERM, SIGHUP) and at process.exit.
- * A kill -9 of this process leaves the directories; the children see that their parent is gone.
+ * A kill -9 of this process leaves the directories, for the next run to remove; the children see that their parent is gone.
  */
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { ownFolder } from '../../../lib/linux/index.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -23,7 +23,7 @@ export class RunScope {
 
   /** A new directory of its own under `parent`, for this user only. */
   directory(parent: string): string {
-    const path = mkdtempSync(join(parent, 'sealpool-compare-'));
+    const path = ownFolder(parent, 'compare');
     this.directories.push(path);
     return path;
   }

@@ -195,6 +195,25 @@ describe('the pool commands', () => {
     ]);
   });
 
+  it('destroy --stale tells what it removed and what it left, and needs no path; force is not its business', async () => {
+    const { stdout } = await command(['destroy', '--stale']);
+    expect(stdout.split('\n').map((line) => line.slice(0, 10))).to.deep.equal([
+      'removed  a',
+      'removed  b',
+      'kept     c',
+      '',
+    ]);
+    expect(JSON.parse((await command(['destroy', '--stale', '/tmp', '--json'])).stdout)).to.deep.equal(pool.stale);
+    expect(pool.calls).to.deep.equal([
+      ['destroyStale', undefined],
+      ['destroyStale', ['/tmp']],
+    ]);
+    pool.stale = { removed: [], kept: [] };
+    expect((await command(['destroy', '--stale'])).stdout).to.equal('nothing is left of killed commands\n');
+    for (const words of [['destroy'], ['destroy', '--stale', '--force']])
+      expect((await command(words)).exitCode).to.equal(2);
+  });
+
   for (const words of [
     ['top', 'p'],
     ['serve', 'p', '--port', '80'],

@@ -110,6 +110,7 @@ export class FakePool implements Api {
   readonly calls: unknown[][] = [];
   readonly objects = new Map<string, Uint8Array>();
   report: PoolReport = fakeReport();
+  stale = { removed: ['a', 'b'], kept: ['c'] };
   connected = 0;
 
   async connect(...words: Parameters<Api['connect']>): Promise<Pool> {
@@ -137,6 +138,11 @@ export class FakePool implements Api {
 
   async destroy(...words: Parameters<Api['destroy']>) {
     this.calls.push(['destroy', ...words]);
+  }
+
+  destroyStale(...words: Parameters<Api['destroyStale']>) {
+    this.calls.push(['destroyStale', ...words]);
+    return this.stale;
   }
 
   async inspect(path: string): Promise<PoolReport> {

@@ -1,15 +1,5 @@
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import initialise from '@sqlite.org/sqlite-wasm';
@@ -19,7 +9,6 @@ import { conclusions } from '../../../adapters/compare/sqlite/conclusions.js';
 import { generate } from '../../../adapters/compare/sqlite/generate.js';
 import { bytesOf, type CompareSqliteOptions, compareSqlite } from '../../../adapters/compare/sqlite/index.js';
 import { Latency } from '../../../adapters/compare/sqlite/latency.js';
-import { ownPath, removeLeftovers } from '../../../adapters/compare/sqlite/leftovers.js';
 import type { ReadTask } from '../../../adapters/compare/sqlite/messages.js';
 import { runNodes } from '../../../adapters/compare/sqlite/nodes.js';
 import * as sealpool from '../../../src/index.js';
@@ -164,28 +153,6 @@ describe('the nodes of a comparison', () => {
     const controller = new AbortController();
     setTimeout(() => controller.abort(new Error('enough')), 5);
     expect((await failure([absent], { signal: controller.signal })).message).to.equal('enough');
-  });
-});
-
-describe('what a killed run leaves', () => {
-  it('is removed when its process is gone, and only then', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
-    const mine = ownPath(folder, 'pool');
-    const { pid } = spawnSync(process.execPath, ['-e', '']);
-    const dead = mine.replace(`-${process.pid}-`, `-${pid}-`);
-    const reused = mine.replace(/-\d+-(\d+)\.pool$/, '-1-$1.pool');
-    const elsewhere = dead.replace(/-\d+\.pool$/, '-1.pool');
-    const foreign = join(folder, 'sealpool-compare-notes.txt');
-    for (const file of [mine, dead, reused, elsewhere, foreign]) writeFileSync(file, '');
-    removeLeftovers(folder);
-    expect([mine, dead, reused, elsewhere, foreign].map((file) => existsSync(file))).to.deep.equal([
-      true,
-      false,
-      false,
-      true,
-      true,
-    ]);
-    rmSync(folder, { recursive: true });
   });
 });
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { describeLimit, describeShortage } from '../../../lib/linux/failures.js';
+import { ownName } from '../../../lib/linux/index.js';
 
 const program = (path: string) => `
   const { closeSync, openSync } = await import('node:fs');
@@ -55,7 +56,7 @@ const program = (path: string) => `
 describe('limits of the system', () => {
   it('are SYSTEM_LIMIT with the name of the limit when no file can be opened, and the pool goes on afterwards', function () {
     this.timeout(60_000);
-    const path = `/dev/shm/sealpool-failures-${process.pid}`;
+    const path = `/dev/shm/${ownName('failures')}`;
     try {
       const node = ['--input-type=module', '-e', program(path)];
       const run = spawnSync('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', process.execPath, ...node], {

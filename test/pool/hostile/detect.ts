@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ownName } from '../../../lib/linux/index.js';
 import { connect, inspect, PoolError, SharedCache } from '../../../src/index.js';
 import type { RegionName } from '../../../src/pool/layout/geometry.js';
 import { Superblock } from '../../../src/pool/layout/layout.js';
@@ -54,7 +55,7 @@ async function makeFull(path: string): Promise<{ parts: NodeParts; close: () => 
 }
 
 export async function censusTable(seed: number, count: number): Promise<string> {
-  const path = join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `sealpool-detect-${process.pid}`);
+  const path = join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), ownName('detect'));
   const { parts, close } = await makeFull(path);
   const { words, geometry } = parts;
   const chance = new Chance(seed);

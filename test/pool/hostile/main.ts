@@ -4,6 +4,7 @@
  * bytes. Exits 1 when anything but a right answer, a miss or a PoolError came of it.
  */
 import { Command, InvalidArgumentError } from 'commander';
+import { destroyStale } from '../../../src/pool/index.js';
 import { censusTable } from './detect.js';
 import { DENSE } from './stage.js';
 import { type Outcome, play } from './supervise.js';
@@ -95,6 +96,7 @@ function whole(text: string): number {
 }
 
 async function main(options: Options): Promise<void> {
+  destroyStale();
   if (options.replay !== undefined) {
     const outcome = await play({ first: options.replay, rounds: 1, how: 'dense-aloud', silenceMs: SILENCE_MS });
     process.exitCode = outcome.failure === '' ? 0 : 1;

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ownName } from '../../../lib/linux/index.js';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 
@@ -28,7 +29,7 @@ export interface Play {
 
 export function play({ first, rounds, how, silenceMs, onRound }: Play): Promise<Outcome> {
   const folder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-  const name = `sealpool-hostile-${process.pid}-${first}`;
+  const name = `${ownName('hostile')}-${first}`;
   const path = join(folder, name);
   const isAloud = how.endsWith('aloud');
   const child = spawn(process.execPath, ['--enable-source-maps', WORKER, path, `${first}`, `${rounds}`, how]);
