@@ -35,6 +35,12 @@ function infoFields(info: PoolInfo): [string, string][] {
   ];
 }
 
+const LIMITS = {
+  slots: 'slots: it has as many objects as it may; small ones want a smaller page size, or more objects at most',
+  extents: 'bytes: the next object takes the place of others',
+  pins: 'pins: most objects are pinned',
+} as const;
+
 function statsFields({ stats, nodes }: PoolReport): [string, string][] {
   const requests = stats.hits + stats.misses;
   const ratio = requests === 0 ? 'no requests yet' : `${((stats.hits / requests) * 100).toFixed(2)} % hits`;
@@ -50,6 +56,7 @@ function statsFields({ stats, nodes }: PoolReport): [string, string][] {
     ['metadata', bytesText(stats.bytesMetadata)],
     ['requests', `${countText(requests)} (${ratio})`],
     ['evictions', countText(stats.evictions)],
+    ...(stats.limitedBy === undefined ? [] : [['limited by', LIMITS[stats.limitedBy]] as [string, string]]),
   ];
 }
 

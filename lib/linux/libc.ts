@@ -60,11 +60,18 @@ function describeBinding(cause: unknown): PoolError {
       : code;
   const known = describeLimit(what, limit, {}, cause);
   if (known !== undefined) return known;
-  const isForbidden = code === 'ERR_DLOPEN_DISABLED' || code === 'ERR_ACCESS_DENIED';
-  const why = isForbidden
-    ? "Node's permission model forbids native code here. Start it with --allow-addons"
-    : 'npm may have left out the native part of koffi (--omit=optional, another platform), or a bundler did: koffi has to be external to a bundle';
-  return new PoolError('UNSUPPORTED', `${what}: ${why}.`, undefined, cause);
+  return new PoolError('UNSUPPORTED', `${what}: ${reasonOf(code, message)}.`, undefined, cause);
+}
+
+/** Why koffi does not load, and what to do. */
+function reasonOf(code: string, message: string): string {
+  if (code === 'ERR_DLOPEN_DISABLED' || code === 'ERR_ACCESS_DENIED')
+    return "Node's permission model forbids native code here. Start it with --allow-addons";
+  if (code === 'MODULE_NOT_FOUND' && /'koffi'/.test(message))
+    return 'the package koffi is not found from this file. A bundle cannot have it within: run it where koffi is installed, or mark sealpool as external to the bundle (esbuild --external:sealpool)';
+  if (code === 'ERR_INVALID_ARG_VALUE')
+    return 'this is a bundle in CommonJS, which does not know where it lies. Mark sealpool as external to it (esbuild --external:sealpool), or bundle as ESM';
+  return 'npm may have left out the native part of koffi (--omit=optional, another platform), or a bundler did: mark koffi as external to the bundle (esbuild --external:koffi)';
 }
 
 let loaded: ReturnType<typeof declare> | undefined;

@@ -30,6 +30,27 @@ describe('importing the package', () => {
         return load(name, ...rest);
       };`);
     expect(code).to.equal('UNSUPPORTED');
-    expect(message).to.match(/npm may have left out the native part of koffi/);
+    expect(message)
+      .to.match(/npm may have left out the native part of koffi/)
+      .and.contain('--external:koffi');
+  });
+
+  it('never throws: in a bundle without koffi, or one that does not know where it lies, connect says what to mark as external', () => {
+    const failing = (code: string, text: string) =>
+      connectAfter(`
+      const Module = require('node:module');
+      const load = Module._load;
+      Module._load = (name, ...rest) => {
+        if (name === 'koffi') throw Object.assign(new Error(${JSON.stringify(text)}), { code: '${code}' });
+        return load(name, ...rest);
+      };`);
+    const absent = failing('MODULE_NOT_FOUND', "Cannot find module 'koffi'");
+    const placeless = failing('ERR_INVALID_ARG_VALUE', "The argument 'filename' must be a file URL object");
+    for (const [code, message] of [absent, placeless]) {
+      expect(code).to.equal('UNSUPPORTED');
+      expect(message).to.contain('--external:sealpool').and.not.contain('npm may');
+    }
+    expect(absent[1]).to.contain('where koffi is installed');
+    expect(placeless[1]).to.contain('a bundle in CommonJS');
   });
 });

@@ -17,6 +17,7 @@ import {
 import { type CounterName, counterIndex, type Nodes } from '../nodes/index.js';
 import type { CheckpointDirectory, Shards, Slots, Spaces } from '../objects/index.js';
 import { displayKey, startsWith } from './keys.js';
+import { isOutOfSlots, limitOf } from './limits.js';
 
 /** What of a node it works with. */
 export interface ListingParts {
@@ -106,27 +107,36 @@ export function statsOf(parts: ListingParts): PoolStats {
   let live = 0;
   let drafts = 0;
   let limbo = 0;
+  let shardsOutOfSlots = 0;
   for (let shard = 0; shard < geometry.shards; shard++) {
     granules += shards.granules(shard);
     live += shards.live(shard);
     drafts += shards.drafts(shard);
     limbo += shards.limbo(shard);
+    if (isOutOfSlots(shards.live(shard) + shards.limbo(shard), shards.capacity(shard))) shardsOutOfSlots++;
   }
   const bytesUsed = Math.min(granules * geometry.granuleBytes, geometry.dataBytes);
+  const objects = Math.max(0, live - drafts);
+  const pins = nodes.list(false).reduce((sum, node) => sum + node.pins, 0);
+  const limitedBy = limitOf({
+    ...{ shards: geometry.shards, shardsOutOfSlots, bytesData: geometry.dataBytes, bytesUsed, objects, pins },
+    chunksFree: parts.words.read(control + Control.word.freeChunks),
+  });
   return {
     bytesData: geometry.dataBytes,
     bytesUsed,
     bytesFree: geometry.dataBytes - bytesUsed,
     bytesMetadata: geometry.dataOffset,
-    objects: Math.max(0, live - drafts),
+    objects,
     drafts,
     limbo,
-    pins: nodes.list(false).reduce((sum, node) => sum + node.pins, 0),
+    pins,
     hits: totalOf(parts, 'nearHits') + totalOf(parts, 'tableHits'),
     misses: totalOf(parts, 'misses'),
     evictions: totalOf(parts, 'evictions'),
     restores: parts.words.read(control + Control.word.restores) >>> 0,
     damaged: parts.words.read(control + Control.word.damaged) >>> 0,
     checkpoints: parts.checkpoints.committedEntries().length,
+    ...(limitedBy === undefined ? {} : { limitedBy }),
   };
 }

@@ -228,6 +228,12 @@ export interface PoolStats {
    * place. The node goes on with the one it has, and with whoever else has it; who connects from now on finds another, or none.
    */
   lost?: 'removed' | 'replaced';
+  /**
+   * There where another object makes the pool evict one: for want of slots (`maxObjects` is reached, however few bytes are used: small
+   * objects want a smaller `pageSize`, or a larger `maxObjects`), or of bytes. 'pins': so it is, and most objects are pinned. By
+   * how things stand at the call.
+   */
+  limitedBy?: 'slots' | 'extents' | 'pins';
 }
 
 export interface PoolProblem {
