@@ -34,10 +34,12 @@ export function completePage(answer: unknown, target: Uint8Array, filling: Filli
 function countOf(answer: unknown, target: Uint8Array): number {
   if (answer === undefined || isSameView(answer, target)) return target.length;
   const told = filledOf(answer);
+  // An answer about versions, which need say nothing of bytes.
+  if (told === undefined && (answer as { from?: unknown } | null)?.from !== undefined) return target.length;
   if (typeof told === 'number' && Number.isSafeInteger(told) && told >= 0 && told <= target.length) return told;
   throw new PoolError(
     'OPTION_INVALID',
-    `load: it answered ${describe(told === undefined ? answer : told)}; expected nothing, its target, or how many of its ${target.length} bytes it filled, as a number or as bytesRead.`,
+    `load: it answered ${describe(told === undefined ? answer : told)}; expected nothing, its target, or how many of its ${target.length} bytes it filled, as a number or as bytesRead, with from where it knows versions.`,
   );
 }
 

@@ -194,11 +194,12 @@ export class SharedCache implements Shown {
     const sought = {
       key,
       size: 0,
+      asOf: undefined,
       ttlMs: ttlMs ?? this.ttlMs,
       encode: () => this.domain.keys.encode(key),
       look: () => this.glance(key),
       call: (loadSignal: AbortSignal) => load(key, { signal: loadSignal }),
-      bytesOf: loadedBytes,
+      take: (answer: unknown) => ({ bytes: loadedBytes(answer), told: 'unversioned' as const }),
     };
     return this.fetching.fetch(sought, { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs });
   }

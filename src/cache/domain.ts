@@ -27,6 +27,8 @@ const encoder = new TextEncoder();
 export interface StoreOptions {
   readonly metadata?: Uint8Array | undefined;
   readonly ttlMs?: number | undefined;
+  /** In place of ttlMs: when it ends, in milliseconds of the machine's clock; 0 for never. */
+  readonly expiry?: number | undefined;
   readonly lease?: Lease | undefined;
   readonly from?: number | undefined;
   readonly until?: number | undefined;
@@ -103,7 +105,7 @@ export class Domain {
   fields(size: number, flags: number, options: StoreOptions, lease = options.lease): DraftFields {
     const { keys, session } = this;
     const { spaces } = session.parts;
-    const { from, until, ttlMs } = options;
+    const { from, until, expiry } = options;
     const generation = this.generation();
     const { space } = this;
     if (from !== undefined || until !== undefined) spaces.markVersioned(space);
@@ -111,13 +113,18 @@ export class Domain {
     return keys.fields({
       size,
       metadata: options.metadata ?? NOTHING,
-      expiry: ttlMs === undefined ? 0 : expiryAfter(session.machine.nowMs(), ttlMs),
+      expiry: expiry ?? this.expiryAfter(options.ttlMs),
       flags: flags | (lease === undefined ? 0 : FLAG_LEASED) | (spaces.isVersioned(space) ? FLAG_VERSIONED : 0),
       spaceGeneration,
       from: from ?? 0,
       until: until ?? Number.POSITIVE_INFINITY,
       leaseCount: lease === undefined ? 0 : lease.count,
     });
+  }
+
+  /** When what is stored now ends, that lives so long; 0 for never. */
+  expiryAfter(ttlMs: number | undefined): number {
+    return ttlMs === undefined ? 0 : expiryAfter(this.session.machine.nowMs(), ttlMs);
   }
 
   /** Nobody's where its name has another space by now. */

@@ -8,25 +8,42 @@
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
-import { type DraftName, type Key, type NearEntry, type Page, PinnedPage } from '../pool/index.js';
+import { type DraftName, type DraftPlace, type Key, type NearEntry, type Page, PinnedPage } from '../pool/index.js';
 import type { Domain } from './domain.js';
-import { type Claim, Loading } from './loading.js';
+import { type Claim, type ClaimKey, Loading, type Published } from './loading.js';
 import { aborted, type Limits, type Loaded, Run, type Runs, runsOf } from './runs.js';
+import type { Lease } from './types.js';
+import type { Told } from './validity.js';
 
 /** A key that is fetched, and how. */
-export interface Sought {
+export interface Sought extends ClaimKey {
   readonly key: Key;
-  /** Bytes that its page will have, where they are known before the load; else 0. */
+  /** Bytes that the draft of its claim is made for; 0 where they, or the versions that they are right for, are not known before the load. */
   readonly size: number;
   readonly ttlMs: number | undefined;
-  /** Makes the key the one encoded last. */
-  encode(): void;
   /** The live page, exposed. Neither counted nor touched. */
   look(): NearEntry | undefined;
   /** Calls the loader. */
   call(signal: AbortSignal): unknown;
-  /** The bytes of what it answered. Throws OPTION_INVALID, SHORT_LOAD. */
-  bytesOf(answer: unknown): Uint8Array;
+  /** What it answered. Throws OPTION_INVALID, SHORT_LOAD. */
+  take(answer: unknown): Taken;
+}
+
+/** The bytes of an answer, and which versions they are right for. */
+export interface Taken {
+  readonly bytes: Uint8Array;
+  readonly told: Told;
+}
+
+/** How what was loaded gets into the pool. */
+interface Filling {
+  /** The claim. */
+  readonly place: DraftPlace | undefined;
+  readonly lease: Lease;
+  /** Of a page whose life begins with its load. */
+  readonly expiry: number;
+  /** Without a claim, beside a page that does not answer. */
+  readonly isBeside: boolean;
 }
 
 const DEPTH_MAX = 2;
@@ -124,7 +141,8 @@ export class Fetching {
     const { signal } = limits;
     const { session } = this.domain;
     sought.encode();
-    const name = this.domain.keyName();
+    // A load of another version is not this one.
+    const name = `${this.domain.keyName()}${sought.asOf === undefined ? '' : ` ${sought.asOf}`}`;
     const depth = this.runs.depthOf(name);
     if (depth >= DEPTH_MAX) throw new PoolError('LOAD_CYCLE', 'A loader came to fetch the key that it loads.');
     const running = depth === 0 ? this.runs.get(name) : undefined;
@@ -157,7 +175,7 @@ export class Fetching {
   }
 
   private load(sought: Sought, name: string, claim: Claim, limits: Limits): Step {
-    if (claim.kind !== 'won') this.domain.session.count('unshared');
+    if (claim.kind !== 'won' && claim.kind !== 'sealed') this.domain.session.count('unshared');
     const run = this.runFor(sought, name, claim, limits.loadTimeoutMs);
     return { page: run.begin(sought.key, limits.signal), isWait: false };
   }
@@ -165,7 +183,8 @@ export class Fetching {
   /** A promise where one has to look again after it. */
   private claim(sought: Sought): Claim | Promise<unknown> {
     sought.encode();
-    return this.loading.claimInTurn(sought.size, { ttlMs: sought.size > 0 ? sought.ttlMs : undefined });
+    const { size, ttlMs, asOf } = sought;
+    return this.loading.claimInTurn(size, { ttlMs: size > 0 ? ttlMs : undefined, from: asOf });
   }
 
   private found(sought: Sought): Page | undefined {
@@ -177,7 +196,7 @@ export class Fetching {
   }
 
   private async ended(sought: Sought, limits: Limits): Promise<undefined> {
-    await this.loading.ended(() => sought.encode(), limits);
+    await this.loading.ended(sought, limits);
     return undefined;
   }
 
@@ -188,18 +207,18 @@ export class Fetching {
     sought.encode();
     const lease = claim.kind === 'won' ? claim.lease : domain.lease();
     const startedMs = session.machine.elapsedMs();
+    const filling = { place, lease, expiry: domain.expiryAfter(sought.ttlMs), isBeside: claim.kind === 'sealed' };
     const work = {
       name,
       id: place === undefined ? undefined : nameOf(place),
       lease,
       call: (signal: AbortSignal) => sought.call(signal),
       finish: (answer: unknown): Loaded => {
-        const bytes = sought.bytesOf(answer);
+        const taken = sought.take(answer);
         session.check();
-        return place === undefined ? { kind: 'private', bytes } : this.publish(sought, { place, lease }, bytes);
+        return this.publish(sought, filling, taken);
       },
-      watch: (onLost: () => void) =>
-        place === undefined ? undefined : loading.watch(place, () => sought.encode(), onLost),
+      watch: (onLost: () => void) => (place === undefined ? undefined : loading.watch(place, sought, onLost)),
       keep: () => {
         if (place !== undefined) session.track(place, undefined);
       },
@@ -212,19 +231,26 @@ export class Fetching {
     return new Run(session, this.runs, work, limitMs);
   }
 
-  private publish(
-    sought: Sought,
-    { place, lease }: Pick<Extract<Claim, { kind: 'won' }>, 'place' | 'lease'>,
-    bytes: Uint8Array,
-  ): Loaded {
+  private publish(sought: Sought, filling: Filling, taken: Taken): Loaded {
+    const { bytes } = taken;
+    const outcome = this.tryPublish(sought, filling, taken);
+    const entry = outcome === 'sealed' ? sought.look() : undefined;
+    if (entry !== undefined) return { kind: 'shared', entry };
+    return { kind: outcome === 'stale' ? 'stale' : 'private', bytes };
+  }
+
+  private tryPublish(sought: Sought, { place, lease, expiry, isBeside }: Filling, { bytes, told }: Taken): Published {
     const { loading } = this;
     sought.encode();
-    const outcome =
-      sought.size > 0
-        ? loading.publishInTurn(place, bytes)
-        : loading.storeInTurn(place, bytes, { ttlMs: sought.ttlMs, lease });
-    const entry = outcome === 'stale' ? undefined : sought.look();
-    if (outcome === 'sealed' && entry !== undefined) return { kind: 'shared', entry };
-    return { kind: outcome === 'stale' ? 'stale' : 'private', bytes };
+    if (place === undefined && !isBeside) return 'unshared';
+    if (told === 'untold') {
+      if (place !== undefined) loading.abandonInTurn(place);
+      this.domain.session.count('unshared');
+      return 'unshared';
+    }
+    if (told !== 'unversioned') return loading.storeInTurn(place, bytes, { expiry, lease, ...told });
+    if (sought.size === 0) return loading.storeInTurn(place, bytes, { ttlMs: sought.ttlMs, lease });
+    if (place === undefined) return loading.storeInTurn(place, bytes, { expiry, lease });
+    return loading.publishInTurn(place, bytes);
   }
 }

@@ -9,6 +9,8 @@
  * (W4) a node whose load was waited for in vain is not waited for again by a synchronous load within PASS_OVER_MS.
  * (W5) no claim blocks its key for good: who has waited his time for it ends it, in whatever node it is, and who finds that
  *      its process was stopped does so at once.
+ * (W6) the claim of a load as of a version has that for its from-version, so it meets those for the same version only, and no bytes:
+ *      which version the page is of is known when it has been loaded. It is stored beside its claim then.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { CreateOutcome, DraftFields, DraftName, DraftPlace, SealOutcome } from '../pool/index.js';
@@ -35,6 +37,14 @@ export type Claim =
   | { kind: 'won'; place: DraftPlace; lease: Lease }
   | { kind: 'others' | 'own'; draft: DraftName }
   | { kind: 'sealed' | 'unshared' };
+
+/** The key of a claim. */
+export interface ClaimKey {
+  /** The version that is loaded; undefined for the newest. */
+  readonly asOf: number | undefined;
+  /** Makes the key the one encoded last. */
+  encode(): void;
+}
 
 /** What came of an attempt to publish. */
 export type Published = 'sealed' | 'stale' | 'unshared';
@@ -103,13 +113,13 @@ export class Loading {
     return { kind: draft.row === session.parts.nodes.self ? 'own' : 'others', draft };
   }
 
-  /** Calls back once the claim no longer has its key, which `encode` makes the one encoded last. */
-  watch(draft: DraftPlace, encode: () => void, onLost: () => void): { stop(): void } {
+  /** Calls back once the claim no longer has its key. */
+  watch(draft: DraftPlace, sought: ClaimKey, onLost: () => void): { stop(): void } {
     const { session, keys } = this.domain;
-    encode();
+    sought.encode();
     const look = () => {
-      encode();
-      if (draftUnder(session.parts, keys.fields({}))?.slot !== draft.slot) onLost();
+      sought.encode();
+      if (draftUnder(session.parts, keys.fields({ from: sought.asOf ?? 0 }))?.slot !== draft.slot) onLost();
     };
     return session.waits.watch({ shard: draft.shard, tag: keys.hashHigh }, look);
   }
@@ -168,6 +178,21 @@ export class Loading {
     return 'unshared';
   }
 
+  /** Publishes bytes under the key encoded last, for whoever has the claim, if there is one, and gives it up. */
+  store(place: DraftPlace | undefined, bytes: Uint8Array, options: StoreOptions): Published {
+    const { session } = this.domain;
+    session.check();
+    try {
+      return this.domain.tryStore(bytes, options);
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      session.count('unshared');
+      return 'unshared';
+    } finally {
+      if (place !== undefined) this.abandon(place);
+    }
+  }
+
   /** As publish, of a claim in the books, without holding up the event loop. Throws BUSY where it may be had soon. */
   publishInTurn(place: DraftPlace, bytes: Uint8Array): Published {
     const { session } = this.domain;
@@ -187,20 +212,20 @@ export class Loading {
    * Publishes bytes under the key encoded last, for whoever has the claim, and gives the claim up, without holding up the
    * event loop. Throws BUSY where that may be done soon.
    */
-  storeInTurn(place: DraftPlace, bytes: Uint8Array, options: StoreOptions): Published {
+  storeInTurn(place: DraftPlace | undefined, bytes: Uint8Array, options: StoreOptions): Published {
     const outcome = this.sharedInTurn(place, () => this.domain.tryStore(bytes, options));
     if (outcome === undefined) this.domain.session.count('unshared');
-    else this.abandonInTurn(place);
+    else if (place !== undefined) this.abandonInTurn(place);
     return outcome ?? 'unshared';
   }
 
   /** Undefined where the claim was given up: behind a lock holder that stands still, or for an error, which is thrown. */
-  private sharedInTurn<T>(place: DraftPlace, work: () => T): T | undefined {
+  private sharedInTurn<T>(place: DraftPlace | undefined, work: () => T): T | undefined {
     try {
       return this.domain.session.turns.attempt(work);
     } catch (error) {
       if (this.turnAfter(error) !== undefined) throw error;
-      this.abandonInTurn(place);
+      if (place !== undefined) this.abandonInTurn(place);
       if (isBusy(error)) return undefined;
       throw error;
     }
@@ -249,16 +274,15 @@ export class Loading {
 
   /**
    * Resolves when the draft under the key is over: sealed, given up, its claim ended, or left by a node that died; and after
-   * LOOK_MS, or loadTimeoutMs where that is less: then one has to look again. `encode` makes the key the one encoded last.
-   * Rejects with ABORTED, DISCONNECTED.
+   * LOOK_MS, or loadTimeoutMs where that is less: then one has to look again. Rejects with ABORTED, DISCONNECTED.
    */
-  async ended(encode: () => void, limits: Limits): Promise<void> {
+  async ended(sought: ClaimKey, limits: Limits): Promise<void> {
     const { session, keys } = this.domain;
-    encode();
+    sought.encode();
     const { parts, waits } = session;
     const look = () => {
-      encode();
-      const draft = draftUnder(parts, keys.fields({}));
+      sought.encode();
+      const draft = draftUnder(parts, keys.fields({ from: sought.asOf ?? 0 }));
       return draft === undefined || parts.nodes.isDead(draft.row, false);
     };
     const place = { shard: parts.shards.ofHash(keys.hashLow), tag: keys.hashHigh, look };

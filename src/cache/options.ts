@@ -62,8 +62,8 @@ const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease });
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional();
 const fetchSchema = z.strictObject({ ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const zeroFill = z.boolean().optional();
-const pageLoadSchema = z.strictObject({ zeroFill, ttlMs: ttl });
-const pageFetchSchema = z.strictObject({ zeroFill, ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
+const pageLoadSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl });
+const pageFetchSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const putSchema = z.strictObject({ from: version, until: version, lease, ttlMs: ttl });
 const pagesSchema = z.strictObject({
   pageSize: z

@@ -7,11 +7,12 @@ import { completePage, refusePromise } from './answers.js';
 import type { Domain } from './domain.js';
 import { Fetching } from './fetching.js';
 import { copyAndRelease, useAndRelease } from './lending.js';
-import type { Loading } from './loading.js';
+import type { Claim, Loading, Published } from './loading.js';
 import { checkLoader, checkPageFetch, checkPageLoad, checkPut, checkUse, type PutOptions } from './options.js';
 import { PageScan } from './scan.js';
 import { Scratches } from './scratch.js';
 import type { Lease, PageFetchOptions, PageLoader, PageLoadOptions, PageSpace, SyncPageLoader } from './types.js';
+import { type Told, validityOf } from './validity.js';
 
 const NOTHING = new Uint8Array(0);
 
@@ -34,6 +35,9 @@ interface LoadedSync {
 
 interface HowToLoad {
   readonly call: string;
+  /** What was loaded and shared is to be found in the pool as well. */
+  readonly isWanted: boolean;
+  readonly asOf: number | undefined;
   readonly zeroFill: boolean;
   readonly ttlMs: number | undefined;
 }
@@ -67,9 +71,9 @@ export class SharedPageSpace implements PageSpace, Shown {
     return this.sized(this.domain.session.findPage(this.domain.keys, pageNo, asOf));
   }
 
-  /** The newest page, neither counted nor touched. */
-  private look(pageNo: number): NearEntry | undefined {
-    return this.sized(this.domain.session.glancePage(this.domain.keys, pageNo, undefined));
+  /** The page, neither counted nor touched. */
+  private look(pageNo: number, asOf: number | undefined): NearEntry | undefined {
+    return this.sized(this.domain.session.glancePage(this.domain.keys, pageNo, asOf));
   }
 
   /** Throws OPTION_INVALID for a page of another size: the space was dropped, and opened with that. */
@@ -95,14 +99,14 @@ export class SharedPageSpace implements PageSpace, Shown {
     return entry.bytes;
   }
 
-  borrowMany(pageNumbers: ArrayLike<number>, into: (Uint8Array | undefined)[]): number {
+  borrowMany(pageNumbers: ArrayLike<number>, into: (Uint8Array | undefined)[], asOf?: number): number {
     const { length } = pageNumbers;
     if (length > BORROWS_MAX) {
       throw new PoolError('OPTION_INVALID', `pageNumbers: ${length}, but only ${BORROWS_MAX} are good at a time.`);
     }
     let found = 0;
     for (let i = 0; i < length; i++) {
-      const bytes = this.borrow(pageNumbers[i] as number);
+      const bytes = this.borrow(pageNumbers[i] as number, asOf);
       into[i] = bytes;
       if (bytes !== undefined) found++;
     }
@@ -154,10 +158,10 @@ export class SharedPageSpace implements PageSpace, Shown {
   }
 
   fetchSync(pageNo: number, load: SyncPageLoader, options?: PageLoadOptions): Uint8Array {
-    const entry = this.find(pageNo, undefined);
+    const entry = this.find(pageNo, options?.asOf);
     if (entry !== undefined) return this.borrowed(entry);
     const scratch = this.scratches.take();
-    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'fetchSync'), true);
+    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'fetchSync'));
     const bytes = loaded.entry === undefined ? scratch.slice() : this.borrowed(loaded.entry);
     this.scratches.giveBack(scratch);
     return bytes;
@@ -169,7 +173,7 @@ export class SharedPageSpace implements PageSpace, Shown {
   }
 
   readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadOptions): boolean {
-    const entry = this.find(pageNo, undefined);
+    const entry = this.find(pageNo, options?.asOf);
     if (entry !== undefined) {
       copyInto(target, 0, entry.bytes);
       return true;
@@ -177,41 +181,28 @@ export class SharedPageSpace implements PageSpace, Shown {
     checkRoom(target, 0, this.pageSize);
     const scratch = this.scratches.take();
     // Its page is not looked for: the bytes are here, and who asks again remembers it.
-    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'readThrough'), false);
+    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'readThrough'));
     copyInto(target, 0, loaded.entry === undefined ? scratch : loaded.entry.bytes);
     this.scratches.giveBack(scratch);
     return loaded.isHit;
   }
 
-  private howToLoad(options: PageLoadOptions | undefined, load: unknown, call: string): HowToLoad {
+  private howToLoad(options: PageLoadOptions | undefined, load: unknown, call: 'fetchSync' | 'readThrough'): HowToLoad {
     checkLoader(load);
-    const { zeroFill, ttlMs } = checkPageLoad(options);
-    return { call, zeroFill: zeroFill ?? this.options.zeroFill, ttlMs: ttlMs ?? this.options.ttlMs };
+    const { asOf, zeroFill, ttlMs } = checkPageLoad(options);
+    const isWanted = call === 'fetchSync';
+    return { call, isWanted, asOf, zeroFill: zeroFill ?? this.options.zeroFill, ttlMs: ttlMs ?? this.options.ttlMs };
   }
 
-  /**
-   * Loads the page into the scratch and shares it, or waits for who does. A scratch whose load failed is not used again.
-   * `isWanted`: whether what was loaded and shared is to be found in the pool as well.
-   */
-  private loadOrWait(
-    pageNo: number,
-    scratch: Uint8Array,
-    load: SyncPageLoader,
-    how: HowToLoad,
-    isWanted: boolean,
-  ): LoadedSync {
+  /** Loads the page into the scratch and shares it, or waits for who does. A scratch whose load failed is not used again. */
+  private loadOrWait(pageNo: number, scratch: Uint8Array, load: SyncPageLoader, how: HowToLoad): LoadedSync {
     const { session, keys } = this.domain;
     const startedMs = session.machine.elapsedMs();
     for (let waits = 0; ; waits++) {
       keys.encodePage(pageNo);
-      const claim = this.loading.claim(this.pageSize, { ttlMs: how.ttlMs });
-      if (claim.kind === 'won') {
-        this.run(pageNo, scratch, load, how, () => this.loading.abandon(claim.place));
-        keys.encodePage(pageNo);
-        const isShared = this.loading.publish(claim.place, scratch) === 'sealed';
-        return { entry: isShared && isWanted ? this.look(pageNo) : undefined, isHit: false };
-      }
-      const entry = this.look(pageNo);
+      const claim = this.claim(how);
+      if (claim.kind === 'won') return this.loadAndShare(pageNo, scratch, load, how, claim);
+      const entry = this.look(pageNo, how.asOf);
       if (entry !== undefined) {
         session.reader.touch(entry);
         return { entry, isHit: true };
@@ -221,21 +212,75 @@ export class SharedPageSpace implements PageSpace, Shown {
         if (this.loading.endClaim(claim.draft)) continue;
       }
       if (claim.kind !== 'others' || !this.loading.isWorthWaiting(claim.draft, startedMs)) {
-        session.count('unshared');
-        this.run(pageNo, scratch, load, how, () => {});
-        return { entry: undefined, isHit: false };
+        return this.loadUnclaimed(pageNo, scratch, load, how, claim);
       }
       this.loading.blockBriefly();
     }
   }
 
-  private run(pageNo: number, scratch: Uint8Array, load: SyncPageLoader, how: HowToLoad, onFailure: () => void): void {
+  /** Of the key encoded last. See (W6). */
+  private claim({ asOf, ttlMs }: HowToLoad): Claim {
+    return asOf === undefined ? this.loading.claim(this.pageSize, { ttlMs }) : this.loading.claim(0, { from: asOf });
+  }
+
+  private loadAndShare(
+    pageNo: number,
+    scratch: Uint8Array,
+    load: SyncPageLoader,
+    how: HowToLoad,
+    { place, lease }: Extract<Claim, { kind: 'won' }>,
+  ): LoadedSync {
+    const { domain, loading } = this;
+    const expiry = domain.expiryAfter(how.ttlMs);
+    const told = this.run(pageNo, scratch, load, how, () => loading.abandon(place));
+    domain.keys.encodePage(pageNo);
+    let outcome: Published = 'unshared';
+    if (told === 'unversioned') outcome = loading.publish(place, scratch);
+    else if (told !== 'untold') outcome = loading.store(place, scratch, { expiry, lease, ...told });
+    else {
+      loading.abandon(place);
+      domain.session.count('unshared');
+    }
+    return this.loaded(pageNo, how, outcome);
+  }
+
+  /** For the caller alone; but where a page of other versions lies in the way of a claim what was loaded goes beside it, or takes its place. */
+  private loadUnclaimed(
+    pageNo: number,
+    scratch: Uint8Array,
+    load: SyncPageLoader,
+    how: HowToLoad,
+    claim: Claim,
+  ): LoadedSync {
+    const { domain } = this;
+    domain.keys.encodePage(pageNo);
+    const lease = domain.lease();
+    const expiry = domain.expiryAfter(how.ttlMs);
+    const told = this.run(pageNo, scratch, load, how, () => {});
+    if (claim.kind !== 'sealed' || told === 'untold') {
+      domain.session.count('unshared');
+      return { entry: undefined, isHit: false };
+    }
+    domain.keys.encodePage(pageNo);
+    const validity = told === 'unversioned' ? {} : told;
+    const outcome = this.loading.store(undefined, scratch, { expiry, lease, ...validity });
+    return this.loaded(pageNo, how, outcome);
+  }
+
+  private loaded(pageNo: number, { asOf, isWanted }: HowToLoad, outcome: Published): LoadedSync {
+    return { entry: outcome === 'sealed' && isWanted ? this.look(pageNo, asOf) : undefined, isHit: false };
+  }
+
+  private run(pageNo: number, scratch: Uint8Array, load: SyncPageLoader, how: HowToLoad, onFailure: () => void): Told {
     const startedMs = this.domain.session.machine.elapsedMs();
     const { pageSize } = this;
+    const { asOf, call, zeroFill } = how;
+    let told: Told;
     try {
-      const answer = load(pageNo, scratch);
-      refusePromise(answer, how.call);
-      completePage(answer, scratch, { pageNo, pageSize, zeroFill: how.zeroFill });
+      const answer = load(pageNo, scratch, { asOf });
+      refusePromise(answer, call);
+      completePage(answer, scratch, { pageNo, pageSize, zeroFill });
+      told = validityOf(answer, asOf);
     } catch (error) {
       this.loading.loaded(startedMs, true);
       onFailure();
@@ -244,11 +289,12 @@ export class SharedPageSpace implements PageSpace, Shown {
     this.loading.loaded(startedMs, false);
     // The loader may have disconnected the node: its draft is undone and its memory perhaps somebody else's by now.
     this.domain.session.check();
+    return told;
   }
 
   async fetch(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Page> {
     const checked = checkPageFetch(options);
-    const entry = this.find(pageNo, undefined);
+    const entry = this.find(pageNo, checked.asOf);
     return entry === undefined ? this.fetchMissing(pageNo, load, checked) : this.pin(pageNo, entry);
   }
 
@@ -256,21 +302,24 @@ export class SharedPageSpace implements PageSpace, Shown {
     checkLoader(load);
     const { domain, options, pageSize } = this;
     const zeroFill = checked.zeroFill ?? options.zeroFill;
+    const { asOf } = checked;
     // A later answer is of a loader whose load is over: nobody looks at it.
     let scratch: Uint8Array = NOTHING;
     const sought = {
       key: domain.keys.pageKey(pageNo),
-      size: pageSize,
+      asOf,
+      // (W6)
+      size: asOf === undefined ? pageSize : 0,
       ttlMs: checked.ttlMs ?? options.ttlMs,
       encode: () => domain.keys.encodePage(pageNo),
-      look: () => this.look(pageNo),
+      look: () => this.look(pageNo, asOf),
       call: (signal: AbortSignal) => {
         scratch = this.scratches.fresh();
-        return load(pageNo, scratch, { signal });
+        return load(pageNo, scratch, { signal, asOf });
       },
-      bytesOf: (answer: unknown) => {
+      take: (answer: unknown) => {
         completePage(answer, scratch, { pageNo, pageSize, zeroFill });
-        return scratch;
+        return { bytes: scratch, told: validityOf(answer, asOf) };
       },
     };
     const { signal, loadTimeoutMs } = checked;
@@ -279,7 +328,7 @@ export class SharedPageSpace implements PageSpace, Shown {
 
   async fetchCopy(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Uint8Array> {
     const checked = checkPageFetch(options);
-    const entry = this.find(pageNo, undefined);
+    const entry = this.find(pageNo, checked.asOf);
     if (entry !== undefined) return new Uint8Array(entry.bytes);
     return copyAndRelease(await this.fetchMissing(pageNo, load, checked));
   }

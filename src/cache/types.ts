@@ -13,24 +13,41 @@ export interface Lease {
 export type Loader = (key: Key, context: { signal: AbortSignal }) => Promise<Uint8Array> | Uint8Array;
 
 /**
+ * Says of which versions a page is. `from`: the version that made it what it is, its last change up to the version asked for; not
+ * that version itself. It is stored for all from there up to the version asked for. `until`: the version that changed it next, where
+ * the loader knows one, Infinity where none has, and every change will be told by `put` or `invalidate`. Asked for the newest
+ * page, it is that until told otherwise.
+ */
+export interface VersionedAnswer {
+  readonly from: number;
+  readonly until?: number;
+  /** Default: all bytes. */
+  readonly bytesRead?: number;
+}
+
+/**
  * What a loader of pages answers: nothing, or its target, when it filled all of it; or how many bytes it filled from the start,
  * as `readSync` and `FileHandle.read` do. Fewer than a page are refused (SHORT_LOAD), or with `zeroFill` followed by zeros.
+ * Where a version was asked for (`asOf`) it has to say from which one on the page is right: without that the page is private to its
+ * caller, counted as unshared. A version that does not fit the one asked for is OPTION_INVALID.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: with undefined alone, functions declared to give nothing would not do.
-export type LoadAnswer = void | number | Uint8Array | { readonly bytesRead: number };
+export type LoadAnswer = void | number | Uint8Array | { readonly bytesRead: number } | VersionedAnswer;
 
 /** Fills the target, synchronously: a promise is refused, and so by the types. The target is zeros before. */
-export type SyncPageLoader = (pageNo: number, target: Uint8Array) => LoadAnswer;
+export type SyncPageLoader = (pageNo: number, target: Uint8Array, context: { asOf: number | undefined }) => LoadAnswer;
 
 /** Fills the target. The signal is aborted when nobody waits for the page any more, or the load took too long. */
 export type PageLoader = (
   pageNo: number,
   target: Uint8Array,
-  context: { signal: AbortSignal },
+  context: { signal: AbortSignal; asOf: number | undefined },
 ) => LoadAnswer | Promise<LoadAnswer>;
 
 /** How a page is loaded. */
 export interface PageLoadOptions {
+  /** The page as it was in this version, a safe integer from 0; the loader is told. Default: the newest. */
+  asOf?: number;
   /** What the loader leaves of the page is zeros, as past the end of a file. Default: as the page space says. */
   zeroFill?: boolean;
   /** How long the page lives, from when its load begins. Default: as the page space says. */
@@ -99,10 +116,10 @@ export interface PageSpace {
    */
   borrow(pageNo: number, asOf?: number): Uint8Array | undefined;
   /**
-   * The newest pages of these numbers, in place, into `into` from its start on, in their order, with undefined for those that are
+   * The pages of these numbers, the newest or those of `asOf`, in place, into `into` from its start on, in their order, with undefined for those that are
    * missing. Returns how many are there. All are good as long as the first is: so at most 1,024 at a time. Throws OPTION_INVALID.
    */
-  borrowMany(pageNumbers: ArrayLike<number>, into: (Uint8Array | undefined)[]): number;
+  borrowMany(pageNumbers: ArrayLike<number>, into: (Uint8Array | undefined)[], asOf?: number): number;
   /**
    * The pages from `first` on, `count` of them, in order and in place, each as `borrow` gives it when its turn comes: undefined for
    * one that is missing. Any count: no more is borrowed than was looked at. As of all borrows, the last 1,024 are good, and none
@@ -131,9 +148,12 @@ export interface PageSpace {
    * `load` throws, SHORT_LOAD, and OPTION_INVALID for any other answer; then nothing is published.
    */
   fetchSync(pageNo: number, load: SyncPageLoader, options?: PageLoadOptions): Uint8Array;
-  /** As fetchSync, but copies the page into the target. True on a hit. */
+  /** As fetchSync, but copies the page into the target. True on a hit. With `asOf` for that version, as all that load. */
   readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadOptions): boolean;
-  /** The page, pinned; on a miss loaded once across all nodes. Rejects as fetch of a cache does, and with SHORT_LOAD. */
+  /**
+   * The page, pinned; on a miss loaded once across all nodes, with `asOf` once for each version asked for. Rejects as fetch of a
+   * cache does, and with SHORT_LOAD.
+   */
   fetch(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Page>;
   /** As fetch, but a private copy: nothing has to be released, and whoever gets it may keep and change it. */
   fetchCopy(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Uint8Array>;

@@ -63,6 +63,11 @@ describe('a page space', () => {
     }
     expect(two.borrowMany(Uint32Array.of(1, 3), [])).to.equal(1);
     expect(two.borrowMany([], [])).to.equal(0);
+    one.put(1, pattern(SIZE, 1, 1), { from: 20 });
+    const versions: (Uint8Array | undefined)[] = [];
+    expect(two.borrowMany([1, 2, 2], versions, 19)).to.equal(3);
+    expect(two.borrowMany([1, 2, 3], versions, 20)).to.equal(2);
+    expect(versions.map((bytes) => bytes?.slice())).to.deep.equal([pattern(SIZE, 1, 1), pattern(SIZE, 2), undefined]);
     expect(await codeOf(() => one.borrowMany(new Float64Array(1025), []))).to.equal('OPTION_INVALID');
     expect(await codeOf(() => one.borrowMany([-1], []))).to.equal('KEY_INVALID');
   });

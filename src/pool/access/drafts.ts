@@ -30,7 +30,7 @@ export interface DraftName {
   readonly row: number;
 }
 
-/** The draft under the key; undefined where there is none, or it is of a dropped space. A look without the lock. */
+/** The draft under the key and from-version; undefined where there is none, or it is of a dropped space. A look without the lock. */
 export function draftUnder(
   parts: {
     readonly geometry: Geometry;
@@ -49,7 +49,7 @@ export function draftUnder(
     const slot = shard * parts.geometry.slotsPerShard + local;
     const generation = slots.generation(slot);
     if ((slots.stateWord(slot) & STATE_MASK) !== STATE_DRAFT) continue;
-    if (!slots.keyEquals(slot, fields.key, fields.keyLength)) continue;
+    if (!slots.keyEquals(slot, fields.key, fields.keyLength) || slots.from(slot) !== fields.from) continue;
     if (spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot)))
       return { slot, generation, row: slots.ownerRow(slot) };
   }

@@ -11,7 +11,8 @@
  * |           | swapped, shard's publish sequence                                  | swapped; repair swaps it           |
  * | delete    | stripe count, slot retired (A1), bucket entry zeroed               | the page until then; repair goes on|
  *
- * Everything but the fill happens under the shard's lock.
+ * Everything but the fill happens under the shard's lock. A fill under a lease moves no count, and supersedes only the same version of
+ * its page, of which it is known that it is valid for longer.
  */
 import { PoolError } from '../../../lib/errors.js';
 import type { Machine } from '../../../lib/machine.js';
@@ -311,8 +312,8 @@ export class Writer {
     const old = this.findLive(shard, identity);
     const entryWord = old < 0 ? -1 : this.probe.entryWord;
     const oldState = old < 0 ? 0 : slots.stateWord(shard * this.slotsPerShard + old) & STATE_MASK;
-    if (leased && oldState === STATE_SEALED) {
-      // Another fill of the same, still valid, page was faster.
+    if (leased && oldState === STATE_SEALED && slots.until(slot) <= slots.until(shard * this.slotsPerShard + old)) {
+      // Another fill of the same, still valid, page was faster; one known to be valid for longer takes its place.
       this.reclaimer.undoDraft(shard, local);
       return 'stale';
     }

@@ -25,7 +25,7 @@ function spaceInMemory(pageSize: number): PageSpace {
   const pages = new Map<number, Uint8Array>();
   const readThrough: PageSpace['readThrough'] = (pageNo, target, load) => {
     const known = pages.get(pageNo);
-    if (known === undefined) load(pageNo, target);
+    if (known === undefined) load(pageNo, target, { asOf: undefined });
     else target.set(known);
     pages.set(pageNo, target.slice());
     return known !== undefined;

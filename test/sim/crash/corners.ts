@@ -50,7 +50,44 @@ function verifyCheckpoint(node: SimulatedNode): void {
   }
 }
 
+/** Loads page 1, of which version 10 is the last, as of the version: its content tells of 10. */
+function loadAsOf(node: SimulatedNode, asOf: number): void {
+  const loaded = node.pages.fetchSync(
+    1,
+    (_, target) => {
+      target.set(contentOf(1, 10, 96));
+      return { from: 10 };
+    },
+    { asOf },
+  );
+  if (valueIn(loaded) !== 10) throw new Error(`as of ${asOf} the page holds ${valueIn(loaded)}`);
+}
+
 export const CORNERS: readonly Scenario[] = [
+  {
+    name: 'loads as of versions, of which one takes the place of the other, and an older one beside a newer',
+    prepare: ({ survivor }) => survivor.pages.put(1, contentOf(1, 20, 96), { from: 20 }),
+    act: ({ doomed }) => {
+      loadAsOf(doomed, 12);
+      loadAsOf(doomed, 17);
+    },
+    verify: (node) => {
+      for (const [asOf, value] of [
+        [9, undefined],
+        [12, 10],
+        [17, 10],
+        [18, undefined],
+        [20, 20],
+      ] as const) {
+        const found = node.pages.borrow(1, asOf);
+        if (found === undefined ? asOf === 20 : valueIn(found) !== value)
+          throw new Error(`as of ${asOf} it is another`);
+      }
+      loadAsOf(node, 17);
+      if (node.pages.borrow(1, 17) === undefined) throw new Error('what is loaded as of 17 is not there');
+    },
+    tidy: (node) => node.pages.drop(),
+  },
   {
     name: 'get, pin, borrow and release with fences of its own',
     holds: [1, 2],
