@@ -39,8 +39,10 @@ class Source {
 
 type Fetch = (source: Source, signal?: AbortSignal) => Promise<Page>;
 
-function fetchOf(node: SimulatedNode, ofPages: boolean): Fetch {
-  if (!ofPages)
+type What = 'a key' | 'a page' | 'a page as of a version';
+
+function fetchOf(node: SimulatedNode, what: What): Fetch {
+  if (what === 'a key')
     return (source, signal) =>
       node.cache.fetch(KEY, source.load, { loadTimeoutMs: 1e9, ...(signal === undefined ? {} : { signal }) });
   return (source, signal) =>
@@ -48,8 +50,9 @@ function fetchOf(node: SimulatedNode, ofPages: boolean): Fetch {
       1,
       async (_, target) => {
         target.set(await source.load());
+        return what === 'a page' ? undefined : { from: 2 };
       },
-      { loadTimeoutMs: 1e9, ...(signal === undefined ? {} : { signal }) },
+      { loadTimeoutMs: 1e9, ...(what === 'a page' ? {} : { asOf: 3 }), ...(signal === undefined ? {} : { signal }) },
     );
 }
 
@@ -81,7 +84,7 @@ function checkBooks(node: SimulatedNode): void {
 }
 
 interface How {
-  readonly ofPages: boolean;
+  readonly what: What;
   readonly fails: boolean;
   /** Who is cut: he who begins the load, who joins it, of the same node or of another; or he who gives it up. */
   readonly who: 'leader' | 'follower' | 'other' | 'leaver';
@@ -100,15 +103,15 @@ function abortable(): { signal: AbortSignal; abort: () => void } {
   return { signal, abort };
 }
 
-function runLoad(world: World, { ofPages, fails, who }: How): OddRun {
+function runLoad(world: World, { what, fails, who }: How): OddRun {
   return (kind, k) =>
     staged(world, LOAD_SCENARIO, async (stage: Stage) => {
       const { third: node, survivor } = stage;
-      const fetch = fetchOf(node, ofPages);
+      const fetch = fetchOf(node, what);
       const source = new Source();
       const others: Outcome<Page>[] = [];
       const { signal, abort } = abortable();
-      if (who !== 'leader') others.push(new Outcome(fetchOf(who === 'other' ? survivor : node, ofPages)(source)));
+      if (who !== 'leader') others.push(new Outcome(fetchOf(who === 'other' ? survivor : node, what)(source)));
       const leaving = who === 'leaver' ? new Outcome(fetch(source, signal)) : undefined;
       for (const each of [node, survivor]) each.machine.endRun();
       const [isCut, cut] =
@@ -141,7 +144,7 @@ function runThrowing(world: World): OddRun {
       node.machine.endRun();
       await turnEventLoop(1);
       release('the one that was cut', cut, true);
-      await checkAnswered(node, fetchOf(node, false));
+      await checkAnswered(node, fetchOf(node, 'a key'));
       checkBooks(node);
       return isCut;
     });
@@ -150,12 +153,9 @@ function runThrowing(world: World): OddRun {
 export function loadRuns(world: World): [string, OddRun][] {
   const runs: [string, OddRun][] = [['a loader that throws', runThrowing(world)]];
   for (const who of ['leader', 'follower', 'other', 'leaver'] as const) {
-    for (const ofPages of [false, true])
+    for (const what of ['a key', 'a page', 'a page as of a version'] as const)
       for (const fails of [false, true])
-        runs.push([
-          `${who} of a load of ${ofPages ? 'a page' : 'a key'}${fails ? ' that fails' : ''}`,
-          runLoad(world, { ofPages, fails, who }),
-        ]);
+        runs.push([`${who} of a load of ${what}${fails ? ' that fails' : ''}`, runLoad(world, { what, fails, who })]);
   }
   return runs;
 }
