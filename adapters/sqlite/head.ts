@@ -50,7 +50,6 @@ export interface LogEntry {
   readonly pages: Uint32Array;
 }
 
-/** Pages beyond the first may be of anything before a restart of the machine, and after one of its crashes. */
 const NAMESPACE = 'sealpool-sqlite';
 /** Spaces that the databases of a pool share: each needs one of the pool's names. */
 const SPACES = 32;
@@ -75,6 +74,10 @@ function decodeHead(bytes: Uint8Array): Head {
   return { ...rest, page1: bytes.subarray(4 + length) };
 }
 
+export function openSharedCache(pool: Pool): SharedCache {
+  return new SharedCache(pool, { namespace: NAMESPACE });
+}
+
 export class SharedState {
   readonly cache: SharedCache;
   private readonly headKey: string;
@@ -83,23 +86,29 @@ export class SharedState {
   private readonly logPins: Page[] = [];
 
   constructor(pool: Pool, file: FileStatus) {
-    this.cache = new SharedCache(pool, { namespace: NAMESPACE });
+    this.cache = openSharedCache(pool);
     this.inode = file.inode;
     this.headKey = `head/${file.device}.${file.inode}`;
   }
 
-  /** The head, if it is of this life of the machine. Its first page is good as long as a borrow is. */
-  peek(boot: string): Head | undefined {
-    const bytes = this.cache.borrow(this.headKey);
-    if (bytes === undefined) return undefined;
-    const head = decodeHead(bytes);
-    return head.boot === boot ? head : undefined;
+  /** What `use` makes of the bytes. Not borrowed: a run without end would keep every head that it has seen. */
+  private with<T>(key: string, use: (bytes: Uint8Array) => T): T | undefined {
+    const page = this.cache.get(key);
+    if (page === undefined) return undefined;
+    try {
+      return use(page.bytes);
+    } finally {
+      page.release();
+    }
   }
 
-  /** As peek, with a first page of its own. */
+  /** The head, if it is of this life of the machine. */
   read(boot: string): Head | undefined {
-    const head = this.peek(boot);
-    return head === undefined ? undefined : { ...head, page1: head.page1.slice() };
+    const head = this.with(this.headKey, (bytes) => {
+      const { page1, ...rest } = decodeHead(bytes);
+      return { ...rest, page1: page1.slice() };
+    });
+    return head?.boot === boot ? head : undefined;
   }
 
   /** For a writer. Where there is no room the old head is gone as well (H3). Throws BUSY: the old one stands. */
@@ -115,10 +124,10 @@ export class SharedState {
   }
 
   log(epoch: number, lsn: number): LogEntry | undefined {
-    const bytes = this.cache.borrow(this.logKey(epoch, lsn));
-    if (bytes === undefined) return undefined;
-    const copy = bytes.slice();
-    return { sizeMin: new DataView(copy.buffer).getFloat64(0), pages: new Uint32Array(copy.buffer, 8) };
+    return this.with(this.logKey(epoch, lsn), (bytes) => {
+      const copy = bytes.slice();
+      return { sizeMin: new DataView(copy.buffer).getFloat64(0), pages: new Uint32Array(copy.buffer, 8) };
+    });
   }
 
   putLog(epoch: number, lsn: number, { sizeMin, pages }: LogEntry): void {

@@ -3,5 +3,6 @@
  * one writer and any number of readers in other processes. Nothing of the engine is imported here; the caller passes its
  * initialised module. docs/ENGINES.md has the idea; `publication.ts` the writer's steps, `snapshot.ts` the reader's proofs.
  */
+export type { ReaderInfo } from './presence.js';
 export * from './reader.js';
 export { type OpenOptions, openWriter, type Writer, type WriterOptions } from './writer.js';

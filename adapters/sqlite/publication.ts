@@ -78,7 +78,7 @@ export class Publication {
 
   /** Throws NODE_FENCED where the head is another writer's. */
   checkTerm(): void {
-    const head = this.state.peek(bootId());
+    const head = this.state.read(bootId());
     if (head === undefined || head.term === this.term) return;
     throw new PoolError('NODE_FENCED', 'Another writer has taken the database over.');
   }
@@ -106,7 +106,8 @@ export class Publication {
     const { space, head } = this;
     if (space === undefined || pageNo * head.pageSize > head.size) return;
     const number = head.epoch + pageNo;
-    if (space.borrow(number, head.lsn) !== undefined || !read(target)) return;
+    // Not borrowed: a run without end would keep it.
+    if (space.read(number, target, 0, head.lsn) || !read(target)) return;
     space.put(number, target, { from: this.history.lastChange(pageNo, head.pageSize), until: head.lsn + 1 });
   }
 

@@ -14,11 +14,14 @@ import { type Files, isSameFile, nodeFiles } from './files.js';
 import { type FileHandle, LOCK_NONE, type Mount, SqliteFailure } from './handle.js';
 import { SharedState } from './head.js';
 import { DatabaseLocks } from './locks.js';
+import { Presence } from './presence.js';
 import { findBase, Snapshot, type Source } from './snapshot.js';
 import { fileSystemOf, VFS_NAME } from './vfs.js';
 import { type OpenOptions, realPath, refusalOf } from './writer.js';
 
 export interface ReaderOptions extends OpenOptions {
+  /** By which the writer's `readers()` tells it. Default: the name of the pool's node. */
+  readonly name?: string;
   /** The system calls, for tests. */
   readonly files?: Files;
 }
@@ -176,8 +179,10 @@ export function openReader(sqlite3: Sqlite3Static, options: ReaderOptions): Read
   const system = fileSystemOf(sqlite3);
   system.opened += 1;
   const name = `${system.opened}/${basename(source.path).replaceAll(/[?#%]/g, '_')}`;
+  const presence = new Presence(options.pool, source.files.status(source.descriptor), options.name);
   const end = () => {
     system.mounts.delete(name);
+    presence.end();
     source.state.close();
     source.files.close(source.descriptor);
   };
@@ -189,7 +194,8 @@ export function openReader(sqlite3: Sqlite3Static, options: ReaderOptions): Read
     system.mounts.set(name, mount);
     db = new sqlite3.oo1.DB({ filename: name, flags: 'r', vfs: VFS_NAME });
     db.selectValue('SELECT count(*) FROM sqlite_schema');
-    return new OpenReader(db, mount, source, end);
+    presence.tell(file.snapshot.head.lsn);
+    return new OpenReader(db, mount, { source, presence, end });
   } catch (error) {
     db?.close();
     end();
@@ -206,11 +212,14 @@ class OpenReader implements Reader {
   readonly db: Database;
   private readonly mount: ReaderMount;
   private readonly source: Source;
+  private readonly presence: Presence;
 
-  constructor(db: Database, mount: ReaderMount, source: Source, end: () => void) {
+  constructor(db: Database, mount: ReaderMount, parts: { source: Source; presence: Presence; end: () => void }) {
+    const { source, presence, end } = parts;
     this.db = db;
     this.mount = mount;
     this.source = source;
+    this.presence = presence;
     db.onclose = { after: end };
   }
 
@@ -240,6 +249,7 @@ class OpenReader implements Reader {
     if (base.head.epoch !== head.epoch && base.head.parent !== head.epoch)
       throw this.changed('was changed by another program');
     file.move(new Snapshot(source, base, file.snapshot));
+    this.presence.tell(base.head.lsn);
     return true;
   }
 

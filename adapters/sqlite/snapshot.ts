@@ -145,7 +145,7 @@ export class Snapshot {
   /** (R1) */
   private isProved(pageNo: number): boolean {
     const { source, history, head } = this;
-    const now = source.state.peek(bootId());
+    const now = source.state.read(bootId());
     if (now === undefined || now.epoch !== head.epoch || now.state === 'ended') {
       return this.isDerived && isSameState(head.file, source.files.status(source.descriptor));
     }

@@ -100,9 +100,10 @@ function vfsMethods(sqlite3: Sqlite3Static, system: FileSystem, files: Map<WasmP
     }
   };
   const openHandle = (mount: Mount | undefined, suffix: string, flags: number): FileHandle | undefined => {
-    if (mount === undefined || (flags & capi.SQLITE_OPEN_SUPER_JOURNAL) !== 0) return undefined;
-    if (suffix === JOURNAL) return mount.openJournal();
-    return suffix === '' ? mount.openDatabase() : undefined;
+    // By what it is to be, not by its name alone: ATTACH takes any name for a database.
+    if (suffix === JOURNAL && (flags & capi.SQLITE_OPEN_MAIN_JOURNAL) !== 0) return mount?.openJournal();
+    if (suffix === '' && (flags & capi.SQLITE_OPEN_MAIN_DB) !== 0) return mount?.openDatabase();
+    return undefined;
   };
   return {
     xOpen(_vfs: WasmPointer, namePointer: WasmPointer, file: WasmPointer, flags: number, outFlags: WasmPointer) {

@@ -20,6 +20,7 @@ import {
 } from './identity.js';
 import { Journal } from './journal.js';
 import { DatabaseLocks, TERM_MAX } from './locks.js';
+import { listReaders, type ReaderInfo } from './presence.js';
 import { Publication } from './publication.js';
 import { fileSystemOf, VFS_NAME } from './vfs.js';
 import { WriterFile } from './writerfile.js';
@@ -46,6 +47,8 @@ export interface Writer extends Disposable {
   readonly lsn: number;
   /** What made the last call of the file system fail, if one has: the engine passes only a number on. */
   readonly lastError: unknown;
+  /** Who reads at which snapshot, the longest there first. It looks through all keys of the pool. */
+  readers(): ReaderInfo[];
   /** Idempotent. The database is whole whether it is called or not. */
   close(): void;
 }
@@ -149,8 +152,7 @@ class Opening {
     const { files, descriptor, term } = this;
     const status = settledStatus(files, descriptor);
     const head = mount.file.headOfNow({ epoch: 0, lsn: firstLsn(status), term });
-    const isDerived = !wasRecovered && head.page1.length > 0;
-    const epoch = isDerived ? deriveEpoch(status, head.page1) : randomEpoch();
+    const epoch = wasRecovered ? randomEpoch() : deriveEpoch(status, head.page1);
     const publication = new Publication(this.pool, { ...head, epoch });
     publication.tell('quiet', {});
     return publication;
@@ -198,7 +200,7 @@ export function openWriter(sqlite3: Sqlite3Static, options: WriterOptions): Writ
     publication ??= opening.begin(mount, wasHot);
     mount.file.publication = publication;
     mount.file.settle();
-    return new OpenWriter(db, mount, publication, end);
+    return new OpenWriter(db, { mount, publication, pool: options.pool, end });
   } catch (error) {
     end();
     throw error;
@@ -222,18 +224,23 @@ class OpenWriter implements Writer {
   readonly db: Database;
   private readonly mount: WriterMount;
   private readonly publication: Publication;
+  private readonly pool: Pool;
 
-  constructor(db: Database, mount: WriterMount, publication: Publication, end: () => void) {
+  constructor(db: Database, parts: { mount: WriterMount; publication: Publication; pool: Pool; end: () => void }) {
     this.db = db;
-    this.mount = mount;
-    this.publication = publication;
-    db.onclose = { after: end };
+    this.mount = parts.mount;
+    this.publication = parts.publication;
+    this.pool = parts.pool;
+    db.onclose = { after: parts.end };
   }
   get lsn(): number {
     return this.publication.head.lsn;
   }
   get lastError(): unknown {
     return this.mount.lastError;
+  }
+  readers(): ReaderInfo[] {
+    return listReaders(this.pool, this.publication.head.file);
   }
   close(): void {
     if (this.db.isOpen()) this.db.close();

@@ -116,7 +116,11 @@ export class WriterFile implements FileHandle {
   }
 
   truncate(size: number): void {
-    this.overlay.cut(Math.floor(size / (this.pageSize || 1)) + 1);
+    const { pageSize, overlay } = this;
+    // SQLite cuts within a page where VACUUM makes pages smaller.
+    const whole = Math.ceil(size / (pageSize || 1));
+    overlay.cut(whole + 1);
+    overlay.get(whole)?.fill(0, size - (whole - 1) * pageSize);
     this.logicalSize = size;
   }
 

@@ -3,6 +3,15 @@ import initialise from '@sqlite.org/sqlite-wasm';
 import { openReader, openWriter, type Reader, type Writer } from '../../../adapters/sqlite/index.js';
 import { connect } from '../../../src/index.js';
 
+/** As in world.ts, which belongs to a test runner. */
+function transfer(db: Writer['db'], round: number): void {
+  const first = (round * 50) % 350;
+  db.exec(`BEGIN;
+    UPDATE account SET balance = balance - 5 WHERE id BETWEEN ${first + 1} AND ${first + 10};
+    UPDATE account SET balance = balance + 5 WHERE id BETWEEN ${first + 21} AND ${first + 30};
+    COMMIT;`);
+}
+
 const [poolPath, file] = process.argv.slice(2) as [string, string];
 const pool = await connect(poolPath);
 const sqlite3 = await initialise();
@@ -13,6 +22,7 @@ function answer(name: string, parameter: string): unknown {
   if (name === 'reader') opened = openReader(sqlite3, { file, pool });
   if (name === 'close') opened?.close();
   if (name === 'exec') opened?.db.exec(parameter);
+  if (name === 'transfers') for (let i = 0; i < Number(parameter); i++) transfer(opened!.db, i);
   if (name === 'rows') return opened?.db.selectArrays(parameter);
   if (name === 'refresh') return (opened as Reader).refresh();
   if (name === 'lsn') return 'lsn' in opened! ? opened.lsn : (opened as Reader).snapshot.lsn;

@@ -4,7 +4,7 @@
  *
  * A death is a call that throws, as do all calls after it, of files and pool; then the descriptor is closed, and its locks go.
  */
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { openReader, openWriter, type Reader, type Writer } from '../../../adapters/sqlite/index.js';
 import { PoolError } from '../../../src/index.js';
@@ -135,6 +135,20 @@ function rowsOf(reader: Reader): unknown {
   }
 }
 
+/** Of the file alone, which no pool and no file system of ours is in the way of. */
+function rowsInFile({ sqlite3, file }: World): unknown {
+  const { capi, wasm } = sqlite3;
+  const bytes = Uint8Array.from(readFileSync(file));
+  const db = new sqlite3.oo1.DB(':memory:');
+  const image = wasm.allocFromTypedArray(bytes);
+  capi.sqlite3_deserialize(db.pointer!, 'main', image, bytes.length, bytes.length, capi.SQLITE_DESERIALIZE_FREEONCLOSE);
+  try {
+    return db.selectArrays(EVERYTHING);
+  } finally {
+    db.close();
+  }
+}
+
 async function judge(world: World, reader: Reader, expected: Images): Promise<string> {
   const { file, folder } = world;
   if (STOCK !== undefined) {
@@ -155,6 +169,7 @@ async function judge(world: World, reader: Reader, expected: Images): Promise<st
   expect(next.db.selectValue('PRAGMA integrity_check')).to.equal('ok');
   const rows = next.db.selectArrays(EVERYTHING);
   expect([expected.before, expected.after]).to.deep.include(rows);
+  expect(rows).to.deep.equal(rowsInFile(world));
   const stayed = rowsOf(reader);
   if (stayed !== 'lost') expect(stayed).to.deep.equal(expected.before);
   reader.refresh();

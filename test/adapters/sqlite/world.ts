@@ -127,7 +127,10 @@ export class Engine {
   }
 
   /** What the process says to it; rejects with the message of its error, or when it dies. */
-  call(name: 'writer' | 'reader' | 'exec' | 'rows' | 'refresh' | 'lsn' | 'close', parameter = ''): Promise<unknown> {
+  call(
+    name: 'writer' | 'reader' | 'exec' | 'rows' | 'refresh' | 'lsn' | 'transfers' | 'close',
+    parameter = '',
+  ): Promise<unknown> {
     const id = ++this.calls;
     return new Promise((resolve, reject) => {
       const onExit = () => reject(new Error(`the process died at ${name}`));
