@@ -32,9 +32,12 @@ import {
   checkUse,
   type FetchOptions,
   LOAD_TIMEOUT_MS,
+  loadedMetadata,
 } from './options.js';
 import { copyInto, SharedPageSpace } from './pagespace.js';
-import type { CacheStats, Lease, Loader, PageSpace, PagesOptions, SetOptions } from './types.js';
+import { HITS, MISSES } from './tally.js';
+import type { CacheStats, Codec, Lease, Loader, NamespaceStats, PageSpace, PagesOptions, SetOptions } from './types.js';
+import { codecOf, ValueCache } from './values.js';
 
 export class SharedCache implements Shown {
   private readonly domain: Domain;
@@ -44,6 +47,7 @@ export class SharedCache implements Shown {
   private readonly loadTimeoutMs: number;
   private readonly near: ReadonlyMap<NearKey, NearEntry>;
   private readonly reader: Reader;
+  private readonly counts: Float64Array;
 
   /** Throws OPTION_INVALID; READ_ONLY for a read-only node, which could publish no interest in what it borrows. */
   constructor(pool: Pool, options?: CacheOptions) {
@@ -58,6 +62,7 @@ export class SharedCache implements Shown {
     this.fetching = new Fetching(this.domain);
     this.near = this.domain.keys.strings.entries;
     this.reader = pool.session.reader;
+    this.counts = this.domain.tally.counts;
   }
 
   /**
@@ -69,9 +74,10 @@ export class SharedCache implements Shown {
     const near = this.near.get(key as string);
     if (near !== undefined && this.reader.hit(near)) {
       this.reader.hazards.keep();
+      this.counts[HITS] = (this.counts[HITS] as number) + 1;
       return near.bytes;
     }
-    const entry = this.domain.session.find(this.domain.keys, key);
+    const entry = this.find(key);
     if (entry === undefined) return undefined;
     this.reader.hazards.keep();
     return entry.bytes;
@@ -79,14 +85,19 @@ export class SharedCache implements Shown {
 
   /** The page in place, pinned until its release; undefined on a miss. Throws TOO_MANY_PINS. */
   get(key: Key): Page | undefined {
-    const { session, keys } = this.domain;
-    const entry = session.find(keys, key);
-    return entry === undefined ? undefined : new PinnedPage(session, key, entry);
+    const entry = this.find(key);
+    return entry === undefined ? undefined : new PinnedPage(this.domain.session, key, entry);
+  }
+
+  private find(key: Key): NearEntry | undefined {
+    const entry = this.domain.session.find(this.domain.keys, key);
+    this.domain.tally.add(entry === undefined ? MISSES : HITS);
+    return entry;
   }
 
   /** Copies the bytes into the target. How many were copied, or -1 on a miss. Throws OPTION_INVALID where they do not fit. */
   read(key: Key, target: Uint8Array, targetOffset = 0): number {
-    const entry = this.domain.session.find(this.domain.keys, key);
+    const entry = this.find(key);
     if (entry === undefined) return -1;
     copyInto(target, targetOffset, entry.bytes);
     return entry.bytes.length;
@@ -177,20 +188,33 @@ export class SharedCache implements Shown {
   }
 
   /**
+   * This cache by values: of JSON, of strings (UTF-8), or as a codec of your own makes them of bytes. Every hit decodes, and gives a
+   * value of its caller's own. Throws OPTION_INVALID.
+   */
+  values<T>(codec: 'json' | Codec<T>): ValueCache<T>;
+  values(codec: 'string'): ValueCache<string>;
+  values<T>(codec: 'json' | 'string' | Codec<T>): ValueCache<T> {
+    return new ValueCache(this, codecOf(codec));
+  }
+
+  /**
    * The page, pinned; on a miss loaded once across all nodes. Who waits in this node for one load gets its error. Rejects
    * with that, LOAD_TIMEOUT when the own loader took longer than loadTimeoutMs, LOAD_CYCLE, ABORTED, DISCONNECTED.
    */
   async fetch(key: Key, load: Loader, options?: FetchOptions): Promise<Page> {
     const checked = checkFetch(options);
-    const { session, keys } = this.domain;
-    const entry = session.find(keys, key);
-    if (entry !== undefined) return new PinnedPage(session, key, entry);
+    const entry = this.find(key);
+    if (entry !== undefined) return new PinnedPage(this.domain.session, key, entry);
     return this.fetchMissing(key, load, checked);
   }
 
   private fetchMissing(key: Key, load: Loader, options: FetchOptions): Promise<Page> {
     checkLoader(load);
     const { ttlMs, signal, loadTimeoutMs } = options;
+    // What is given as bytes is as it was at the call.
+    const given = options.metadata instanceof Uint8Array ? options.metadata.slice() : options.metadata;
+    let metadata: Uint8Array | undefined;
+    let isKnown = false;
     const sought = {
       key,
       size: 0,
@@ -199,7 +223,12 @@ export class SharedCache implements Shown {
       encode: () => this.domain.keys.encode(key),
       look: () => this.glance(key),
       call: (loadSignal: AbortSignal) => load(key, { signal: loadSignal }),
-      take: (answer: unknown) => ({ bytes: loadedBytes(answer), told: 'unversioned' as const }),
+      take: (answer: unknown) => {
+        const bytes = loadedBytes(answer);
+        if (!isKnown) metadata = loadedMetadata(given);
+        isKnown = true;
+        return { bytes, metadata, told: 'unversioned' as const };
+      },
     };
     return this.fetching.fetch(sought, { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs });
   }
@@ -207,7 +236,7 @@ export class SharedCache implements Shown {
   /** As fetch, but a private copy: nothing has to be released, and whoever gets it may keep, post and change it. */
   async fetchCopy(key: Key, load: Loader, options?: FetchOptions): Promise<Uint8Array> {
     const checked = checkFetch(options);
-    const entry = this.domain.session.find(this.domain.keys, key);
+    const entry = this.find(key);
     if (entry !== undefined) return new Uint8Array(entry.bytes);
     return copyAndRelease(await this.fetchMissing(key, load, checked));
   }
@@ -226,13 +255,17 @@ export class SharedCache implements Shown {
     return useAndRelease(await this.fetch(key, load, options), use);
   }
 
-  /** `node` counts since this node connected, `total` since the pool was formatted, over all its nodes and caches. */
-  stats(): { node: CacheStats; total: CacheStats } {
+  /**
+   * `node` counts since this node connected, `total` since the pool was formatted, both over all caches; `namespace` what this node
+   * counted in this cache's namespace, page spaces included.
+   */
+  stats(): { node: CacheStats; total: CacheStats; namespace: NamespaceStats } {
     const { session } = this.domain;
     session.check();
     return {
       node: this.statsFrom((name) => session.counted(name)),
       total: this.statsFrom((name) => totalOf(session.parts, name)),
+      namespace: this.domain.tally.stats(),
     };
   }
 

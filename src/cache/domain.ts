@@ -17,6 +17,7 @@ import {
   pageNumberOf,
   SIZES_MIXED,
 } from '../pool/index.js';
+import { type Tally, tallyOf } from './tally.js';
 import type { Lease } from './types.js';
 
 /** It may be dropped and given away once more between any two looks. */
@@ -39,6 +40,7 @@ export class Domain {
   /** Namespace and space, between them U+0000. */
   readonly name: string;
   readonly keys: KeySpace;
+  readonly tally: Tally;
   private readonly nameBytes: Uint8Array;
   /** Of each object, in bytes; SIZES_MIXED where they differ. */
   private readonly pageSize: number;
@@ -56,6 +58,7 @@ export class Domain {
     this.pageSize = pageSize;
     this.held = this.hold(true);
     this.keys = session.createKeySpace(prefix, this.held.space);
+    this.tally = tallyOf(session, name);
   }
 
   get space(): number {

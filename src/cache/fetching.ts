@@ -29,9 +29,10 @@ export interface Sought extends ClaimKey {
   take(answer: unknown): Taken;
 }
 
-/** The bytes of an answer, and which versions they are right for. */
+/** The bytes of an answer, what is stored with them, and which versions they are right for. */
 export interface Taken {
   readonly bytes: Uint8Array;
+  readonly metadata?: Uint8Array | undefined;
   readonly told: Told;
 }
 
@@ -232,15 +233,16 @@ export class Fetching {
   }
 
   private publish(sought: Sought, filling: Filling, taken: Taken): Loaded {
-    const { bytes } = taken;
+    const { bytes, metadata } = taken;
     const outcome = this.tryPublish(sought, filling, taken);
     const entry = outcome === 'sealed' ? sought.look() : undefined;
     if (entry !== undefined) return { kind: 'shared', entry };
-    return { kind: outcome === 'stale' ? 'stale' : 'private', bytes };
+    return { kind: outcome === 'stale' ? 'stale' : 'private', bytes, metadata };
   }
 
-  private tryPublish(sought: Sought, { place, lease, expiry, isBeside }: Filling, { bytes, told }: Taken): Published {
+  private tryPublish(sought: Sought, { place, lease, expiry, isBeside }: Filling, taken: Taken): Published {
     const { loading } = this;
+    const { bytes, metadata, told } = taken;
     sought.encode();
     if (place === undefined && !isBeside) return 'unshared';
     if (told === 'untold') {
@@ -249,7 +251,7 @@ export class Fetching {
       return 'unshared';
     }
     if (told !== 'unversioned') return loading.storeInTurn(place, bytes, { expiry, lease, ...told });
-    if (sought.size === 0) return loading.storeInTurn(place, bytes, { ttlMs: sought.ttlMs, lease });
+    if (sought.size === 0) return loading.storeInTurn(place, bytes, { ttlMs: sought.ttlMs, metadata, lease });
     if (place === undefined) return loading.storeInTurn(place, bytes, { expiry, lease });
     return loading.publishInTurn(place, bytes);
   }

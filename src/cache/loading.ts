@@ -295,6 +295,8 @@ export class Loading {
     const { session } = this.domain;
     if (!session.isOpen) return;
     session.count(failed ? 'loadFailures' : 'loads');
-    session.count('loadMicroseconds', (session.machine.elapsedMs() - startedMs) * 1000);
+    const durationMs = session.machine.elapsedMs() - startedMs;
+    session.count('loadMicroseconds', durationMs * 1000);
+    this.domain.tally.loaded(durationMs, failed);
   }
 }

@@ -21,6 +21,11 @@ export interface CacheOptions {
 
 export interface FetchOptions {
   ttlMs?: number;
+  /**
+   * Stored with what is loaded, up to 65,535 bytes; or a function that gives it, called once the load has answered: for what is known
+   * only then, such as an ETag. Nothing for a key that is there: its page has the metadata it has.
+   */
+  metadata?: Uint8Array | (() => Uint8Array | undefined);
   loadTimeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -60,7 +65,15 @@ const metadata = bytesSchema('metadata')
   .optional();
 const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease });
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional();
-const fetchSchema = z.strictObject({ ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
+const laterMetadata = z.custom<() => Uint8Array | undefined>((value) => typeof value === 'function');
+const fetchSchema = z.strictObject({
+  ttlMs: ttl,
+  metadata: z.union([laterMetadata, metadata], {
+    error: 'expected a Uint8Array of at most 65,535 bytes, or a function',
+  }),
+  signal,
+  loadTimeoutMs: loadTimeout,
+});
 const zeroFill = z.boolean().optional();
 const pageLoadSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl });
 const pageFetchSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
@@ -89,6 +102,12 @@ export function checkSet(options: SetOptions | undefined): SetOptions {
 }
 export function checkFetch(options: FetchOptions | undefined): FetchOptions {
   return options === undefined ? {} : checkOptions(fetchSchema, options, 'fetch');
+}
+/** What the metadata of a fetch comes to once its load has answered. Throws OPTION_INVALID. */
+export function loadedMetadata(given: FetchOptions['metadata']): Uint8Array | undefined {
+  if (typeof given !== 'function') return given;
+  const made = given();
+  return made === undefined ? undefined : checkSet({ metadata: made }).metadata;
 }
 export function checkPut(options: PutOptions | undefined): PutOptions {
   if (options === undefined) return {};

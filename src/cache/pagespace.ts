@@ -11,6 +11,7 @@ import type { Claim, Loading, Published } from './loading.js';
 import { checkLoader, checkPageFetch, checkPageLoad, checkPut, checkUse, type PutOptions } from './options.js';
 import { PageScan } from './scan.js';
 import { Scratches } from './scratch.js';
+import { HITS, MISSES } from './tally.js';
 import type { Lease, PageFetchOptions, PageLoader, PageLoadOptions, PageSpace, SyncPageLoader } from './types.js';
 import { type Told, validityOf } from './validity.js';
 
@@ -54,6 +55,7 @@ export class SharedPageSpace implements PageSpace, Shown {
   private readonly loading: Loading;
   private readonly near: NearMap;
   private readonly reader: Reader;
+  private readonly counts: Float64Array;
   private readonly scratches: Scratches;
 
   constructor(domain: Domain, options: SpaceOptions) {
@@ -64,11 +66,14 @@ export class SharedPageSpace implements PageSpace, Shown {
     this.loading = this.fetching.loading;
     this.near = domain.keys.pages;
     this.reader = domain.session.reader;
+    this.counts = domain.tally.counts;
     this.scratches = new Scratches(options.pageSize);
   }
 
   private find(pageNo: number, asOf: number | undefined): NearEntry | undefined {
-    return this.sized(this.domain.session.findPage(this.domain.keys, pageNo, asOf));
+    const entry = this.sized(this.domain.session.findPage(this.domain.keys, pageNo, asOf));
+    this.domain.tally.add(entry === undefined ? MISSES : HITS);
+    return entry;
   }
 
   /** The page, neither counted nor touched. */
@@ -91,6 +96,7 @@ export class SharedPageSpace implements PageSpace, Shown {
     const near = asOf === undefined && typeof pageNo === 'number' ? this.near.atShortcut(pageNo) : undefined;
     if (near !== undefined && near.bytes.length === this.pageSize && this.reader.hit(near)) {
       this.reader.hazards.keep();
+      this.counts[HITS] = (this.counts[HITS] as number) + 1;
       return near.bytes;
     }
     const entry = this.find(pageNo, asOf);

@@ -22,10 +22,15 @@ import type { Lease } from './types.js';
 /** A timer of the machine takes no longer times. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** What a load came to: the page in the pool, exposed, or bytes that are in nobody else's hands. */
+export interface Content {
+  readonly bytes: Uint8Array;
+  readonly metadata: Uint8Array | undefined;
+}
+
+/** What a load came to: the page in the pool, exposed, or content that is in nobody else's hands. */
 export type Loaded =
   | { readonly kind: 'shared'; readonly entry: NearEntry }
-  | { readonly kind: 'private' | 'stale'; readonly bytes: Uint8Array };
+  | ({ readonly kind: 'private' | 'stale' } & Content);
 
 /** What a run does for its key. */
 export interface Work {
@@ -256,7 +261,7 @@ export class Run {
         if (!asker.began) session.reader.touch(loaded.entry);
         asker.resolve(new PinnedPage(session, asker.key, loaded.entry));
       } else if (loaded.kind === 'stale' && !asker.began) asker.resolve(undefined);
-      else asker.resolve(new PrivatePage(asker.key, new Uint8Array(loaded.bytes)));
+      else asker.resolve(new PrivatePage(asker.key, new Uint8Array(loaded.bytes), loaded.metadata?.slice()));
     } catch (error) {
       asker.reject(error);
     }

@@ -12,6 +12,14 @@ export interface Lease {
 
 export type Loader = (key: Key, context: { signal: AbortSignal }) => Promise<Uint8Array> | Uint8Array;
 
+/** Makes bytes of values, and values of bytes. `decode` is given a borrow: it may not keep it, nor await. */
+export interface Codec<T> {
+  encode(value: T): Uint8Array;
+  decode(bytes: Uint8Array): T;
+}
+
+export type ValueLoader<T> = (key: Key, context: { signal: AbortSignal }) => Promise<T> | T;
+
 /**
  * Says of which versions a page is. `from`: the version that made it what it is, its last change up to the version asked for; not
  * that version itself. It is stored for all from there up to the version asked for. `until`: the version that changed it next, where
@@ -100,6 +108,19 @@ export interface CacheStats {
   evictionCount: number;
   objects: number;
   bytes: number;
+}
+
+/** Of one namespace, as one node has counted since it connected. Names as in CacheStats. */
+export interface NamespaceStats {
+  requestCount: number;
+  hitCount: number;
+  missCount: number;
+  hitRate: number;
+  loadSuccessCount: number;
+  loadFailureCount: number;
+  totalLoadTimeMs: number;
+  /** How many loads, those that failed included, took up to so long and longer than the bound before. The last has no bound: Infinity. */
+  loadTimes: { upToMs: number; count: number }[];
 }
 
 /**

@@ -77,6 +77,46 @@ describe('statistics', () => {
     expect(node.totalLoadTimeMs).to.be.above(30);
   });
 
+  it('are told by namespace, its page spaces included, with load times as a histogram', async () => {
+    const pool = await makePool();
+    const one = new SharedCache(pool, { namespace: 'one' });
+    const [again, other] = ['one', 'other'].map((namespace) => new SharedCache(pool, { namespace })) as [
+      SharedCache,
+      SharedCache,
+    ];
+    expect(one.stats().namespace).to.include({ requestCount: 0, hitRate: 0, loadSuccessCount: 0, totalLoadTimeMs: 0 });
+    one.set('k', bytesOf('v'));
+    for (let i = 0; i < 5; i++) one.borrow('k');
+    again.get('k')?.release();
+    again.read('k', new Uint8Array(1));
+    one.borrow(bytesOf('k'));
+    one.borrow('absent');
+    other.borrow('k');
+    const space = one.pages('t', { pageSize: 16 });
+    for (let i = 0; i < 3; i++) space.fetchSync(1, () => {});
+    space.borrowMany([1, 2], []);
+    const slowly = () => new Promise<Uint8Array>((resolve) => setTimeout(() => resolve(bytesOf('v')), 25));
+    (await one.fetch('slow', slowly)).release();
+    await one.fetchCopy('slow', slowly);
+    await codeOf(() => one.fetch('bad', () => slowly().then(() => Promise.reject(new Error('x')))));
+    const { namespace } = again.stats();
+    expect(namespace).to.include({ hitCount: 12, missCount: 5, requestCount: 17, hitRate: 12 / 17 });
+    expect(namespace).to.include({ loadSuccessCount: 2, loadFailureCount: 1 });
+    expect(namespace.totalLoadTimeMs).to.be.above(45);
+    const { loadTimes } = namespace;
+    expect(loadTimes.map(({ upToMs }) => upToMs)).to.have.ordered.members([
+      ...[0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000],
+      Number.POSITIVE_INFINITY,
+    ]);
+    const within = (from: number, to: number) =>
+      loadTimes.filter(({ upToMs }) => upToMs > from && upToMs <= to).reduce((sum, { count }) => sum + count, 0);
+    expect([within(0, Number.POSITIVE_INFINITY), within(20, Number.POSITIVE_INFINITY)]).to.deep.equal([3, 2]);
+    expect(other.stats().namespace).to.include({ requestCount: 1, hitCount: 0, missCount: 1, loadSuccessCount: 0 });
+    expect(one.stats().node.requestCount).to.equal(18);
+    const next = new SharedCache(await join(pool.path), { namespace: 'one' });
+    expect(next.stats().namespace.requestCount).to.equal(0);
+  });
+
   it('objects and bytes follow what is in the pool; evictions are counted where they were made', async () => {
     const { caches, pools } = await makeTwo({ size: '3MiB', pageSize: 1024 });
     for (let i = 0; i < 100; i++) caches[0].set(`k${i}`, pattern(1000, i));

@@ -23,6 +23,7 @@ describe('handles', () => {
       ['Pool', pool],
       ['Pool', readOnly],
       ['SharedCache', cache],
+      ['ValueCache', cache.values('json')],
       ['PageSpace', cache.pages('s', { pageSize: 100 })],
       ['Page', pool.get('k1') as object],
       ['Page', await readOnly.waitFor('k1')],
