@@ -3,8 +3,8 @@
  * only; every node computes the regions itself.
  *
  * (G1) regions follow one another in the order of `regions` below, each line-aligned; data is 2 MiB-aligned.
- * (G2) shards and chunks scale down with the pool: at least 1,024 objects a shard unless the pool has fewer, at least
- *      32 chunks in all, and 8 to a shard.
+ * (G2) shards and chunks scale down with the pool: at least 256 objects a shard unless the pool has fewer, at least
+ *      64 chunks in all, and 8 to a shard.
  * (G3) each shard has spare slots beyond its capacity, so that retired pages can wait in limbo and one scan of all
  *      hazards serves many of them. The capacity is hard: spare slots never hold live objects beyond it.
  */
@@ -124,6 +124,7 @@ const CHECKPOINTS_MAX = 256;
 const CHECKPOINT_SHARE = 64 * 1024;
 /** Hits a node may have between two evictions of a shard before the policy misses some: fewer shards, longer rings. */
 const TOUCHES_OF_NODE = 4096;
+const TOUCHES_OF_NODE_MIN = 512;
 const PINS_MIN = 65_536;
 /** The event rings hold a burst of thousands where the pool has the room for it, and never more than a burst needs. */
 const EVENT_BYTES_USUAL = 2 * MIB;
@@ -132,9 +133,9 @@ const EVENT_BYTES_MAX = 16 * MIB;
 const METADATA_SHARE = 1 / 3;
 const OBJECTS_MIN = 64;
 const OBJECTS_MAX = 2 ** 30;
-const SHARD_OBJECTS_WANTED = 1024;
+const SHARD_OBJECTS_WANTED = 256;
 const SHARD_OBJECTS_MAX = 16_384;
-const CHUNKS_MIN = 32;
+const CHUNKS_MIN = 64;
 /** Above this a pool has larger chunks rather than more. */
 const CHUNKS_MAX = 2 ** 18;
 export const NODES_MAX = 1000;
@@ -185,9 +186,14 @@ function spareSlots(capacity: number): number {
   return Math.max(16, Math.ceil(capacity / 16));
 }
 
+/** No more than a small pool has objects, which its hits repeat. */
+function touchesOfNode(maxObjects: number): number {
+  return clamp(powerOfTwoAtMost(maxObjects), TOUCHES_OF_NODE_MIN, TOUCHES_OF_NODE);
+}
+
 function eventBytesFor(size: number): number {
   const usual = Math.min((size - 8 * MIB) / 8, EVENT_BYTES_USUAL);
-  return Math.min(Math.max(usual, size / 64), EVENT_BYTES_MAX);
+  return Math.min(Math.max(usual, size / 256), EVENT_BYTES_MAX);
 }
 
 function chunkBytesFor(size: number, pageSize: number): number {
@@ -263,7 +269,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     slotsPerShard,
     bucketsPerShard: powerOfTwoAtLeast((slotsPerShard * 1.7) / BUCKET_ENTRIES),
     stripesPerShard: clamp(powerOfTwoAtMost(slotsPerShard / 8), 64, 1024),
-    touchEntries: clamp(TOUCHES_OF_NODE / shards, 64, 1024),
+    touchEntries: clamp(touchesOfNode(plan.maxObjects) / shards, 64, 1024),
     ringRecords: clamp(powerOfTwoAtMost(slotsPerShard / 4), 64, 1024),
     ghostLines: policyLines(plan.eviction, capacity),
     eventLines: clamp(powerOfTwoAtMost(eventBytesFor(plan.size) / EventLine.bytes / shards), 64, 32_768),
