@@ -10,8 +10,8 @@ describe('fences for what is evicted', () => {
   const pools = usePools();
 
   for (const { size, missesToOne } of [
-    { size: '9MiB', missesToOne: 4 },
-    { size: '32MiB', missesToOne: 12 },
+    { size: '9MiB', missesToOne: 3 },
+    { size: '32MiB', missesToOne: 8 },
     { size: '64MiB', missesToOne: 30 },
   ] as const) {
     it(`serve ${missesToOne} misses and more each, in a pool of ${size}`, async () => {
