@@ -58,20 +58,26 @@ const LOGS_PINNED_MAX = 256;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Length of the text, the term once more, the text, the first page. */
+const TERM_OFFSET = 4;
+const TEXT_OFFSET = 8;
+
 function encodeHead({ page1, ...rest }: Head): Uint8Array {
   const text = encoder.encode(JSON.stringify(rest));
-  const bytes = new Uint8Array(4 + text.length + page1.length);
-  new DataView(bytes.buffer).setUint32(0, text.length);
-  bytes.set(text, 4);
-  bytes.set(page1, 4 + text.length);
+  const bytes = new Uint8Array(TEXT_OFFSET + text.length + page1.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, text.length);
+  view.setUint32(TERM_OFFSET, rest.term);
+  bytes.set(text, TEXT_OFFSET);
+  bytes.set(page1, TEXT_OFFSET + text.length);
   return bytes;
 }
 
 /** The first page is a view of the bytes. */
 function decodeHead(bytes: Uint8Array): Head {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-  const rest = JSON.parse(decoder.decode(bytes.subarray(4, 4 + length)));
-  return { ...rest, page1: bytes.subarray(4 + length) };
+  const end = TEXT_OFFSET + length;
+  return { ...JSON.parse(decoder.decode(bytes.subarray(TEXT_OFFSET, end))), page1: bytes.subarray(end) };
 }
 
 export function openSharedCache(pool: Pool): SharedCache {
@@ -109,6 +115,11 @@ export class SharedState {
       return { ...rest, page1: page1.slice() };
     });
     return head?.boot === boot ? head : undefined;
+  }
+
+  /** Whose head it is, if there is one. */
+  term(): number | undefined {
+    return this.with(this.headKey, ({ buffer, byteOffset }) => new DataView(buffer, byteOffset).getUint32(TERM_OFFSET));
   }
 
   /** For a writer. Where there is no room the old head is gone as well (H3). Throws BUSY: the old one stands. */

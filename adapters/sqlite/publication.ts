@@ -22,7 +22,7 @@ import type { PageSpace, Pool } from '../../src/index.js';
 import type { FileStatus } from './files.js';
 import { type Head, type HeadState, SharedState } from './head.js';
 import { History } from './history.js';
-import { bootId, firstLsn, parseHeader, randomEpoch } from './identity.js';
+import { firstLsn, parseHeader, randomEpoch } from './identity.js';
 
 const KEPT_BYTES_MAX = 64 << 20;
 
@@ -76,11 +76,12 @@ export class Publication {
     this.head = head;
   }
 
-  /** Throws NODE_FENCED where the head is another writer's. */
+  /** Throws NODE_FENCED where the head is another writer's. Where there is none, for lack of room, it is told again. */
   checkTerm(): void {
-    const head = this.state.read(bootId());
-    if (head === undefined || head.term === this.term) return;
-    throw new PoolError('NODE_FENCED', 'Another writer has taken the database over.');
+    const term = this.state.term();
+    if (term === this.term) return;
+    if (term !== undefined) throw new PoolError('NODE_FENCED', 'Another writer has taken the database over.');
+    this.state.publish(this.head);
   }
 
   /** Before the pages are written to the file. Those that are new in the list are returned. Throws BUSY. */

@@ -21,7 +21,7 @@
  * (R4) the first page is the snapshot's own copy; size and page count are its head's.
  */
 import { PoolError } from '../../lib/errors.js';
-import type { PageSpace } from '../../src/index.js';
+import type { Lease, PageSpace } from '../../src/index.js';
 import { type FileStatus, type Files, isSameState } from './files.js';
 import type { Head, SharedState } from './head.js';
 import { History } from './history.js';
@@ -134,12 +134,24 @@ export class Snapshot {
     const lease = space.lease(number);
     const count = source.files.read(source.descriptor, target, (pageNo - 1) * head.pageSize);
     if (count === target.length && this.isProved(pageNo)) {
-      const from = this.history.lastChange(pageNo, head.pageSize);
-      space.put(number, target, { from: Math.min(from, head.lsn), lease });
+      this.share(space, pageNo, target, lease);
       return;
     }
     // The writer may have kept it meanwhile.
     if (!space.read(number, target, 0, head.lsn)) throw this.lost(pageNo);
+  }
+
+  /**
+   * (R3) For as many snapshots as may be. Where newer versions of other pages are gone the pool refuses what may be older; then it
+   * is from this snapshot on, or for this one alone.
+   */
+  private share(space: PageSpace, pageNo: number, bytes: Uint8Array, lease: Lease): void {
+    const { lsn, epoch, pageSize } = this.head;
+    const from = Math.min(this.history.lastChange(pageNo, pageSize), lsn);
+    const number = epoch + pageNo;
+    if (space.put(number, bytes, { from, lease })) return;
+    if (from < lsn && space.put(number, bytes, { from: lsn, lease })) return;
+    space.put(number, bytes, { from: lsn, until: lsn + 1, lease });
   }
 
   /** (R1) */

@@ -173,8 +173,11 @@ export function openWriter(sqlite3: Sqlite3Static, options: WriterOptions): Writ
   const name = `${system.opened}/${basename(path).replaceAll(/[?#%]/g, '_')}`;
   const end = () => {
     system.mounts.delete(name);
-    publication?.close();
-    files.close(descriptor);
+    try {
+      publication?.close();
+    } finally {
+      files.close(descriptor);
+    }
   };
   try {
     if (!locks.tryTakeRole(term) || !isSameFile(files.status(descriptor), files.statusOf(path)))

@@ -9,7 +9,7 @@ import { expect } from 'chai';
 import { openReader, openWriter, type Reader, type Writer } from '../../../adapters/sqlite/index.js';
 import { PoolError } from '../../../src/index.js';
 import { join } from '../../cache/pools.js';
-import { judgeByStock, makeWorld, SCHEMA, STOCK, sumOf, transfer, type World, watchedFiles } from './world.js';
+import { Engine, judgeByStock, makeWorld, SCHEMA, STOCK, sumOf, transfer, type World, watchedFiles } from './world.js';
 
 interface Script {
   readonly prepare?: string;
@@ -213,6 +213,42 @@ describe('a writer that dies', () => {
       }
     });
   }
+});
+
+describe('a writer that is killed at work', () => {
+  it('by kill -9, some times, leaves a database, a reader that goes on, and its role', async () => {
+    const { file, folder, pool, reader, sqlite3 } = await makeWorld({}, '/dev/shm');
+    {
+      using first = openWriter(sqlite3, { file, pool });
+      first.db.exec(SCHEMA);
+    }
+    const reading = await reader();
+    reading.db.exec('PRAGMA cache_size = 3');
+    for (let round = 0; round < 3; round++) {
+      const other = new Engine(pool.path, file);
+      await other.call('writer');
+      const before = await other.call('lsn');
+      void other.call('transfers', '100000').catch(() => {});
+      for (let looks = 0; looks < 5 + round; ) {
+        await new Promise((resolve) => setTimeout(resolve, 3));
+        if (reading.refresh()) looks++;
+        expect(reading.snapshot.lsn).to.be.at.least(before as number);
+        if (rowsOf(reading) !== 'lost') expect(sumOf(reading.db)).to.equal(40_000);
+      }
+      await other.kill();
+      if (STOCK !== undefined) {
+        expect(judgeByStock(file, folder, 'SELECT sum(balance) FROM account')).to.equal('ok\n40000');
+      }
+      const { lsn } = reading.snapshot;
+      if (rowsOf(reading) !== 'lost') expect(sumOf(reading.db)).to.equal(40_000);
+      using next = openWriter(sqlite3, { file, pool });
+      expect(sumOf(next.db)).to.equal(40_000);
+      expect(next.lsn).to.be.at.least(lsn);
+      reading.refresh();
+      expect(reading.db.selectArrays(EVERYTHING)).to.deep.equal(next.db.selectArrays(EVERYTHING));
+    }
+    expect(reading.db.selectValue('PRAGMA integrity_check')).to.equal('ok');
+  });
 });
 
 /** The file before the script, and the rows before and after one that nothing happens to. */

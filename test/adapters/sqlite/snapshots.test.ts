@@ -55,7 +55,7 @@ describe('snapshots of a live database', () => {
       for (const one of readers) one.db.exec('PRAGMA cache_size = 5');
       const expected = new Map<number, string>([[writing.lsn, digest(db)]]);
       const seen = { right: 0, lost: 0 };
-      for (let round = 0; round < 150; round++) {
+      for (let round = 0; round < 70; round++) {
         change(writing, chance);
         expected.set(writing.lsn, digest(db));
         const one = readers[chance.below(3)] as Reader;
@@ -71,7 +71,7 @@ describe('snapshots of a live database', () => {
           expect(digest(one.db)).to.equal(expected.get(writing.lsn));
         }
       }
-      expect(seen.right).to.be.greaterThan(50);
+      expect(seen.right).to.be.greaterThan(20);
       expect(db.selectValue('PRAGMA integrity_check')).to.equal('ok');
       expect(seen.lost).to.be.greaterThan(5);
     });
@@ -84,7 +84,7 @@ describe('snapshots of a live database', () => {
     await other.call('exec', SCHEMA);
     const reading = await reader();
     reading.db.exec('PRAGMA cache_size = 2');
-    const writing = other.call('transfers', '400');
+    const writing = other.call('transfers', '150');
     let isOver = false;
     void writing.finally(() => {
       isOver = true;
@@ -134,6 +134,32 @@ describe('snapshots of a live database', () => {
       expect(one.db.selectValue('SELECT count(*) FROM account')).to.equal(20);
       expect(one.db.selectValue('PRAGMA page_count')).to.be.lessThan(pages as number);
     }
+  });
+
+  it('are never mixed with what a transaction under way has spilled to the file, where the pool has nothing any more', async () => {
+    const { pool, writer, reader } = await makeWorld();
+    const { db } = await writer({ overlayBytesMax: 20_000 });
+    db.exec(`PRAGMA cache_size = 5; ${SCHEMA}`);
+    const reading = await reader();
+    reading.db.exec('PRAGMA cache_size = 0');
+    db.exec("BEGIN; UPDATE account SET text = printf('%.200c', 'z')");
+    pool.evict(2 ** 30);
+    expect(() => digest(reading.db)).to.throw(/SQLITE_BUSY_SNAPSHOT/);
+    db.exec('ROLLBACK');
+    expect(reading.refresh()).to.equal(true);
+    expect(reading.db.selectValue("SELECT count(*) FROM account WHERE text LIKE 'a%'")).to.equal(400);
+  });
+
+  it('have the pages that the pool had nothing of when the writer changed them', async () => {
+    const { pool, writer, reader } = await makeWorld();
+    const { db } = await writer();
+    db.exec(SCHEMA);
+    const before = digest(db);
+    const reading = await reader();
+    // The writer has all of them in its engine's cache, and reads none.
+    pool.evict(2 ** 30);
+    db.exec("UPDATE account SET text = 'new'");
+    expect(digest(reading.db)).to.equal(before);
   });
 
   it('are not served from a file that has a newer page, where the pool has given the old one up', async () => {
