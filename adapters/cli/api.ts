@@ -4,7 +4,7 @@ import type { ConnectOptions, FormatOptions, Pool, PoolInfo, PoolReport } from '
 export interface Api {
   connect(path: string, options?: ConnectOptions): Promise<Pool>;
   format(path: string, options: FormatOptions): Promise<PoolInfo>;
-  destroy(path: string, options?: { force?: boolean }): Promise<void>;
+  destroy(path: string, options?: { force?: boolean; trustUids?: number[] }): Promise<void>;
   destroyStale(folders?: readonly string[]): { removed: string[]; kept: string[] };
-  inspect(path: string): Promise<PoolReport>;
+  inspect(path: string, options?: { trustUids?: number[] }): Promise<PoolReport>;
 }

@@ -33,3 +33,20 @@ export function parseKey(text: string, base64url: boolean): string | Uint8Array 
   }
   return new Uint8Array(Buffer.from(text, 'base64url'));
 }
+
+export interface TrustFlag {
+  readonly trustUid?: readonly number[];
+}
+
+export const TRUST_FLAG = '--trust-uid <uid>';
+export const TRUST_HELP = 'open a pool of this user as well; may be given more than once';
+const UID_MAX = 2 ** 32 - 2;
+
+export function trusting(text: string, before: readonly number[] = []): readonly number[] {
+  return [...before, integerBetween('--trust-uid', 0, UID_MAX)(text)];
+}
+
+/** As the calls of the pool take it. */
+export function trustOf({ trustUid }: TrustFlag): { trustUids?: number[] } {
+  return trustUid === undefined ? {} : { trustUids: [...trustUid] };
+}

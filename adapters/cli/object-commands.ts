@@ -5,12 +5,9 @@ import type { ConnectOptions, CreateOptions, Key, ObjectInfo, Pool, SpaceInfo } 
 import { alignRows, countText, visible } from '../compare/index.js';
 import { type Context, printJson } from './context.js';
 import { CommandFailed, UsageError } from './failure.js';
-import { integerBetween, parseKey } from './flags.js';
+import { parseKey, TRUST_FLAG, TRUST_HELP, type TrustFlag, trusting, trustOf } from './flags.js';
 import { addNameFlags, keysNamed, type NameFlags, prefixesNamed, wordsFor } from './names.js';
 
-interface TrustFlag {
-  readonly trustUid?: readonly number[];
-}
 type KeyFlags = NameFlags & TrustFlag;
 type PutFlags = TrustFlag & { readonly base64url?: boolean; readonly retain?: boolean };
 type RemoveFlags = KeyFlags & { readonly all?: boolean };
@@ -18,18 +15,6 @@ type SpacesFlags = TrustFlag & { readonly namespace?: string; readonly json?: bo
 type ListFlags = KeyFlags & { readonly prefix?: string; readonly json?: boolean };
 
 const KEY_HELP = 'as ls shows it';
-const TRUST_FLAG = '--trust-uid <uid>';
-const TRUST_HELP = 'open a pool of this user as well; may be given more than once';
-const UID_MAX = 2 ** 32 - 2;
-
-function trusting(text: string, before: readonly number[] = []): readonly number[] {
-  return [...before, integerBetween('--trust-uid', 0, UID_MAX)(text)];
-}
-
-function trustOf({ trustUid }: TrustFlag): { trustUids?: number[] } {
-  return trustUid === undefined ? {} : { trustUids: [...trustUid] };
-}
-
 /** What is found of the first key of which something is. */
 function firstOf<T>(keys: readonly Key[], find: (key: Key) => T | undefined): T | undefined {
   for (const key of keys) {

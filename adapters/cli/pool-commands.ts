@@ -5,7 +5,7 @@ import type { FormatOptions, NodeInfo, PoolInfo, PoolReport } from '../../src/po
 import { alignRows, bytesText, countText, visible } from '../compare/index.js';
 import { type Context, printJson } from './context.js';
 import { CommandFailed, UsageError } from './failure.js';
-import { integerBetween, oneOf } from './flags.js';
+import { integerBetween, oneOf, TRUST_FLAG, TRUST_HELP, type TrustFlag, trusting, trustOf } from './flags.js';
 import { parseSize } from './size.js';
 
 interface JsonFlag {
@@ -117,9 +117,10 @@ function addInfo(program: Command, context: Context): void {
     .command('info')
     .description('what a pool is and how full it is')
     .argument('<path>')
+    .option(TRUST_FLAG, TRUST_HELP, trusting)
     .option('--json', JSON_HELP)
-    .action(async (path: string, { json }: JsonFlag) => {
-      const report = await (await context.loadApi()).inspect(path);
+    .action(async (path: string, { json, ...flags }: JsonFlag & TrustFlag) => {
+      const report = await (await context.loadApi()).inspect(path, trustOf(flags));
       if (json) printJson(context, { ...report.info, stats: report.stats });
       else printFields(context, [...infoFields(report.info), ...statsFields(report)]);
     });
@@ -130,9 +131,10 @@ function addNodes(program: Command, context: Context): void {
     .command('nodes')
     .description('the processes attached to a pool')
     .argument('<path>')
+    .option(TRUST_FLAG, TRUST_HELP, trusting)
     .option('--json', JSON_HELP)
-    .action(async (path: string, { json }: JsonFlag) => {
-      const { nodes } = await (await context.loadApi()).inspect(path);
+    .action(async (path: string, { json, ...flags }: JsonFlag & TrustFlag) => {
+      const { nodes } = await (await context.loadApi()).inspect(path, trustOf(flags));
       if (json) return printJson(context, nodes);
       if (nodes.length === 0) return void context.stdout.write('no nodes are attached\n');
       const heads = ['name', 'node', 'pid', 'state', 'mode', 'pins', 'connected'];
@@ -146,16 +148,17 @@ function addVerify(program: Command, context: Context): void {
     .command('verify')
     .description('count every object and check every invariant; exits 1 when the pool is corrupt')
     .argument('<path>')
+    .option(TRUST_FLAG, TRUST_HELP, trusting)
     .option('--json', JSON_HELP)
-    .action(async (path: string, { json }: JsonFlag) => {
-      const report = await (await context.loadApi()).inspect(path);
+    .action(async (path: string, { json, ...flags }: JsonFlag & TrustFlag) => {
+      const report = await (await context.loadApi()).inspect(path, trustOf(flags));
       if (json) printJson(context, report);
       else printProblems(context, report);
       if (!report.ok) throw new CommandFailed(`${path} is corrupt`);
     });
 }
 
-interface DestroyFlags extends JsonFlag {
+interface DestroyFlags extends JsonFlag, TrustFlag {
   readonly force?: boolean;
   readonly stale?: boolean;
 }
@@ -178,16 +181,17 @@ function addDestroy(program: Command, context: Context): void {
     .description('remove a pool; refused while a live node is attached')
     .argument('[path]', 'of the pool; with --stale, of a folder to look in (default: /dev/shm and the temporary one)')
     .option('--force', 'even while nodes are attached')
+    .option(TRUST_FLAG, TRUST_HELP, trusting)
     .option('--stale', 'what compare, benchmarks and tests left that were killed, and no other file')
     .option('--json', JSON_HELP)
-    .action(async (path: string | undefined, { stale, json, ...options }: DestroyFlags) => {
+    .action(async (path: string | undefined, { stale, json, trustUid, ...options }: DestroyFlags) => {
       const api = await context.loadApi();
       if (stale === true) {
         if (options.force === true)
           throw new UsageError('--stale takes nothing from under a node: it goes without --force');
         printStale(context, api.destroyStale(path === undefined ? undefined : [path]), json === true);
       } else if (path === undefined) throw new UsageError('destroy needs the path of a pool, or --stale');
-      else await api.destroy(path, options);
+      else await api.destroy(path, { ...options, ...trustOf(trustUid === undefined ? {} : { trustUid }) });
     });
 }
 

@@ -27,12 +27,12 @@ function asRepairable(problem: PoolProblem): PoolProblem {
 
 /**
  * Checks every numbered invariant of the pool's layout. Throws, as connect does, POOL_NOT_FOUND, ACCESS_DENIED,
- * FORMAT_MISMATCH, and POOL_CORRUPT where there is not enough of a pool to walk.
+ * FORMAT_MISMATCH, and POOL_CORRUPT where there is not enough of a pool to walk. `trustUids` as of connect.
  */
-export async function inspect(path: string): Promise<PoolReport> {
+export async function inspect(path: string, options: { trustUids?: readonly number[] } = {}): Promise<PoolReport> {
   libc();
   const deadline = new Deadline(`Inspecting ${path}`, FORMAT_WAIT_MS, undefined);
-  const file = await openFormatted(path, [], deadline);
+  const file = await openFormatted(path, options.trustUids ?? [], deadline);
   try {
     return await reportOn(path, file);
   } finally {

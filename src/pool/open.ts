@@ -144,11 +144,14 @@ export async function format(path: string, options: FormatOptions): Promise<Pool
   }
 }
 
-/** Removes a pool file. Throws POOL_NOT_FOUND, FORMAT_MISMATCH, and IN_USE while a live node is attached. */
-export async function destroy(path: string, options: { force?: boolean } = {}): Promise<void> {
+/** Removes a pool file. `trustUids` as of connect. Throws POOL_NOT_FOUND, FORMAT_MISMATCH, and IN_USE while a live node is attached. */
+export async function destroy(
+  path: string,
+  options: { force?: boolean; trustUids?: readonly number[] } = {},
+): Promise<void> {
   libc();
   const deadline = new Deadline(`Destroying ${path}`, TIMEOUT_MS, undefined);
-  const file = await openLocked(path, { trustUids: [] }, deadline);
+  const file = await openLocked(path, { trustUids: options.trustUids ?? [] }, deadline);
   try {
     if (stateOf(file) === 'foreign') throw new PoolError('FORMAT_MISMATCH', `${path} is no pool.`, { path });
     if (options.force !== true) refuseIfAttached(file);

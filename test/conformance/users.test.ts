@@ -1,12 +1,12 @@
 /** Pools of several users: whose file is opened, what is said of one that is not, and what a killed node leaves to others. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, constants, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, constants, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openOrCreate } from '../../lib/linux/file.js';
-import { connect } from '../../src/index.js';
+import { connect, destroy, format, inspect } from '../../src/index.js';
 import { type NodeProcess, useProcesses } from '../process/child.js';
-import { eventually, folderFor, KIB, MIB, pause, usePools } from '../support/pools.js';
+import { codeOf, eventually, folderFor, KIB, MIB, pause, usePools } from '../support/pools.js';
 
 const { O_CREAT, O_EXCL, O_RDWR } = constants;
 const [OWNER, GUEST, GROUP] = [12_341, 12_342, 12_343];
@@ -98,6 +98,18 @@ if (process.getuid?.() === 0 && existsSync('/dev/shm')) {
         // The owner's upkeep, once a second.
         await eventually(() => expect([uid, left()]).to.deep.equal([uid, []]));
       }
+    });
+
+    it('is looked at and taken away by who trusts its owner, and by nobody else, root included', async () => {
+      const path = join(folder, 'theirs');
+      await format(path, SHARED);
+      chownSync(path, OWNER, GROUP);
+      for (const work of [inspect, destroy])
+        expect(await codeOf(() => work(path, { trustUids: [GUEST] }))).to.equal('ACCESS_DENIED');
+      expect(await codeOf(() => destroy(path))).to.equal('ACCESS_DENIED');
+      expect((await inspect(path, { trustUids: [OWNER] })).ok).to.equal(true);
+      await destroy(path, { trustUids: [OWNER] });
+      expect(existsSync(path)).to.equal(false);
     });
 
     it('with a pool that is for its owner alone, the other is told whose it is and with what mode', async () => {

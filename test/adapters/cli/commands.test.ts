@@ -186,6 +186,14 @@ describe('the pool commands', () => {
     expect(pool.connected).to.equal(0);
   });
 
+  it('info, nodes, verify and destroy hand over whom to trust', async () => {
+    for (const name of ['info', 'nodes', 'verify', 'destroy'])
+      await command([name, 'p', '--trust-uid', '7', '--trust-uid', '8']);
+    const trusting = { trustUids: [7, 8] };
+    expect(pool.calls).to.deep.equal([...[1, 2, 3].map(() => ['inspect', 'p', trusting]), ['destroy', 'p', trusting]]);
+    expect((await command(['info', 'p', '--trust-uid', 'root'])).exitCode).to.equal(2);
+  });
+
   it('destroy hands force over only when it was given', async () => {
     await command(['destroy', 'p']);
     await command(['destroy', 'p', '--force']);

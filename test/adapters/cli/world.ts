@@ -145,7 +145,8 @@ export class FakePool implements Api {
     return this.stale;
   }
 
-  async inspect(path: string): Promise<PoolReport> {
+  async inspect(path: string, options?: { trustUids?: number[] }): Promise<PoolReport> {
+    if (options?.trustUids !== undefined) this.calls.push(['inspect', path, options]);
     if (path === 'absent') throw new PoolError('POOL_NOT_FOUND', 'There is no pool at absent.');
     return this.report;
   }

@@ -1,6 +1,6 @@
 /** Whether there is memory for a pool, by what the kernel's files say; here they say what the claim needs. */
 import { expect } from 'chai';
-import { type MemoryReaders, shortageAtFormat, shortageAtPrefault } from '../../../lib/linux/memory.js';
+import { kernelFiles, type MemoryReaders, shortageAtFormat, shortageAtPrefault } from '../../../lib/linux/memory.js';
 import { connect, format } from '../../../src/index.js';
 import { codeOf, folderFor, MIB, pause, usePools } from '../../support/pools.js';
 
@@ -82,6 +82,31 @@ if (folderFor(MIB) === '/dev/shm') {
   describe('memory that there is not', () => {
     const pools = usePools();
     const size = '8TiB';
+    const { text } = kernelFiles;
+    afterEach(() => {
+      kernelFiles.text = text;
+    });
+
+    it('is warned of at a connect with prefault, under a limit below the pool, and at no other', async () => {
+      const pool = await pools.create({ size: MIB });
+      const warnings: string[] = [];
+      const note = (warning: Error & { code?: string }) => {
+        if (warning.code === 'SEALPOOL_MEMORY_SHORT') warnings.push(warning.message);
+      };
+      process.on('warning', note);
+      const limited: Record<string, string> = {
+        '/proc/self/cgroup': '0::/',
+        '/sys/fs/cgroup/memory.max': `${MIB - 1}`,
+      };
+      kernelFiles.text = (path) => limited[path];
+      for (const prefault of ['none', 'sync', 'background'] as const) await pools.connect(pool.path, { prefault });
+      limited['/sys/fs/cgroup/memory.max'] = `${MIB}`;
+      await pools.connect(pool.path, { prefault: 'sync' });
+      await pause(5);
+      process.off('warning', note);
+      expect(warnings).to.have.length(2);
+      expect(warnings[0]).to.contain(`Mapping all of the pool ${pool.path}`);
+    });
 
     it('is warned of, once, before the pool is refused', async () => {
       const warnings: string[] = [];
