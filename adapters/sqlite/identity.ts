@@ -58,6 +58,8 @@ export function readFirstPage(files: Files, descriptor: number, path: string): {
 /** Of a journal's header: past its magic and its count of pages, a number by chance and the file's size before. */
 const JOURNAL_HEADER_SIZE = 28;
 const JOURNAL_NONCE_OFFSET = 12;
+/** At its start, and at the end of one that names a super-journal. */
+const JOURNAL_MAGIC = Buffer.from('d9d505f920a163d7', 'hex');
 
 /**
  * Of the transaction that the journal takes back; undefined where it takes nothing back: SQLite removes, truncates or zeroes
@@ -88,6 +90,23 @@ export function refuseHotJournal(files: Files, path: string): void {
   const journal = `${path}-journal`;
   if (identityOfJournal(files, journal) !== undefined)
     refuseLeftover(path, journal, 'a transaction that was not finished');
+}
+
+/**
+ * Throws UNSUPPORTED where the journal is of a transaction over several databases: whether it was committed says another file,
+ * which nobody finds here.
+ */
+export function refuseSuperJournal(files: Files, path: string): void {
+  const journal = `${path}-journal`;
+  if (identityOfJournal(files, journal) === undefined) return;
+  const descriptor = files.open(journal, { writable: false, create: false });
+  const end = new Uint8Array(JOURNAL_MAGIC.length);
+  try {
+    files.read(descriptor, end, Math.max(0, files.status(descriptor).size - end.length));
+  } finally {
+    files.close(descriptor);
+  }
+  if (Buffer.compare(end, JOURNAL_MAGIC) === 0) refuseLeftover(path, journal, 'a transaction over several databases');
 }
 
 function refuseLeftover(file: string, leftover: string, what: string): never {

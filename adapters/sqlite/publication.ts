@@ -24,8 +24,6 @@ import { type Head, type HeadState, SharedState } from './head.js';
 import { History } from './history.js';
 import { firstLsn, parseHeader, randomEpoch } from './identity.js';
 
-const KEPT_BYTES_MAX = 64 << 20;
-
 /** A transaction that has begun to write the file. */
 interface Session {
   readonly lsn: number;
@@ -40,16 +38,18 @@ interface Session {
 export class Publication {
   readonly state: SharedState;
   private readonly term: number;
+  private readonly keptBytesMax: number;
   private session: Session | undefined;
   private history: History;
   private space: PageSpace | undefined;
   /** The newest that was published. */
   head: Head;
 
-  /** `head` is what the epoch begins or goes on with. */
-  constructor(pool: Pool, head: Head) {
+  /** `head` is what the epoch begins or goes on with; `keptBytesMax` bounds what is kept of a transaction to be published. */
+  constructor(pool: Pool, head: Head, keptBytesMax: number) {
     this.state = new SharedState(pool, head.file);
     this.term = head.term;
+    this.keptBytesMax = keptBytesMax;
     this.head = head;
     this.history = new History(head.epoch, head.lsn);
     this.openSpace();
@@ -118,7 +118,7 @@ export class Publication {
     const known = session.kept.get(pageNo);
     if (known !== undefined) session.keptBytes -= known.length;
     session.kept.delete(pageNo);
-    if (session.keptBytes + bytes.length > KEPT_BYTES_MAX) return;
+    if (session.keptBytes + bytes.length > this.keptBytesMax) return;
     session.kept.set(pageNo, bytes);
     session.keptBytes += bytes.length;
   }

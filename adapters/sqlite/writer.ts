@@ -15,6 +15,7 @@ import {
   identityOfJournal,
   randomEpoch,
   readFirstPage,
+  refuseSuperJournal,
   refuseWal,
   settledStatus,
 } from './identity.js';
@@ -34,7 +35,10 @@ export interface OpenOptions {
 }
 
 export interface WriterOptions extends OpenOptions {
-  /** What of a transaction is held back from the file until its commit, in bytes; more is written before. Default 64 MiB. */
+  /**
+   * What of a transaction is held back from the file until its commit, in bytes; more is written before, and is not in the pool
+   * after it. Default 64 MiB.
+   */
   readonly overlayBytesMax?: number;
   /** The system calls, for tests. */
   readonly files?: Files;
@@ -105,10 +109,12 @@ class Opening {
   readonly descriptor: number;
   readonly term = randomInt(1, TERM_MAX);
   readonly locks: DatabaseLocks;
+  readonly overlayBytesMax: number;
   private readonly pool: Pool;
 
-  constructor({ file, pool, files = nodeFiles }: WriterOptions) {
+  constructor({ file, pool, files = nodeFiles, overlayBytesMax = OVERLAY_BYTES_MAX }: WriterOptions) {
     this.files = files;
+    this.overlayBytesMax = overlayBytesMax;
     this.pool = pool;
     this.path = realPath(file);
     try {
@@ -142,7 +148,7 @@ class Opening {
   }
 
   private goOn(head: Head): Publication {
-    const publication = new Publication(this.pool, head);
+    const publication = new Publication(this.pool, head, this.overlayBytesMax);
     publication.tell(head.state, {});
     return publication;
   }
@@ -153,7 +159,7 @@ class Opening {
     const status = settledStatus(files, descriptor);
     const head = mount.file.headOfNow({ epoch: 0, lsn: firstLsn(status), term });
     const epoch = wasRecovered ? randomEpoch() : deriveEpoch(status, head.page1);
-    const publication = new Publication(this.pool, { ...head, epoch });
+    const publication = new Publication(this.pool, { ...head, epoch }, this.overlayBytesMax);
     publication.tell('quiet', {});
     return publication;
   }
@@ -183,6 +189,7 @@ export function openWriter(sqlite3: Sqlite3Static, options: WriterOptions): Writ
     if (!locks.tryTakeRole(term) || !isSameFile(files.status(descriptor), files.statusOf(path)))
       throw busy(sqlite3, path);
     refuseWal(files, path);
+    refuseSuperJournal(files, path);
     const { page1, header } = readFirstPage(files, descriptor, path);
     if (header?.isWal) {
       const message = `${path} is in WAL mode. Set PRAGMA journal_mode=DELETE with another SQLite.`;
@@ -190,7 +197,7 @@ export function openWriter(sqlite3: Sqlite3Static, options: WriterOptions): Writ
     }
     const journal = new Journal(files, `${path}-journal`);
     const wasHot = journal.isLive;
-    const overlayBytesMax = options.overlayBytesMax ?? OVERLAY_BYTES_MAX;
+    const { overlayBytesMax } = opening;
     const resultCodes = { busy: sqlite3.capi.SQLITE_BUSY };
     const isJournalLive = () => journal.isLive;
     const parts = { files, path, descriptor, locks, overlayBytesMax, resultCodes, isJournalLive };

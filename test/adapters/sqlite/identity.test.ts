@@ -117,6 +117,20 @@ describe('the identity of a database', () => {
     expect(existsSync(`${file}.new`)).to.equal(false);
   });
 
+  it('is left to another SQLite where a journal is of a transaction over several databases', async () => {
+    const { sqlite3, file, pool } = await makeWorld();
+    {
+      using writing = openWriter(sqlite3, { file, pool });
+      writing.db.exec(SCHEMA);
+    }
+    const magic = Buffer.from('d9d505f920a163d7', 'hex');
+    writeFileSync(`${file}-journal`, Buffer.concat([magic, Buffer.alloc(504), magic]));
+    expect(refusal(() => openWriter(sqlite3, { file, pool }))).to.match(
+      /-journal has a transaction over several databases/,
+    );
+    expect(existsSync(`${file}-journal`)).to.equal(true);
+  });
+
   it('and who reads it are told by name and age, and a reader that has died is not', async () => {
     const { sqlite3, file, pool, writer } = await makeWorld();
     const writing = await writer();

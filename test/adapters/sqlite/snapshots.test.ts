@@ -176,6 +176,25 @@ describe('snapshots of a live database', () => {
     expect(reading.db.selectValue("SELECT count(*) FROM account WHERE text = 'new'")).to.equal(400);
   });
 
+  it('are not served of a page that a younger reader has read from the file', async () => {
+    const { pool, writer, reader } = await makeWorld();
+    const { db } = await writer();
+    db.exec(SCHEMA);
+    const old = await reader();
+    old.db.exec('PRAGMA cache_size = 0');
+    const before = digest(old.db);
+    db.exec("UPDATE account SET text = 'new'");
+    pool.evict(2 ** 30);
+    const young = await reader();
+    expect(digest(young.db)).to.equal(digest(db));
+    try {
+      expect(digest(old.db)).to.equal(before);
+    } catch (error) {
+      if ((error as Error).name === 'AssertionError') throw error;
+      isLost(old, error);
+    }
+  });
+
   it('take pages that have not changed from the file, also when the pool has nothing any more', async () => {
     const { pool, writer, reader } = await makeWorld();
     const { db } = await writer();
