@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -15,6 +15,7 @@ import {
   verifySorted,
 } from '../../benchmarks/shuffle.records.js';
 import { ObjectStore } from '../../benchmarks/shuffle.store.js';
+import { ownFolder } from '../../lib/linux/index.js';
 
 function recordsOf(count: number, exponent = 0) {
   const words = new Int32Array(count * RECORD_WORDS);
@@ -103,7 +104,7 @@ describe('the object store that the benchmark shuffle compares with', () => {
   }
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+    folder = ownFolder(tmpdir(), 'test');
     stores = [];
   });
 

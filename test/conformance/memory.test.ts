@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { ownFolder } from '../../lib/linux/index.js';
 import { format } from '../../src/index.js';
 import { useProcesses } from '../process/child.js';
 import { codeOf, folderFor, GIB, KIB, LONG, MIB, roomAt, usePools } from '../support/pools.js';
@@ -16,7 +17,7 @@ function unmount(folder: string): void {
 /** A file system of 16 MiB in memory, or undefined where this process may not mount one. */
 function mountSmall(): string | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  const folder = mkdtempSync(join(tmpdir(), 'sealpool-mount-'));
+  const folder = ownFolder(tmpdir(), 'mount');
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'none', folder], { stdio: 'ignore' });
     return folder;

@@ -1,9 +1,10 @@
 /** Pools of several users: whose file is opened, what is said of one that is not, and what a killed node leaves to others. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, constants, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, constants, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openOrCreate } from '../../lib/linux/file.js';
+import { ownFolder } from '../../lib/linux/index.js';
 import { connect, destroy, format, inspect } from '../../src/index.js';
 import { type NodeProcess, useProcesses } from '../process/child.js';
 import { codeOf, eventually, folderFor, KIB, MIB, pause, usePools } from '../support/pools.js';
@@ -70,7 +71,7 @@ if (process.getuid?.() === 0 && existsSync('/dev/shm')) {
     const processes = useProcesses();
     let folder: string;
     beforeEach(() => {
-      folder = mkdtempSync(join(folderFor(2 * MIB), 'sealpool-test-'));
+      folder = ownFolder(folderFor(2 * MIB), 'test');
       chmodSync(folder, 0o1777);
     });
     afterEach(() => rmSync(folder, { recursive: true }));

@@ -1,8 +1,9 @@
 /** What is said of a cause: its code, what is wrong with what, and what would be right. One row a cause. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { ownFolder } from '../../lib/linux/index.js';
 import { connect, format, PoolError, parseSize, poolSizeFor, SharedCache, usableBytes } from '../../src/index.js';
 import { nodesByDefault } from '../../src/pool/layout/options.js';
 import { usePools } from '../support/pools.js';
@@ -21,7 +22,7 @@ async function errorOf(work: () => unknown): Promise<PoolError> {
 
 describe('what is said of a cause', () => {
   const pools = usePools();
-  const folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+  const folder = ownFolder(tmpdir(), 'test');
   after(() => rmSync(folder, { recursive: true }));
   const create = (options: unknown) => connect(join(folder, 'pool'), { create: options as never });
   const cache = async () => new SharedCache(await pools.create({ size: '1MiB' }));

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { ownFolder } from '../../lib/linux/index.js';
 import { connect, inspect, type PoolError, SharedCache } from '../../src/index.js';
 import { FINDINGS } from '../../src/pool/census/findings.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
@@ -19,7 +20,7 @@ describe('the census', () => {
   let folder: string;
   let path: string;
   beforeEach(() => {
-    folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sealpool-census-'));
+    folder = ownFolder(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'census');
     path = join(folder, 'pool');
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));

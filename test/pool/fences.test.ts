@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
-import { fenceEverybody, registerForFences } from '../../lib/linux/index.js';
+import { fenceEverybody, ownFolder, registerForFences } from '../../lib/linux/index.js';
 import { Words } from '../../lib/words.js';
 import { type AttachedPool, connect } from '../../src/pool/index.js';
 import { LITMUS } from './fences.words.js';
@@ -44,7 +44,7 @@ describe('shared fences', () => {
     return pool;
   };
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'sealpool-fences-'));
+    folder = ownFolder(tmpdir(), 'fences');
     path = join(folder, 'pool');
   });
   afterEach(async () => {

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { ownFolder } from '../../lib/linux/index.js';
 import { connect, inspect, SharedCache } from '../../src/index.js';
 import { ChunkUse, LockLine, Slot, STATE_DRAFT, STATE_MASK, STATE_SEALED } from '../../src/pool/layout/layout.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
@@ -23,7 +24,7 @@ describe('a lie in the metadata', () => {
   let pool: AttachedPool;
   let at: Place;
   beforeEach(async () => {
-    folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sealpool-lies-'));
+    folder = ownFolder(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lies');
     path = join(folder, 'pool');
     pool = (await connect(path, {
       create: { size: '1MiB', pageSize: 512, maxObjects: 64, maxNodes: 4 },

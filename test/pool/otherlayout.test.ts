@@ -6,7 +6,6 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -20,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { ownFolder } from '../../lib/linux/index.js';
 import { connect, destroy, format, inspect, LAYOUT, PoolError } from '../../src/index.js';
 import { codeOf, eventually, MIB, pause, usePools } from '../support/pools.js';
 import { root } from '../tidy/sources.js';
@@ -255,7 +255,7 @@ describe('a deploy of a release with another layout', () => {
   const start = usePrograms();
   let folder: string;
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+    folder = ownFolder(tmpdir(), 'test');
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 

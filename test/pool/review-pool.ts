@@ -1,13 +1,14 @@
 /** Pools for the tests of what races and failures leave, each in a directory of its own, and their insides. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ownFolder } from '../../lib/linux/index.js';
 import { AttachedPool, type ConnectOptions, connect, type FormatOptions, format } from '../../src/pool/index.js';
 
 export const SMALL: FormatOptions = { size: '8MiB', pageSize: 4096, maxObjects: 256, maxNodes: 8 };
 
 export class Yard {
-  private readonly directory = mkdtempSync(join(tmpdir(), 'sealpool-review-'));
+  private readonly directory = ownFolder(tmpdir(), 'review');
   private readonly pools: AttachedPool[] = [];
   readonly path = join(this.directory, 'pool');
 

@@ -1,9 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { ownFolder } from '../../../lib/linux/index.js';
 import { fakeMain, productMain, run, traceFolder } from './world.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -46,7 +47,7 @@ describe('the executable', () => {
   }
 
   it('prints the install line of an engine that is not installed, with its version, and exits 2', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sealpool-bare-'));
+    const folder = ownFolder(tmpdir(), 'bare');
     try {
       cpSync(join(root, 'package.json'), join(folder, 'package.json'));
       for (const part of ['lib', 'src', 'adapters']) {
@@ -81,7 +82,7 @@ describe('compare', () => {
   });
 
   it('ends with a command that draws what was just printed, as a shell in a checkout takes it', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sealpool-next-'));
+    const folder = ownFolder(tmpdir(), 'next');
     try {
       const { stdout } = await run(fakeMain, ['compare', '--seed', '7', '--', good]);
       const command = /^Next: see it drawn with npx sealpool (.*)$/m.exec(stdout)?.[1];

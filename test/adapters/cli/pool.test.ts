@@ -1,18 +1,19 @@
 /** The commands against a real pool, each in a process of its own, as a shell runs them. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseSize } from '../../../adapters/cli/size.js';
+import { ownFolder } from '../../../lib/linux/index.js';
 import { SharedCache } from '../../../src/index.js';
 import { connect, parseSize as parseSizeOfPool } from '../../../src/pool/index.js';
 import { productMain, run } from './world.js';
 
 describe('the commands on a real pool', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sealpool-real-'));
+  const folder = ownFolder(tmpdir(), 'real');
   const path = join(folder, 'pool');
   after(() => rmSync(folder, { recursive: true }));
 

@@ -1,12 +1,13 @@
 /** A world for the command line: workloads that answer at once by the name of the trace, and a pool in memory. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Api } from '../../../adapters/cli/api.js';
 import type { WorkloadOptions, Workloads } from '../../../adapters/compare/index.js';
 import { PoolError } from '../../../lib/errors.js';
+import { ownFolder } from '../../../lib/linux/index.js';
 import type { NodeInfo, ObjectInfo, Page, Pool, PoolReport } from '../../../src/pool/index.js';
 import { sampleResult } from '../compare/sample.js';
 
@@ -46,7 +47,7 @@ export const fakeWorkloads: Workloads = {
 
 /** Files in a folder of their own, named after the behaviours. */
 export function traceFolder(): { path(name: string): string; remove(): void } {
-  const folder = mkdtempSync(join(tmpdir(), 'sealpool-cli-'));
+  const folder = ownFolder(tmpdir(), 'cli');
   for (const name of Object.keys(behaviours)) writeFileSync(join(folder, name), '');
   return { path: (name) => join(folder, name), remove: () => rmSync(folder, { recursive: true }) };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import initialise from '@sqlite.org/sqlite-wasm';
@@ -11,6 +11,7 @@ import { bytesOf, type CompareSqliteOptions, compareSqlite } from '../../../adap
 import { Latency } from '../../../adapters/compare/sqlite/latency.js';
 import type { ReadTask } from '../../../adapters/compare/sqlite/messages.js';
 import { runNodes } from '../../../adapters/compare/sqlite/nodes.js';
+import { ownFolder } from '../../../lib/linux/index.js';
 import * as sealpool from '../../../src/index.js';
 
 const SCALE = 0.004;
@@ -31,7 +32,7 @@ describe('the CH-benCHmark-derived database', () => {
 describe('compareSqlite', () => {
   let folder: string;
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+    folder = ownFolder(tmpdir(), 'test');
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 

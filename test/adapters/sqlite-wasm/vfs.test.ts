@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import initialise, { type Database, type Sqlite3Static } from '@sqlite.org/sqlite-wasm';
@@ -15,6 +15,7 @@ import {
   type Storage,
   uncachedPageSource,
 } from '../../../adapters/sqlite-wasm/index.js';
+import { ownFolder } from '../../../lib/linux/index.js';
 import type { PageSpace } from '../../../src/cache/index.js';
 import { PoolError } from '../../../src/index.js';
 
@@ -70,7 +71,7 @@ describe('the read-only file system', () => {
 
   before(async () => {
     sqlite3 = await initialise();
-    folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+    folder = ownFolder(tmpdir(), 'test');
     file = join(folder, 'ch?.db');
     bytes = generate(sqlite3, { seed: 7, scale: SCALE });
     writeFileSync(file, bytes);

@@ -1,10 +1,11 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openStorage } from '../../../adapters/storage/index.js';
 import { PoolError } from '../../../lib/errors.js';
 import { ALIGNMENT, alignedBuffer, isAligned } from '../../../lib/linux/aligned.js';
+import { ownFolder } from '../../../lib/linux/index.js';
 
 const SIZE = 3 * 1024 * 1024 + 777;
 
@@ -15,7 +16,7 @@ describe('storage reads', () => {
   for (let index = 0; index < SIZE; index += 1) content[index] = (index * 2654435761) >>> 24;
 
   before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+    folder = ownFolder(tmpdir(), 'test');
     file = join(folder, 'data');
     writeFileSync(file, content);
   });

@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { MappedBoard } from '../../../lib/linux/index.js';
+import { MappedBoard, ownFolder } from '../../../lib/linux/index.js';
 
 describe('the progress board', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+  const folder = ownFolder(tmpdir(), 'test');
   after(() => rmSync(folder, { recursive: true }));
 
   it('shows each mapping of the file the least position that any of them published', () => {

@@ -1,8 +1,8 @@
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Mapping } from '../../../lib/linux/index.js';
+import { Mapping, ownFolder } from '../../../lib/linux/index.js';
 
 const HUGE = 2 * 1024 ** 2;
 const SHARED_MEMORY = '/dev/shm';
@@ -25,7 +25,7 @@ function kernelMakesHugePages(): boolean {
 }
 
 describe('a mapping of a file', () => {
-  const folder = mkdtempSync(join(existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir(), 'sealpool-mapping-'));
+  const folder = ownFolder(existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir(), 'mapping');
   const contents = new Uint8Array(5 * HUGE).map((_, index) => index >>> 12);
   const descriptors: number[] = [];
   const mappings: Mapping[] = [];

@@ -1,9 +1,10 @@
 /** traces: what the tests of the replay share: made-up traces, naive caches, and where the real traces may lie. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Xorshift32 } from '../../../../adapters/compare/trace/routing.js';
 import { type ReadTraceOptions, readTrace, type Trace } from '../../../../adapters/compare/trace/trace-file.js';
+import { ownFolder } from '../../../../lib/linux/index.js';
 import { root } from '../../../tidy/sources.js';
 
 /** The real traces are no part of the project; tests that need them are only there when this folder is. */
@@ -19,7 +20,7 @@ export function madeUpIds(requests: number, unique: number, seed = 1): Uint32Arr
 }
 
 export class TemporaryFolder {
-  readonly path = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+  readonly path = ownFolder(tmpdir(), 'test');
 
   write(name: string, contents: Uint8Array | string): string {
     const path = join(this.path, name);
@@ -41,7 +42,7 @@ export interface WholeTrace extends Trace {
 
 /** A trace with all of its accesses in memory; its files are gone. */
 export async function readWhole(source: string, options: Partial<ReadTraceOptions> = {}): Promise<WholeTrace> {
-  const directory = mkdtempSync(join(tmpdir(), 'sealpool-test-'));
+  const directory = ownFolder(tmpdir(), 'test');
   try {
     const trace = await readTrace(source, { directory, ...options });
     const ids: number[] = [];
