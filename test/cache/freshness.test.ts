@@ -138,10 +138,14 @@ describe('freshness over two processes', () => {
   it('what expires here expires there: after the time no read of either process finds it', async () => {
     const { cache, peer } = await makeDuo();
     for (let round = 0; round < 5; round++) {
+      const storedMs = Date.now();
       await (round % 2 === 0
         ? cache.set('k', bytesOf('v'), { ttlMs: 60 })
         : peer.call('set', 'k', bytesOf('v'), { ttlMs: 60 }));
-      expect(textOf(await peer.call<Uint8Array>('get', 'k'))).to.equal(textIn(cache, 'k'));
+      const theirs = textOf(await peer.call<Uint8Array>('get', 'k'));
+      const ours = textIn(cache, 'k');
+      // On a busy machine the time may be over between the two.
+      if (Date.now() < storedMs + 60) expect([theirs, ours]).to.deep.equal(['v', 'v']);
       await sleep(61);
       expect(cache.has('k')).to.equal(false);
       expect(await peer.call('get', 'k')).to.equal(undefined);

@@ -24,7 +24,7 @@ describe('room that cannot be had', () => {
   afterEach(() => yard.clear());
 
   it('a put for which no room can be made evicts next to nothing', async () => {
-    await yard.format({ size: '16MiB', maxObjects: 50_000 });
+    await yard.format({ size: '32MiB', maxObjects: 50_000 });
     const pool = await yard.connect();
     // Chunks of 256 KiB, each with several pages that cannot be moved.
     for (let i = 0; i < 45_000; i++) pool.put(`${i}`, new Uint8Array(512), { retain: i % 30 === 0 });
@@ -35,7 +35,7 @@ describe('room that cannot be had', () => {
   });
 
   it('room is made wherever in the shard it can be, when not where the victim lay', async () => {
-    await yard.format({ size: '16MiB', maxObjects: 50_000 });
+    await yard.format({ size: '32MiB', maxObjects: 50_000 });
     const pool = await yard.connect();
     const { shards } = pool.session.parts.geometry;
     for (let shard = 0; shard < shards; shard++) {

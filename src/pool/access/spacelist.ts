@@ -76,9 +76,10 @@ function tallySlot(parts: SpaceListParts, slot: number, nowMs: number, tally: Ta
   tally.add(space, generation, taken);
 }
 
-/** `check` is called when the work goes on after it was left, and throws where the pool was disconnected meanwhile. */
+/** `check` is called when the work begins or goes on after it was left, and throws where the pool was disconnected meanwhile. */
 export function* listSpaces(parts: SpaceListParts, check: () => void): Steps<SpaceInfo[]> {
   const { slots, spaces, machine, geometry } = parts;
+  check();
   const tally = new Tally(geometry.spaces);
   for (let first = 0; first < slots.total; first += SLOTS_A_STEP) {
     const end = Math.min(first + SLOTS_A_STEP, slots.total);
