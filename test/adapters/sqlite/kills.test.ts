@@ -1,5 +1,5 @@
 /**
- * The writer dies at every file-system call of a transaction, before it and after it. What it leaves is judged by another
+ * The writer dies before every call of the file system and of the pool that a transaction makes. What it leaves is judged by another
  * build of SQLite where there is one, by a reader that was there all the time, and by the next writer.
  *
  * A death is a call that throws, as do all calls after it, of files and pool; then the descriptor is closed, and its locks go.
@@ -7,8 +7,8 @@
 import { copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { openReader, openWriter, type Reader, type Writer } from '../../../adapters/sqlite/index.js';
-import { PoolError } from '../../../src/index.js';
-import { join } from '../../cache/pools.js';
+import { PoolError, SharedCache } from '../../../src/index.js';
+import { join, makePool } from '../../cache/pools.js';
 import { Engine, judgeByStock, makeWorld, SCHEMA, STOCK, sumOf, transfer, type World, watchedFiles } from './world.js';
 
 interface Script {
@@ -78,38 +78,41 @@ interface Images {
 
 class Killed extends Error {}
 
+/** Called before each call of the pool that changes something; undefined where nobody dies. */
+let beforePoolCall: (() => void) | undefined;
+
+/** Has calls of the prototype's methods go by beforePoolCall, until the claims are through. */
+function watch(prototype: object, names: readonly string[]): void {
+  const methods = prototype as Record<string, (...parameters: unknown[]) => unknown>;
+  for (const name of names) {
+    const original = methods[name] as (...parameters: unknown[]) => unknown;
+    methods[name] = function (this: unknown, ...parameters) {
+      beforePoolCall?.();
+      return original.apply(this, parameters);
+    };
+    after(() => {
+      methods[name] = original;
+    });
+  }
+}
+
 /** Runs the script and dies at the call of that number; false when it ended before. */
-async function runAndDie(world: World, script: Script, at: number, isAfter: boolean): Promise<boolean> {
+async function runAndDie(world: World, script: Script, at: number): Promise<boolean> {
   const node = await join(world.pool.path);
   let calls = 0;
   let isArmed = false;
   let isDead = false;
-  const die = () => {
+  const look = () => {
+    if (isDead) throw new Killed();
+    if (!isArmed || calls++ !== at) return;
     isDead = true;
     void node.disconnect();
     throw new Killed();
   };
-  const watched = watchedFiles(() => {
-    if (isDead) throw new Killed();
-    if (isArmed && calls++ === at && !isAfter) die();
-  });
-  const step =
-    <P extends unknown[]>(call: (...parameters: P) => void) =>
-    (...parameters: P) => {
-      call(...parameters);
-      if (isArmed && isAfter && calls === at + 1) die();
-    };
-  const { write, truncate, sync, remove, syncFolder } = watched;
-  const files = {
-    ...watched,
-    write: step(write),
-    truncate: step(truncate),
-    sync: step(sync),
-    remove: step(remove),
-    syncFolder: step(syncFolder),
-  };
   const { overlayBytesMax = 1 << 20 } = script;
+  const files = watchedFiles(look);
   const writer = openWriter(world.sqlite3, { file: world.file, pool: node, files, overlayBytesMax });
+  beforePoolCall = look;
   try {
     writer.db.exec(script.settings ?? 'SELECT 1');
     isArmed = true;
@@ -118,22 +121,26 @@ async function runAndDie(world: World, script: Script, at: number, isAfter: bool
     if (!isDead) throw error;
   }
   isArmed = false;
-  // What the engine does at its end meets a file system that does nothing any more.
+  // What the engine does at its end meets a file system and a pool that do nothing any more.
   writer.db.close();
+  beforePoolCall = undefined;
   await node.disconnect();
   return isDead;
 }
 
-/** The reader's rows at its snapshot, or that they are lost. */
-function rowsOf(reader: Reader): unknown {
+/** What the query gives at the reader's snapshot, or that it is lost. */
+function ask<T>(reader: Reader, query: () => T): T | 'lost' {
   try {
-    return reader.db.selectArrays(EVERYTHING);
+    return query();
   } catch (error) {
     expect((error as { resultCode: number }).resultCode).to.equal(517);
     expect(reader.lastError).to.be.instanceOf(PoolError).with.property('code', 'SNAPSHOT_LOST');
     return 'lost';
   }
 }
+
+const rowsOf = (reader: Reader) => ask<unknown>(reader, () => reader.db.selectArrays(EVERYTHING));
+const expectSum = (reader: Reader) => expect([40_000, 'lost']).to.include(ask(reader, () => sumOf(reader.db)));
 
 /** Of the file alone, which no pool and no file system of ours is in the way of. */
 function rowsInFile({ sqlite3, file }: World): unknown {
@@ -185,31 +192,35 @@ async function judge(world: World, reader: Reader, expected: Images): Promise<st
 }
 
 describe('a writer that dies', () => {
+  before(async () => {
+    const cache = new SharedCache(await makePool());
+    watch(SharedCache.prototype, ['set']);
+    watch(Object.getPrototypeOf(cache.pages('any', { pageSize: 512 })), ['put', 'invalidate']);
+  });
+
   for (const [name, script] of Object.entries(scripts)) {
-    it(`at any file-system call, with ${name}, leaves a database, readers as they are, and a next writer`, async () => {
+    it(`at any call of the file system or the pool, with ${name}, leaves a database, readers as they are, and a next writer`, async () => {
       const { stride = 1 } = script;
       const world = await makeWorld({}, '/dev/shm');
       const images = await imagesOf(script, world);
       const outcomes = new Map<string, number>();
       for (let at = 0, deaths = 0; ; at += stride) {
-        for (const isAfter of [false, true]) {
-          copyFileSync(images.path, world.file);
-          const reader = openReader(world.sqlite3, world);
-          // Half of the pages are known to the pool by now.
-          reader.db.selectArrays('SELECT * FROM account WHERE id < 200');
-          const isDead = await runAndDie(world, script, at, isAfter);
-          if (isDead) {
-            deaths++;
-            const outcome = await judge(world, reader, images);
-            outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-          }
-          reader.close();
-          if (isDead) continue;
-          expect(deaths).to.be.greaterThan(5);
-          // Nothing of these sizes has to be given up.
-          expect([...outcomes.keys()]).to.deep.equal(['kept kept']);
-          return;
+        copyFileSync(images.path, world.file);
+        const reader = openReader(world.sqlite3, world);
+        // Half of the pages are known to the pool by now.
+        reader.db.selectArrays('SELECT * FROM account WHERE id < 200');
+        const isDead = await runAndDie(world, script, at);
+        if (isDead) {
+          deaths++;
+          const outcome = await judge(world, reader, images);
+          outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
         }
+        reader.close();
+        if (isDead) continue;
+        expect(deaths).to.be.greaterThan(5);
+        // Nothing of these sizes has to be given up.
+        expect([...outcomes.keys()]).to.deep.equal(['kept kept']);
+        return;
       }
     });
   }
@@ -233,14 +244,14 @@ describe('a writer that is killed at work', () => {
         await new Promise((resolve) => setTimeout(resolve, 3));
         if (reading.refresh()) looks++;
         expect(reading.snapshot.lsn).to.be.at.least(before as number);
-        if (rowsOf(reading) !== 'lost') expect(sumOf(reading.db)).to.equal(40_000);
+        expectSum(reading);
       }
       await other.kill();
       if (STOCK !== undefined) {
         expect(judgeByStock(file, folder, 'SELECT sum(balance) FROM account')).to.equal('ok\n40000');
       }
       const { lsn } = reading.snapshot;
-      if (rowsOf(reading) !== 'lost') expect(sumOf(reading.db)).to.equal(40_000);
+      expectSum(reading);
       using next = openWriter(sqlite3, { file, pool });
       expect(sumOf(next.db)).to.equal(40_000);
       expect(next.lsn).to.be.at.least(lsn);

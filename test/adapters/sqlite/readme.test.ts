@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { ownFolder } from '../../../lib/linux/index.js';
 import { root } from '../../tidy/sources.js';
 
 describe('the live database of the README', () => {
@@ -18,7 +19,7 @@ describe('the live database of the README', () => {
         .split('\n')
         .filter((line) => line !== ''),
     ).to.have.length.within(10, 15);
-    const folder = mkdtempSync(join(tmpdir(), 'sealpool-readme-'));
+    const folder = ownFolder(tmpdir(), 'readme');
     const pool = `/dev/shm/sealpool-readme-${process.pid}`;
     // Inside the package, so that it finds itself by its name.
     const program = join(root, 'dist', `readme-${process.pid}.mjs`);

@@ -1,6 +1,6 @@
 /** What the claims about live databases stand on: a folder, a pool, nodes of it, the engine, processes beside this one. */
 import { type ChildProcess, execFileSync, fork, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import {
   type Writer,
   type WriterOptions,
 } from '../../../adapters/sqlite/index.js';
+import { ownFolder } from '../../../lib/linux/index.js';
 import type { FormatOptions, Pool } from '../../../src/index.js';
 import { atEnd, join as joinPool, makePool } from '../../cache/pools.js';
 
@@ -43,7 +44,7 @@ export interface World {
 
 export async function makeWorld(format: Partial<FormatOptions> = {}, parent = tmpdir()): Promise<World> {
   const sqlite3 = await theEngine();
-  const folder = mkdtempSync(join(parent, 'sealpool-sqlite-'));
+  const folder = ownFolder(parent, 'live');
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'orders.db');
   const pool = await makePool({ size: '16MiB', ...format });
