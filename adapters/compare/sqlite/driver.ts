@@ -20,7 +20,7 @@ import { formatPool } from './shared-source.js';
 
 export const DEFAULT_NODES = 4;
 export const DEFAULT_MEMORY = '30%';
-const DEFAULT_SCALE = 0.13;
+const DEFAULT_SCALE = 0.17;
 const DEFAULT_ROUNDS = 1;
 /** The uncached run is there to be right, not to be measured: SQLite's own cache may hold the whole file. */
 const REFERENCE_CACHE_KIB = 256 * 1024;
