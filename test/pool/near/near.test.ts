@@ -239,9 +239,15 @@ describe('the near index', () => {
   it('costs a page space what it uses: shortcuts come with its pages', async () => {
     await collectGarbage();
     const index = new NearIndex(1_000_000, SLOTS_PER_SHARD);
-    const before = await heapBytes();
-    const maps = Array.from({ length: 250 }, (_, i) => index.createMap(i + 1, true));
-    expect(((await heapBytes()) - before) / 250).to.be.below(2048);
+    const maps: NearMap[] = [];
+    const growths: number[] = [];
+    // What others of this process allocate or let go of meanwhile counts too, so the median.
+    for (let round = 0; round < 5; round++) {
+      const before = await heapBytes();
+      for (let i = 0; i < 250; i++) maps.push(index.createMap(maps.length + 1, true));
+      growths.push(((await heapBytes()) - before) / 250);
+    }
+    expect(growths.sort((a, b) => a - b)[2]).to.be.within(100, 2048);
     const map = maps[0]!;
     for (let i = 0; i < 5000; i++) {
       index.remember(entryOf(map, i * 3, i));
