@@ -117,7 +117,7 @@ describe('conformance: space', () => {
         for (; ; count++) pool.put(`kept-${count}`, new Uint8Array(4000), { retain: true });
       };
       // Behind chunks that are blocked a put may be refused where a later one finds room.
-      for (let refused = 0, filled = count; refused < 8; refused = count > filled ? 0 : refused + 1) {
+      for (let refused = 0, filled = count; refused < 64; refused = count > filled ? 0 : refused + 1) {
         filled = count;
         expect(await codeOf(fill)).to.equal('POOL_FULL');
       }

@@ -10,9 +10,9 @@ describe('fences for what is evicted', () => {
   const pools = usePools();
 
   for (const { size, missesToOne } of [
-    { size: '9MiB', missesToOne: 3 },
-    { size: '32MiB', missesToOne: 8 },
-    { size: '64MiB', missesToOne: 30 },
+    { size: '9MiB', missesToOne: 2.5 },
+    { size: '32MiB', missesToOne: 6 },
+    { size: '64MiB', missesToOne: 20 },
   ] as const) {
     it(`serve ${missesToOne} misses and more each, in a pool of ${size}`, async () => {
       const pool = await pools.create({ size, pageSize: PAGE });
