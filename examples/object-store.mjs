@@ -22,6 +22,7 @@ async function writer(path) {
   // Nobody sees a draft. From the seal on everybody does, and nobody can change it.
   console.log(`writer: before the seal the pool has 'prices': ${pool.has('prices')}`);
   const reader = fork(fileURLToPath(import.meta.url), ['reader', path]);
+  const ended = once(reader, 'exit');
   draft.seal();
 
   // A key is made once. Whoever comes second is told so.
@@ -31,7 +32,7 @@ async function writer(path) {
   const answer = await pool.waitFor('total');
   console.log(`writer: ${Buffer.from(answer.metadata)} added up ${Buffer.from(answer.bytes)}`);
   answer.release();
-  await once(reader, 'exit');
+  await ended;
 
   await pool.disconnect();
   await destroy(path);
