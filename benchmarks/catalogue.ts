@@ -10,6 +10,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   shuffle: () => import('./shuffle.js'),
   peers: () => import('./peers.js'),
   failover: () => import('./failover.js'),
+  sharing: () => import('./sharing.js'),
   attach: () => import('./attach.js'),
 };
 

@@ -1,6 +1,6 @@
 /**
- * One cell of a benchmark, in this process: `node cell.js NAME CELL MODE SEED [SIZE]`. Started by main.ts, which it sends what it
- * found; by hand (under a profiler, say) it prints that.
+ * One cell of a benchmark, in this process: `node cell.js NAME CELL MODE SEED [SIZE [SETTINGS]]`. Started by main.ts, which it sends what it
+ * found; by hand (under a profiler, say) it prints that. An empty size is none; settings are JSON.
  */
 import { benchmarkOf } from './catalogue.js';
 import { Context, type Mode, type Result, tableOf } from './frame.js';
@@ -11,10 +11,9 @@ export interface CellReport {
   readonly checks: readonly string[];
 }
 
-async function main(name: string, cell: string, mode: Mode, seed: number, size?: number): Promise<void> {
+async function main(name: string, cell: string, context: Context): Promise<void> {
   const benchmark = await benchmarkOf(name);
   if (benchmark === undefined) throw new Error(`There is no benchmark ${name}.`);
-  const context = new Context(mode, seed, size);
   await benchmark.run(cell, context);
   const { results, notes, checks } = context;
   if (process.send === undefined) {
@@ -25,5 +24,6 @@ async function main(name: string, cell: string, mode: Mode, seed: number, size?:
   process.send(report, () => process.disconnect());
 }
 
-const [name = '', cell = '', mode = 'usual', seed = '1', size] = process.argv.slice(2);
-await main(name, cell, mode as Mode, Number(seed), size === undefined ? undefined : Number(size));
+const [name = '', cell = '', mode = 'usual', seed = '1', size = '', settings = '{}'] = process.argv.slice(2);
+const context = new Context(mode as Mode, Number(seed), size === '' ? undefined : Number(size), JSON.parse(settings));
+await main(name, cell, context);

@@ -52,9 +52,13 @@ export interface Benchmark {
   readonly question: string;
   /** Whether `--size` means something to it. */
   readonly takesSize?: boolean;
+  /** What `--set NAME=VALUE` takes, with what each means. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** The names of its cells, in order. */
   cells(mode: Mode): readonly string[];
   run(cell: string, context: Context): Promise<void> | void;
+  /** Figures over those of all cells that ran. */
+  summary?(results: readonly Result[]): readonly Figure[];
 }
 
 /** The values of one arm, one a round. */
@@ -75,15 +79,18 @@ export class Context {
   readonly seed: number;
   /** Bytes of data, where the user named a size. */
   readonly size: number | undefined;
+  /** As given, of those that the benchmark takes. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly random: Random;
   readonly results: Result[] = [];
   readonly notes: string[] = [];
   readonly checks: string[] = [];
 
-  constructor(mode: Mode, seed: number, size?: number) {
+  constructor(mode: Mode, seed: number, size?: number, settings: Readonly<Record<string, string>> = {}) {
     this.mode = mode;
     this.seed = seed;
     this.size = size;
+    this.settings = settings;
     this.random = new Random(seed);
   }
 
@@ -120,6 +127,11 @@ export function quantile(series: Series, fraction: number): number {
 
 export function median(series: Series): number {
   return quantile(series, 0.5);
+}
+
+/** Of figures above 0, such as ratios: none of them weighs more for being larger. */
+export function geometricMean(series: Series): number {
+  return Math.exp(series.reduce((sum, value) => sum + Math.log(value), 0) / series.length);
 }
 
 /** Throws for a goal that no reader of the JSON would understand. */

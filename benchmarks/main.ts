@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { parseSize } from '../src/index.js';
 import { benchmarkOf, catalogue } from './catalogue.js';
 import type { CellReport } from './cell.js';
-import { describeMachine, hashOf, isReached, type Mode, type Report, tableOf } from './frame.js';
+import { describeMachine, hashOf, isReached, type Mode, type Report, resultOf, tableOf } from './frame.js';
 
 interface Options {
   readonly smoke?: boolean;
@@ -16,6 +16,7 @@ interface Options {
   readonly seed: number;
   readonly size?: number;
   readonly json?: string | true;
+  readonly set: Readonly<Record<string, string>>;
 }
 
 function seedOf(text: string): number {
@@ -32,9 +33,24 @@ function sizeOf(text: string): number {
   throw new InvalidArgumentError('It must be a size such as 512MiB.');
 }
 
-async function runCell(name: string, cell: string, mode: Mode, { seed, size }: Options): Promise<CellReport> {
+function settingOf(text: string, known: Readonly<Record<string, string>>): Record<string, string> {
+  const [, name, value] = /^(\w+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('It must be NAME=VALUE.');
+  return { ...known, [name]: value };
+}
+
+/** What the benchmark does not take ends the program. */
+function checkSettings(name: string, { set }: Options, known: Readonly<Record<string, string>> = {}): void {
+  const all = Object.entries(known).map(([setting, meaning]) => `\n  ${setting}: ${meaning}`);
+  for (const setting of Object.keys(set)) {
+    if (Object.hasOwn(known, setting)) continue;
+    fail(`${name} has no setting '${setting}'.${all.length === 0 ? '' : ` There are:${all.join('')}`}`);
+  }
+}
+
+async function runCell(name: string, cell: string, mode: Mode, { seed, size, set }: Options): Promise<CellReport> {
   const path = fileURLToPath(new URL('cell.js', import.meta.url));
-  const child = fork(path, [name, cell, mode, String(seed), ...(size === undefined ? [] : [String(size)])], {
+  const child = fork(path, [name, cell, mode, String(seed), String(size ?? ''), JSON.stringify(set)], {
     stdio: ['ignore', 2, 2, 'ipc'],
   });
   const stop = () => child.kill('SIGTERM');
@@ -59,6 +75,7 @@ async function run(name: string, options: Options): Promise<void> {
   if (benchmark === undefined)
     fail(`There is no benchmark '${name}'. There are: ${Object.keys(catalogue).join(', ')}.`);
   if (options.size !== undefined && benchmark.takesSize !== true) fail(`${name} takes no --size.`);
+  checkSettings(name, options, benchmark.settings);
   const mode: Mode = options.smoke === true ? 'smoke' : options.full === true ? 'full' : 'usual';
   const all = benchmark.cells(mode);
   const cells = all.filter((cell) => options.only === undefined || cell.includes(options.only));
@@ -77,7 +94,10 @@ async function run(name: string, options: Options): Promise<void> {
     say('');
   }
 
-  const results = reports.flatMap((report) => report.results);
+  const found = reports.flatMap((report) => report.results);
+  const over = benchmark.summary?.(found).map(resultOf) ?? [];
+  if (over.length > 0) say(`in all\n${tableOf('in all', over)}\n`);
+  const results = [...found, ...over];
   const hash = hashOf(reports.flatMap((report) => report.checks));
   const goals = results.filter((result) => result.goal !== undefined);
   const reached = goals.filter((result) => isReached(result)).length;
@@ -108,6 +128,7 @@ await new Command('npm run bench --')
   .option('--only <text>', 'only the cells with this in their name')
   .option('--seed <number>', 'another choice of keys and order', seedOf, 1)
   .option('--size <bytes>', 'of the data, such as 4GiB: for large and shuffle', sizeOf)
+  .option('--set <name=value>', 'of the benchmark: an unknown name is told which there are', settingOf, {})
   .option('--json [file]', 'writes the figures as JSON, to standard output without a file')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .action(run)

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { catalogue } from '../../benchmarks/catalogue.js';
 import type { Report } from '../../benchmarks/frame.js';
-import { Context, hashOf, isReached, quantile, resultOf, tableOf } from '../../benchmarks/frame.js';
+import { Context, geometricMean, hashOf, isReached, quantile, resultOf, tableOf } from '../../benchmarks/frame.js';
 import { interleave, sampleOf } from '../../benchmarks/interleave.js';
 import { root } from '../tidy/sources.js';
 
@@ -44,6 +45,21 @@ describe('the benchmarks', () => {
     }).timeout(240_000);
   }
 
+  it('sharing takes a trace by path, and has one figure over what ran', () => {
+    const trace = join(mkdtempSync(join(tmpdir(), 'sealpool-bench-')), 'pages.txt');
+    writeFileSync(trace, Array.from({ length: 3000 }, (_, i) => `${(i * i) % 701}\n`).join(''));
+    const settings = [`trace=${trace}`, 'nodes=3', 'source=direct'].flatMap((setting) => ['--set', setting]);
+    const { status, stdout, stderr } = bench('sharing', '--smoke', '--only', 'trace', ...settings, '--json');
+    rmSync(dirname(trace), { recursive: true });
+    expect(status, stderr).to.equal(0);
+    const { notes, results } = JSON.parse(stdout) as Report;
+    expect(notes.join('\n'))
+      .to.match(/^3 processes .*O_DIRECT/)
+      .and.to.include('the first 2000 accesses');
+    const find = (name: string) => results.find((result) => result.name === name)?.value;
+    expect(find('geometric mean of 1: times fewer storage reads')).to.equal(find('trace: times fewer storage reads'));
+  }).timeout(120_000);
+
   it('have each a README entry', () => {
     const readme = readFileSync(join(root, 'benchmarks/README.md'), 'utf8');
     for (const name of Object.keys(catalogue)) expect(readme).to.include(`npm run bench -- ${name}`);
@@ -59,6 +75,11 @@ describe('the benchmarks', () => {
     expect(bench('hit', '--seed', 'x').status).to.equal(2);
     expect(bench('hit', '--smoke', '--size', '1MiB').stderr).to.include('hit takes no --size');
     expect(bench('shuffle', '--smoke', '--size', 'much').status).to.equal(2);
+    const misnamed = bench('sharing', '--smoke', '--set', 'node=2');
+    expect(misnamed.status).to.equal(2);
+    expect(misnamed.stderr).to.include("no setting 'node'").and.to.include('nodes: processes');
+    expect(bench('hit', '--smoke', '--set', 'x=1').stderr).to.include("no setting 'x'");
+    expect(bench('sharing', '--smoke', '--set', 'nodes').status).to.equal(2);
     expect(bench().status).to.equal(2);
   });
 });
@@ -67,6 +88,11 @@ describe('the frame of the benchmarks', () => {
   it('takes quantiles between two values where none stands at the place', () => {
     expect(quantile([4, 1, 3, 2], 0.5)).to.equal(2.5);
     expect(quantile([9], 0.25)).to.equal(9);
+  });
+
+  it('takes the geometric mean, in which half and double cancel out', () => {
+    expect(geometricMean([0.5, 2])).to.be.closeTo(1, 1e-12);
+    expect(geometricMean([1, 10, 100])).to.be.closeTo(10, 1e-9);
   });
 
   it('takes ratios within a round, so that a slow round does not count', () => {

@@ -1,0 +1,104 @@
+/**
+ * Question: what is one shared cache worth against private ones of the same bytes, over workloads that differ?
+ *
+ * Four processes (`--set nodes=N`) over 32 MiB of pages, and half as many bytes of cache: a quarter of them in each process, or one
+ * pool. What finds the pages, and SQLite's own cache of 16 pages a process, is of these bytes. Both arms have the same eviction
+ * policy. A miss waits 1 ms and then reads the file: a page server is emulated (`--set source=direct`: no wait, past the OS page
+ * cache). A time is what the processes spent at their work, on average; that one waits for another's round, or for its turn to
+ * begin, does not count. Storage reads are the readers'.
+ *
+ * - points: rows by Zipf's law, 0.99; a writer beside the readers updates one row for each 19 that are read, and commits between
+ *   rounds. Private caches are told which pages changed, and read only those again.
+ * - scans: each process reads the whole table, some times over, and begins a part of a scan later than the one before it.
+ * - descents: keys anywhere in a tree of twice the cache's bytes.
+ * - trace: a generated one, or the beginning of one by path (`--set trace=FILE`), without SQLite.
+ */
+import { availableParallelism } from 'node:os';
+import { type Benchmark, type Context, type Figure, geometricMean, type Result } from './frame.js';
+import { measureMemory } from './sharing.memory.js';
+import { type Prepared, prepare, runArm } from './sharing.run.js';
+import { ARMS, type ArmName, type Report, WORKLOADS, type WorkloadName } from './sharing.world.js';
+
+const MEMORY = 'memory';
+const READS_GOAL = '>= 3';
+const TIME_GOAL = '>= 1.5';
+const fewer = 'times fewer storage reads';
+const less = 'times less time';
+
+interface Round {
+  readonly reads: number;
+  readonly ms: number;
+  readonly hash: string;
+}
+
+function roundOf(reports: readonly Report[]): Round {
+  const sum = (of: (report: Report) => number) => reports.reduce((total, report) => total + of(report), 0);
+  return {
+    reads: sum(({ storageReads }) => storageReads),
+    ms: sum(({ busyMs }) => busyMs) / reports.length,
+    hash: reports.map(({ hash }) => hash).join(' '),
+  };
+}
+
+async function compareArms(context: Context, workload: WorkloadName): Promise<void> {
+  const prepared = await prepare(context, workload);
+  const rounds: Record<ArmName, Round[]> = { private: [], shared: [] };
+  for (let i = 0; i < context.pick(1, 2, 5); i++) {
+    for (const arm of context.random.shuffle([...ARMS])) {
+      const round = roundOf(await runArm(prepared, arm));
+      if (round.hash !== (rounds.private[0] ?? rounds.shared[0] ?? round).hash) {
+        throw new Error(`${workload}: the answers of the arms differ.`);
+      }
+      rounds[arm].push(round);
+    }
+  }
+  context.checked(workload, (rounds.shared[0] as Round).hash);
+  report(context, workload, rounds, prepared);
+}
+
+function report(context: Context, workload: string, rounds: Record<ArmName, Round[]>, { notes }: Prepared): void {
+  const series = (arm: ArmName, of: (round: Round) => number) => rounds[arm].map(of);
+  const figure = (what: string, unit: string, of: (round: Round) => number) => {
+    for (const arm of ARMS) context.add({ name: `${workload}: ${what}, ${arm}`, unit, series: series(arm, of) });
+  };
+  const times = (what: string, of: (round: Round) => number, goal: string): Figure => {
+    const shared = series('shared', of);
+    return {
+      name: `${workload}: ${what}`,
+      unit: 'times',
+      series: series('private', of).map((value, i) => value / Math.max(1, shared[i] as number)),
+      goal,
+    };
+  };
+  figure('storage reads', 'reads', ({ reads }) => reads);
+  figure('time', 'ms', ({ ms }) => ms);
+  context.add(times(fewer, ({ reads }) => reads, READS_GOAL));
+  context.add(times(less, ({ ms }) => ms, TIME_GOAL));
+  for (const note of notes) context.note(note);
+}
+
+/** One figure for each, over the workloads that ran. */
+function summary(results: readonly Result[]): Figure[] {
+  return [
+    { what: fewer, goal: READS_GOAL },
+    { what: less, goal: TIME_GOAL },
+  ].flatMap(({ what, goal }) => {
+    const values = results.filter(({ name }) => name.endsWith(`: ${what}`)).map(({ value }) => value);
+    if (values.length === 0) return [];
+    const name = `geometric mean of ${values.length}: ${what}`;
+    return [{ name, unit: 'times', series: [geometricMean(values)], goal }];
+  });
+}
+
+export const benchmark: Benchmark = {
+  question: 'what is one shared cache worth against private ones of the same bytes, over workloads that differ?',
+  settings: {
+    nodes: `processes, 4 unless given (this machine has ${availableParallelism()} processors)`,
+    source: 'server, which answers a miss after 1 ms (emulated), or direct',
+    eviction: 'of both arms: s3-fifo unless given, adaptive-2q, sieve, lru',
+    trace: 'a file of accesses of any format in docs/TRACES.md, in place of the generated one',
+  },
+  cells: () => [...WORKLOADS, MEMORY],
+  run: (cell, context) => (cell === MEMORY ? measureMemory(context) : compareArms(context, cell as WorkloadName)),
+  summary,
+};
