@@ -12,6 +12,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   failover: () => import('./failover.js'),
   sharing: () => import('./sharing.js'),
   attach: () => import('./attach.js'),
+  htap: () => import('./htap.js'),
 };
 
 export async function benchmarkOf(name: string): Promise<Benchmark | undefined> {

@@ -15,7 +15,7 @@ import { type FileHandle, LOCK_NONE, type Mount, SqliteFailure } from './handle.
 import { SharedState } from './head.js';
 import { DatabaseLocks } from './locks.js';
 import { Presence } from './presence.js';
-import { findBase, Snapshot, type Source } from './snapshot.js';
+import { findBase, type PageStore, Snapshot, type Source } from './snapshot.js';
 import { fileSystemOf, VFS_NAME } from './vfs.js';
 import { type OpenOptions, realPath, refusalOf } from './writer.js';
 
@@ -24,6 +24,8 @@ export interface ReaderOptions extends OpenOptions {
   readonly name?: string;
   /** The system calls, for tests. */
   readonly files?: Files;
+  /** Where the reader keeps its pages in place of the pool, which stays the source of what is past: for comparisons. */
+  readonly storeOf?: (shared: PageStore, pageSize: number) => PageStore;
 }
 
 export interface SnapshotInfo {
@@ -158,7 +160,7 @@ class ReaderMount implements Mount {
   refusalOf = refusalOf;
 }
 
-function openSource({ file, pool, files = nodeFiles }: ReaderOptions): Source {
+function openSource({ file, pool, files = nodeFiles, storeOf }: ReaderOptions): Source {
   const path = realPath(file);
   let descriptor: number;
   try {
@@ -167,7 +169,7 @@ function openSource({ file, pool, files = nodeFiles }: ReaderOptions): Source {
     throw new PoolError('OPTION_INVALID', `file: ${file} cannot be opened (${String(error)}).`, { file }, error);
   }
   const state = new SharedState(pool, files.status(descriptor));
-  return { files, path, descriptor, locks: new DatabaseLocks(descriptor), state };
+  return { files, path, descriptor, locks: new DatabaseLocks(descriptor), state, storeOf };
 }
 
 /**

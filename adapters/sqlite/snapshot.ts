@@ -19,6 +19,7 @@
  * (R2) without proof the read fails: SNAPSHOT_LOST, never a page that may be another's.
  * (R3) what was read so goes to the pool under a lease that was taken before. A writer who changes the page moves its count.
  * (R4) the first page is the snapshot's own copy; size and page count are its head's.
+ * (R5) a reader may keep its pages elsewhere than in the pool (`store`); what the pool has of the past it has then at second hand.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Lease, PageSpace } from '../../src/index.js';
@@ -38,12 +39,17 @@ import {
 } from './identity.js';
 import type { DatabaseLocks } from './locks.js';
 
+/** Where a reader keeps pages, under numbers of its epoch. */
+export type PageStore = Pick<PageSpace, 'read' | 'lease' | 'put'>;
+
 export interface Source {
   readonly files: Files;
   readonly path: string;
   readonly descriptor: number;
   readonly locks: DatabaseLocks;
   readonly state: SharedState;
+  /** (R5) */
+  readonly storeOf?: ((shared: PageStore, pageSize: number) => PageStore) | undefined;
 }
 
 /** The state of the database that a snapshot is made of. */
@@ -106,7 +112,8 @@ export class Snapshot {
   readonly head: Head;
   private readonly isDerived: boolean;
   private readonly history: History;
-  private readonly space: PageSpace | undefined;
+  private readonly space: PageStore | undefined;
+  private readonly store: PageStore | undefined;
   /** As it is read: a database in WAL mode, whose -wal has nothing, is read as one with a journal. */
   readonly page1: Uint8Array;
 
@@ -118,6 +125,7 @@ export class Snapshot {
     this.page1 = head.page1.slice();
     if (parseHeader(this.page1)?.isWal) this.page1.fill(1, 18, 20);
     this.space = head.pageSize === 0 ? undefined : source.state.pages(head.pageSize);
+    this.store = this.space && (source.storeOf?.(this.space, head.pageSize) ?? this.space);
     const known = before?.history;
     if (known?.epoch === head.epoch && known.follow(source.state, head.lsn)) this.history = known;
     else this.history = new History(head.epoch, head.lsn);
@@ -126,32 +134,33 @@ export class Snapshot {
 
   /** A whole page, from 2 on. Throws SNAPSHOT_LOST (R2). */
   read(pageNo: number, target: Uint8Array): void {
-    const { space, head, source } = this;
-    if (space === undefined) throw this.lost(pageNo);
+    const { space, store, head, source } = this;
+    if (space === undefined || store === undefined) throw this.lost(pageNo);
     const number = head.epoch + pageNo;
-    if (space.read(number, target, 0, head.lsn)) return;
+    if (store.read(number, target, 0, head.lsn)) return;
     // (R3)
-    const lease = space.lease(number);
+    const lease = store.lease(number);
     const count = source.files.read(source.descriptor, target, (pageNo - 1) * head.pageSize);
     if (count === target.length && this.isProved(pageNo)) {
-      this.share(space, pageNo, target, lease);
+      this.share(store, pageNo, target, lease);
       return;
     }
     // The writer may have kept it meanwhile.
     if (!space.read(number, target, 0, head.lsn)) throw this.lost(pageNo);
+    if (store !== space) store.put(number, target, { from: head.lsn, until: head.lsn + 1, lease });
   }
 
   /**
    * (R3) For as many snapshots as may be. Where newer versions of other pages are gone the pool refuses what may be older; then it
    * is from this snapshot on, or for this one alone.
    */
-  private share(space: PageSpace, pageNo: number, bytes: Uint8Array, lease: Lease): void {
+  private share(store: PageStore, pageNo: number, bytes: Uint8Array, lease: Lease): void {
     const { lsn, epoch, pageSize } = this.head;
     const from = Math.min(this.history.lastChange(pageNo, pageSize), lsn);
     const number = epoch + pageNo;
-    if (space.put(number, bytes, { from, lease })) return;
-    if (from < lsn && space.put(number, bytes, { from: lsn, lease })) return;
-    space.put(number, bytes, { from: lsn, until: lsn + 1, lease });
+    if (store.put(number, bytes, { from, lease })) return;
+    if (from < lsn && store.put(number, bytes, { from: lsn, lease })) return;
+    store.put(number, bytes, { from: lsn, until: lsn + 1, lease });
   }
 
   /** (R1) */

@@ -26,6 +26,11 @@ export function yieldProcessor(): void {
   libc().schedYield();
 }
 
+/** Holds the thread up for so many milliseconds, below 1,000. For tools that imitate a slow device. */
+export function sleepThread(milliseconds: number): void {
+  libc().usleep(Math.round(milliseconds * 1_000));
+}
+
 export class MappedBoard implements ProgressBoard {
   private readonly nodes: number;
   private readonly mapping: Mapping;

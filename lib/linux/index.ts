@@ -1,7 +1,7 @@
 export { availableParallelism } from 'node:os';
 export { allowedProcessors, stayOnProcessor } from './affinity.js';
 export { ALIGNMENT, alignedBuffer, collectedBuffer, isAligned } from './aligned.js';
-export { MappedBoard, type ProgressBoard, yieldProcessor } from './board.js';
+export { MappedBoard, type ProgressBoard, sleepThread, yieldProcessor } from './board.js';
 export { ByteLocks } from './bytelocks.js';
 export { Deadline, wantedCopies } from './deadline.js';
 export { FifoDoorbells, removeBells } from './doorbell.js';

@@ -34,6 +34,7 @@ function declare() {
     registerRobustList: libc.func('syscall', 'long', ['long', 'uintptr_t', 'size_t']),
     threadId: libc.func('syscall', 'int', ['long']),
     schedYield: libc.func('sched_yield', 'int', []),
+    usleep: libc.func('usleep', 'int', ['uint32']),
     schedGetAffinity: libc.func('sched_getaffinity', 'int', ['int', 'size_t', 'void *']),
     schedSetAffinity: libc.func('sched_setaffinity', 'int', ['int', 'size_t', 'void *']),
   };

@@ -48,7 +48,7 @@ export interface NodeResult {
 export type Report =
   | { readonly type: 'ready' }
   | { readonly type: 'progress'; readonly fraction: number; readonly text: string }
-  | { readonly type: 'done'; readonly result: NodeResult | undefined }
+  | { readonly type: 'done'; readonly result: unknown }
   | { readonly type: 'failed'; readonly message: string };
 
 /** Sent to every reader once all are ready. */

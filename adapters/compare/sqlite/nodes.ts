@@ -5,8 +5,9 @@
  * (N2) No child outlives the run: on any failure all are killed, and a child ends by itself when its parent is gone.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { NodeResult, Report, Task } from './messages.js';
+import type { NodeResult, Report } from './messages.js';
 
 const READER = fileURLToPath(new URL('./reader.js', import.meta.url));
 const STALL_LIMIT_MS = 180_000;
@@ -18,10 +19,16 @@ export interface RunOptions {
   readonly progress: (fraction: number, text: string) => void;
   readonly signal?: AbortSignal;
   readonly stallLimitMs?: number;
+  /** The module that the children run. Default: the reader of the sqlite workload. */
+  readonly program?: string;
+  /** Given the process id of each child, and the other end of its descriptor 4. */
+  readonly started?: (processId: number, socket: Duplex) => void;
+  /** Called before all are let go. */
+  readonly ready?: () => void;
 }
 
-export interface RunResult {
-  readonly results: readonly (NodeResult | undefined)[];
+export interface RunResult<Result = NodeResult | undefined> {
+  readonly results: readonly Result[];
   /** From the moment all were ready, milliseconds. */
   readonly elapsedMs: number;
 }
@@ -32,18 +39,24 @@ interface Member {
   done: boolean;
   fraction: number;
   errorText: string;
-  result: NodeResult | undefined;
+  result: unknown;
 }
 
-export async function runNodes(tasks: readonly Task[], options: RunOptions): Promise<RunResult> {
+export async function runNodes<Result = NodeResult | undefined>(
+  tasks: readonly object[],
+  options: RunOptions,
+): Promise<RunResult<Result>> {
   options.signal?.throwIfAborted();
-  const members = tasks.map(start);
+  const members = tasks.map(() => start(options));
   const killAll = (): void => {
     for (const { child } of members) child.kill('SIGKILL');
   };
   process.on('exit', killAll);
   try {
-    return await new Promise<RunResult>((resolve, reject) => conduct(members, tasks, options, resolve, reject));
+    const run = await new Promise<RunResult<unknown>>((resolve, reject) =>
+      conduct(members, tasks, options, resolve, reject),
+    );
+    return run as RunResult<Result>;
   } finally {
     process.off('exit', killAll);
     killAll();
@@ -52,8 +65,9 @@ export async function runNodes(tasks: readonly Task[], options: RunOptions): Pro
   }
 }
 
-function start(): Member {
-  const child = fork(READER, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [] });
+function start({ program = READER, started }: RunOptions): Member {
+  const child = fork(program, { stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'], execArgv: [] });
+  if (child.pid !== undefined) started?.(child.pid, child.stdio[4] as unknown as Duplex);
   return { child, ready: false, done: false, fraction: 0, errorText: '', result: undefined };
 }
 
@@ -64,9 +78,9 @@ function ended(child: ChildProcess): Promise<void> {
 
 function conduct(
   members: readonly Member[],
-  tasks: readonly Task[],
+  tasks: readonly object[],
   options: RunOptions,
-  resolve: (result: RunResult) => void,
+  resolve: (result: RunResult<unknown>) => void,
   reject: (error: Error) => void,
 ): void {
   let wentAt = 0;
@@ -96,6 +110,7 @@ function conduct(
     } else if (report.type === 'ready') {
       member.ready = true;
       if (!members.every(({ ready }) => ready)) return;
+      options.ready?.();
       wentAt = performance.now();
       for (const { child } of members) child.send({ go: true }, ignore);
     } else if (report.type === 'progress') {

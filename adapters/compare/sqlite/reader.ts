@@ -4,8 +4,7 @@
  * for some rounds, and reports counts, latencies and a hash of every result. It ends when its parent is gone.
  */
 
-import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database } from '@sqlite.org/sqlite-wasm';
 import { stayOnProcessor } from '../../../lib/linux/index.js';
@@ -17,15 +16,15 @@ import {
   type Storage,
   uncachedPageSource,
 } from '../../sqlite-wasm/index.js';
+import { deviceBytes } from './device-bytes.js';
 import { loadEngine } from './engine.js';
 import { generate, PAGE_SIZE } from './generate.js';
+import { hashOf } from './hash.js';
 import { Latency } from './latency.js';
-import type { GenerateTask, NodeResult, ReadTask, Report, Task } from './messages.js';
+import type { GenerateTask, NodeResult, ReadTask, Task } from './messages.js';
 import { Random } from './random.js';
 import { openSharedSource } from './shared-source.js';
-
-const send = (report: Report): Promise<void> =>
-  new Promise((resolve, reject) => process.send!(report, (error: Error | null) => (error ? reject(error) : resolve())));
+import { runTask, send } from './task.js';
 
 /** Counts and times every page request on its way to the source. */
 class MeasuredSource implements PageSource {
@@ -70,20 +69,6 @@ async function openSource(task: ReadTask, storage: Storage): Promise<OpenSource>
       return openSharedSource(poolPath, storage, { pageSize: PAGE_SIZE, nearEntries, name: `node ${task.node}` });
     }
   }
-}
-
-/** Bytes fetched from devices for this process so far; undefined where the kernel does not tell. */
-function deviceBytes(): number | undefined {
-  try {
-    return Number(/^read_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1] ?? Number.NaN) || 0;
-  } catch {
-    return undefined;
-  }
-}
-
-function hashOf(rows: unknown): string {
-  const text = JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
-  return createHash('sha256').update(text).digest('hex');
 }
 
 async function runQueries(task: ReadTask, database: Database): Promise<Pick<NodeResult, 'queryMs' | 'hashes'>> {
@@ -153,32 +138,4 @@ async function write(task: GenerateTask): Promise<undefined> {
   renameSync(task.temporaryFile, task.file);
 }
 
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => {};
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
-}
-
-async function main(): Promise<void> {
-  process.on('disconnect', () => process.exit(1));
-  const { promise: go, resolve: release } = withResolvers();
-  const task = await new Promise<Task>((resolve) => {
-    // The first message is the task, the second lets it go.
-    process.once('message', (message) => {
-      process.once('message', release);
-      resolve(message as Task);
-    });
-  });
-  try {
-    const result = task.task === 'read' ? await read(task, go) : await write(task);
-    await send({ type: 'done', result });
-  } catch (error) {
-    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    await send({ type: 'failed', message });
-  }
-  process.exit(0);
-}
-
-await main();
+await runTask<Task>((task, go) => (task.task === 'read' ? read(task, go) : write(task)));

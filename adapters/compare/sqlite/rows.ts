@@ -42,7 +42,7 @@ const lastName = (number: number): string =>
   `${SYLLABLES[Math.floor(number / 100) % 10]}${SYLLABLES[Math.floor(number / 10) % 10]}${SYLLABLES[number % 10]}`;
 
 /** Non-uniform choice from first to last, TPC-C clause 2.1.6, with `a` scaled to the range. */
-function skewed(random: Random, first: number, last: number): number {
+export function skewed(random: Random, first: number, last: number): number {
   const range = last - first + 1;
   const a = 2 ** Math.max(1, Math.floor(Math.log2(range / 12))) - 1;
   return (((random.between(0, a) | random.between(first, last)) + (a >> 1)) % range) + first;
