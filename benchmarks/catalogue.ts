@@ -5,6 +5,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   hit: () => import('./hit.js'),
   miss: () => import('./miss.js'),
   put: () => import('./put.js'),
+  scale: () => import('./scale.js'),
   large: () => import('./large.js'),
   wake: () => import('./wake.js'),
   shuffle: () => import('./shuffle.js'),

@@ -41,6 +41,8 @@ export interface Report {
   readonly seed: number;
   readonly hash: string;
   readonly mode: Mode;
+  /** The folder of the build that it was measured against. */
+  readonly against?: string;
   readonly notes: readonly string[];
   readonly results: readonly Result[];
 }
@@ -54,6 +56,8 @@ export interface Benchmark {
   readonly takesSize?: boolean;
   /** What `--set NAME=VALUE` takes, with what each means. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Whether `--against` does: it binds the public surface only, by build.ts, and measures in turns. */
+  readonly takesAgainst?: boolean;
   /** The names of its cells, in order. */
   cells(mode: Mode): readonly string[];
   run(cell: string, context: Context): Promise<void> | void;
@@ -85,6 +89,8 @@ export class Context {
   readonly results: Result[] = [];
   readonly notes: string[] = [];
   readonly checks: string[] = [];
+  /** Of each figure, by its name. */
+  readonly series: Record<string, Series> = {};
 
   constructor(mode: Mode, seed: number, size?: number, settings: Readonly<Record<string, string>> = {}) {
     this.mode = mode;
@@ -114,6 +120,7 @@ export class Context {
 
   add(figure: Figure): void {
     this.results.push(resultOf(figure));
+    this.series[figure.name] = figure.series;
   }
 }
 
@@ -198,7 +205,7 @@ export function describeMachine(): string {
   ].join('; ');
 }
 
-function figureText(value: number): string {
+export function figureText(value: number): string {
   if (value >= 1000) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));
 }
@@ -224,9 +231,13 @@ function rowOf(result: Result, cell: string): string[] {
 
 /** The figures of a cell as lines of text. */
 export function tableOf(cell: string, results: readonly Result[]): string {
-  const rows = [HEADINGS, ...results.map((result) => rowOf(result, cell))];
-  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
-  const isText = (column: number) => column === 0 || column === 3 || column >= 6;
+  return linesOf([HEADINGS, ...results.map((result) => rowOf(result, cell))], [0, 3, 6, 7]);
+}
+
+/** The rows as lines, columns under each other; those that are named begin at the left. */
+export function linesOf(rows: readonly (readonly string[])[], textColumns: readonly number[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
+  const isText = (column: number) => textColumns.includes(column);
   return rows
     .map((row) =>
       row

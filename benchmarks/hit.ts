@@ -57,6 +57,7 @@ function armsOf(kind: string, world: World, tally: Tally): Arm[] {
 }
 
 export const benchmark: Benchmark = {
+  takesAgainst: true,
   question: 'what does a hit cost, beside a private lru-cache and a plain Map that hold the same pages?',
 
   cells(mode) {

@@ -1,5 +1,6 @@
 /** What the arms of the benchmark `hit` read, and how each batch is checked. */
-import { type PageSpace, type Pool, poolSizeFor, SharedCache } from '../src/index.js';
+import type { PageSpace, Pool } from '../src/index.js';
+import { poolSizeFor, SharedCache } from './build.js';
 import type { Context } from './frame.js';
 import { type Arm, sampleOf } from './interleave.js';
 import { PageMaker, Reads } from './pages.js';

@@ -9,6 +9,7 @@
 import { setImmediate as endOfRun } from 'node:timers/promises';
 import { Bench } from 'tinybench';
 import type { Context, Series } from './frame.js';
+import { inTurn } from './turns.js';
 
 /** Milliseconds: of one operation, and of everything the batch did, checks and cleaning up included. */
 export interface Sample {
@@ -38,10 +39,12 @@ export async function interleave(arms: readonly Arm[], pace: Pace, context: Cont
     const bench = new Bench({ time: pace.sliceMs, iterations: 1, warmup: false, throws: true });
     for (const arm of context.random.shuffle([...arms]))
       bench.add(arm.name, arm.batch, { async: arm.isAsync === true });
-    if (arms.some((arm) => arm.isAsync)) await bench.run();
-    else bench.runSync();
-    // Timers get their turn, and borrows end, as they would in a program that serves.
-    await endOfRun();
+    await inTurn(async () => {
+      if (arms.some((arm) => arm.isAsync)) await bench.run();
+      else bench.runSync();
+      // Timers get their turn, and borrows end, as they would in a program that serves.
+      await endOfRun();
+    });
     if (round < 0) continue;
     for (const { name, result } of bench.tasks) {
       if (!('latency' in result)) throw new Error(`${name}: it did not run to its end.`);

@@ -1,13 +1,13 @@
 /** `npm run bench -- NAME`: runs a benchmark cell by cell, prints its figures and writes them as JSON where asked to. */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { existsSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseSize } from '../src/index.js';
+import { type Compared, comparisonOf, runAgainst } from './against.js';
+import { entranceOf } from './build.js';
 import { benchmarkOf, catalogue } from './catalogue.js';
-import type { CellReport } from './cell.js';
 import { describeMachine, hashOf, isReached, type Mode, type Report, resultOf, tableOf } from './frame.js';
+import { startCell } from './start.js';
 
 interface Options {
   readonly smoke?: boolean;
@@ -15,6 +15,7 @@ interface Options {
   readonly only?: string;
   readonly seed: number;
   readonly size?: number;
+  readonly against?: string;
   readonly json?: string | true;
   readonly set: Readonly<Record<string, string>>;
 }
@@ -48,21 +49,21 @@ function checkSettings(name: string, { set }: Options, known: Readonly<Record<st
   }
 }
 
-async function runCell(name: string, cell: string, mode: Mode, { seed, size, set }: Options): Promise<CellReport> {
-  const path = fileURLToPath(new URL('cell.js', import.meta.url));
-  const child = fork(path, [name, cell, mode, String(seed), String(size ?? ''), JSON.stringify(set)], {
-    stdio: ['ignore', 2, 2, 'ipc'],
-  });
-  const stop = () => child.kill('SIGTERM');
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-  let report: CellReport | undefined;
-  child.on('message', (message) => {
-    report = message as CellReport;
-  });
-  const [code, signal] = await once(child, 'exit');
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop);
-  if (code === 0 && report !== undefined) return report;
-  throw new Error(`${name}, cell '${cell}': it ended with ${signal ?? `exit code ${code}`}.`);
+/** The folder of another build. */
+function buildOf(folder: string): string {
+  if (existsSync(entranceOf(folder))) return resolve(folder);
+  throw new InvalidArgumentError(`It must be a checkout that was built: there is no ${entranceOf(folder)}.`);
+}
+
+async function runCell(
+  name: string,
+  cell: string,
+  mode: Mode,
+  { seed, size, set, against }: Options,
+): Promise<Compared> {
+  const options = { name, cell, mode, seed, size, settings: set };
+  if (against !== undefined) return runAgainst(options, against);
+  return { ...(await startCell(options).report), ratios: [] };
 }
 
 function fail(message: string): never {
@@ -76,6 +77,7 @@ async function run(name: string, options: Options): Promise<void> {
     fail(`There is no benchmark '${name}'. There are: ${Object.keys(catalogue).join(', ')}.`);
   if (options.size !== undefined && benchmark.takesSize !== true) fail(`${name} takes no --size.`);
   checkSettings(name, options, benchmark.settings);
+  if (options.against !== undefined && benchmark.takesAgainst !== true) fail(`${name} takes no --against.`);
   const mode: Mode = options.smoke === true ? 'smoke' : options.full === true ? 'full' : 'usual';
   const all = benchmark.cells(mode);
   const cells = all.filter((cell) => options.only === undefined || cell.includes(options.only));
@@ -86,18 +88,21 @@ async function run(name: string, options: Options): Promise<void> {
   const { seed } = options;
   const machine = describeMachine();
   say(`${name}: ${benchmark.question}\n${machine}; Node ${process.version}; seed ${seed}; ${mode}\n`);
-  const reports: CellReport[] = [];
+  if (options.against !== undefined)
+    say(`in turn with the build in ${options.against}; its ratios: this one's figure over that one's\n`);
+  const reports: Compared[] = [];
   for (const cell of cells) {
     const report = await runCell(name, cell, mode, options);
     reports.push(report);
-    say([cell, tableOf(cell, report.results), ...report.notes].filter((line) => line !== '').join('\n'));
+    const ratios = report.ratios.length === 0 ? '' : `\n${comparisonOf(cell, report.ratios)}`;
+    say([cell, tableOf(cell, report.results), ...report.notes, ratios].filter((line) => line !== '').join('\n'));
     say('');
   }
 
   const found = reports.flatMap((report) => report.results);
   const over = benchmark.summary?.(found).map(resultOf) ?? [];
   if (over.length > 0) say(`in all\n${tableOf('in all', over)}\n`);
-  const results = [...found, ...over];
+  const results = [...found, ...over, ...reports.flatMap((report) => report.ratios)];
   const hash = hashOf(reports.flatMap((report) => report.checks));
   const goals = results.filter((result) => result.goal !== undefined);
   const reached = goals.filter((result) => isReached(result)).length;
@@ -112,6 +117,7 @@ async function run(name: string, options: Options): Promise<void> {
     seed,
     hash,
     mode,
+    ...(options.against === undefined ? {} : { against: options.against }),
     notes,
     results,
   };
@@ -129,6 +135,11 @@ await new Command('npm run bench --')
   .option('--seed <number>', 'another choice of keys and order', seedOf, 1)
   .option('--size <bytes>', 'of the data, such as 4GiB: for large and shuffle', sizeOf)
   .option('--set <name=value>', 'of the benchmark: an unknown name is told which there are', settingOf, {})
+  .option(
+    '--against <folder>',
+    'another build of this project, measured in turn: for hit, miss, put and scale',
+    buildOf,
+  )
   .option('--json [file]', 'writes the figures as JSON, to standard output without a file')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .action(run)

@@ -4,7 +4,7 @@
  */
 import { setImmediate as endOfRun } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import { connect, SharedCache } from '../src/index.js';
+import { connect, SharedCache } from './build.js';
 import { type ARMS, HELD, PAGE, PAGES } from './miss.pages.js';
 import { Random } from './random.js';
 

@@ -9,11 +9,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connect } from '../src/index.js';
+import { connect } from './build.js';
 import { type Benchmark, type Context, median } from './frame.js';
 import type { Missed, Order } from './miss.node.js';
 import { ARMS, PAGE } from './miss.pages.js';
 import { scratchFolder } from './scratch.js';
+import { inTurn } from './turns.js';
 
 const SIZE = Math.floor(8.3 * 1024 * 1024);
 const CELLS = ['1 process', '2 processes', '4 processes'] as const;
@@ -38,7 +39,7 @@ async function measure(context: Context, processes: number): Promise<void> {
   const warmup = context.pick(1, 4);
   for (let i = -warmup; i < context.pick(3, 21, 61); i++) {
     for (const arm of context.random.shuffle([...ARMS])) {
-      const missed = await round(nodes, { arm, ms });
+      const missed = await inTurn(() => round(nodes, { arm, ms }));
       if (i < 0) continue;
       const of = rounds.get(arm) as { micros: number[]; perSecond: number[]; p99: number[] };
       of.micros.push(median(missed.map(({ microseconds }) => microseconds)));
@@ -78,6 +79,7 @@ function report(
 }
 
 export const benchmark: Benchmark = {
+  takesAgainst: true,
   question: 'What does a miss cost that makes room, and do more processes serve more of them?',
   cells: () => CELLS,
   run: (cell, context) => measure(context, Number(cell.split(' ')[0])),

@@ -3,7 +3,8 @@ import { rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ownFolder } from '../lib/linux/index.js';
-import { connect, destroyStale, type FormatOptions, type Pool } from '../src/index.js';
+import type { FormatOptions, Pool } from '../src/index.js';
+import { connect, sealpool } from './build.js';
 
 const SHARED_MEMORY = '/dev/shm';
 
@@ -34,7 +35,7 @@ export function diskFolder(): string {
 
 function folderIn(parent: string): string {
   if (made.length === 0) {
-    destroyStale();
+    sealpool.destroyStale?.();
     process.once('exit', removeAll);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   }

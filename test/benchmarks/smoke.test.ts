@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { catalogue } from '../../benchmarks/catalogue.js';
-import type { Report } from '../../benchmarks/frame.js';
+import type { Report, Result } from '../../benchmarks/frame.js';
 import { Context, geometricMean, hashOf, isReached, quantile, resultOf, tableOf } from '../../benchmarks/frame.js';
 import { interleave, sampleOf } from '../../benchmarks/interleave.js';
 import { root } from '../tidy/sources.js';
@@ -60,6 +60,23 @@ describe('the benchmarks', () => {
     expect(find('geometric mean of 1: times fewer storage reads')).to.equal(find('trace: times fewer storage reads'));
   }).timeout(120_000);
 
+  it('measure another build in turn, and give the ratio of each figure within rounds', () => {
+    const args = ['hit', '--smoke', '--seed', '7', '--json', '--only', '500 pages, strings', '--against', root];
+    const { status, stdout, stderr } = bench(...args);
+    expect(status, stderr).to.equal(0);
+    const report = JSON.parse(stdout) as Report;
+    checkReport(report, 'hit');
+    expect(report.against).to.equal(root.replace(/\/$/, ''));
+    const isRatio = ({ name }: Result) => name.endsWith(', against');
+    const ratios = report.results.filter(isRatio);
+    const own = report.results.filter((result) => !isRatio(result));
+    expect(ratios.map(({ name }) => name)).to.deep.equal(own.map(({ name }) => `${name}, against`));
+    expect(new Set(ratios.map(({ baselineName }) => baselineName))).to.deep.equal(new Set(['theirs']));
+    for (const [i, { value }] of ratios.entries()) expect(value).to.equal(own[i]?.value);
+    // Two processes do not measure the same to four digits, but where both are one.
+    expect(ratios.some(({ ratio }) => ratio !== 1)).to.equal(true);
+  }).timeout(240_000);
+
   it('have each a README entry', () => {
     const readme = readFileSync(join(root, 'benchmarks/README.md'), 'utf8');
     for (const name of Object.keys(catalogue)) expect(readme).to.include(`npm run bench -- ${name}`);
@@ -80,6 +97,10 @@ describe('the benchmarks', () => {
     expect(misnamed.stderr).to.include("no setting 'node'").and.to.include('nodes: processes');
     expect(bench('hit', '--smoke', '--set', 'x=1').stderr).to.include("no setting 'x'");
     expect(bench('sharing', '--smoke', '--set', 'nodes').status).to.equal(2);
+    expect(bench('wake', '--smoke', '--against', root).stderr).to.include('wake takes no --against');
+    const unbuilt = bench('hit', '--smoke', '--against', join(root, 'docs'));
+    expect(unbuilt.status).to.equal(2);
+    expect(unbuilt.stderr).to.include('docs/dist/src/index.js');
     expect(bench().status).to.equal(2);
   });
 });
