@@ -15,6 +15,7 @@ import {
   createProgress,
   failedChecks,
   type Memory,
+  openingOf,
   type Policy,
   type Progress,
   type ProgressDisplay,
@@ -25,6 +26,7 @@ import {
   traceSource,
   visible,
   type WorkloadOptions,
+  wrap,
 } from '../compare/index.js';
 import type { Context } from './context.js';
 import { CommandFailed, UsageError } from './failure.js';
@@ -36,6 +38,7 @@ const NODES_MAX = 64;
 const SEED_MAX = 0xffff_ffff;
 const NODES_DEFAULT = 4;
 const SEED_DEFAULT = 1;
+const OPENING_COLUMNS = 100;
 const REPORT_DEFAULT = 'sealpool-report.html';
 
 interface CompareFlags {
@@ -106,7 +109,6 @@ async function runPlan(plan: Plan, flags: CompareFlags, context: Context, progre
   };
   if (plan.kind === 'sqlite') {
     const compareSqlite = await context.workloads.sqlite();
-    progress.begin('sqlite');
     return [await compareSqlite(options)];
   }
   const compareTrace = await context.workloads.trace();
@@ -125,7 +127,7 @@ async function runPlan(plan: Plan, flags: CompareFlags, context: Context, progre
       progress.update(news);
     };
     const recognised = (text: string): void => {
-      context.stderr.write(`${visible(text)}\n`);
+      progress.begin(text);
       begin();
     };
     const trace = {
@@ -189,6 +191,10 @@ async function compare(traces: readonly string[], flags: CompareFlags, words: re
   if (typeof flags.json === 'string') await checkOutput('--json', flags.json);
   if (flags.report !== undefined) await checkOutput('--report', flags.report);
   const progress = createProgress(context.stderr);
+  if (plan.kind === 'sqlite') {
+    const opening = openingOf(flags.nodes, flags.memory).join(' ');
+    progress.begin(...wrap(opening, '', Math.max(40, context.stderr.columns ?? OPENING_COLUMNS)));
+  }
   const finish = () => progress.finish();
   const results = await interruptible(finish, () => runPlan(plan, flags, context, progress).finally(finish));
   await writeOutputs(results, plan, flags, words, context);

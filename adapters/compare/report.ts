@@ -5,6 +5,7 @@
  * (R2) all figures stand in tables; charts repeat them. Without echarts the report lacks charts, not figures.
  */
 import { type Chart, type ExtraSeries, loadEcharts, overviewCharts, runCharts } from './charts.js';
+import { essentialsOf, whatTheyDoNotMean } from './essence.js';
 import { bytesText, visible } from './figures.js';
 import { installLine } from './peers.js';
 import { styleSheet } from './style-sheet.js';
@@ -79,6 +80,17 @@ function notesHtml(result: CompareResult): string {
   return `<h3>Notes</h3>\n<ul>\n${notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('\n')}\n</ul>`;
 }
 
+function essenceHtml(result: CompareResult): string {
+  const essentials = essentialsOf(result);
+  if (essentials === undefined) return '';
+  const cards = essentials.map(
+    ({ name, text, values }) =>
+      `<li><span>${escapeHtml(name)}</span><strong>${escapeHtml(text)}</strong><span>${escapeHtml(values)}</span></li>`,
+  );
+  const sentences = whatTheyDoNotMean(result).map((sentence) => `<li>${escapeHtml(sentence)}</li>`);
+  return `<ul class="essence">\n${cards.join('\n')}\n</ul>\n<details><summary>What these three figures do not mean</summary>\n<ul>\n${sentences.join('\n')}\n</ul></details>`;
+}
+
 function traceText({ recognised = '', workingSet = Number.NaN }: CompareResult): string {
   return `${recognised}; working set ${bytesText(workingSet)}`;
 }
@@ -93,6 +105,7 @@ function runHtml(result: CompareResult, charts: readonly Chart[], identifier: st
     ...(result.recognised === undefined ? [] : [`<p class="muted">${escapeHtml(traceText(result))}</p>`]),
     `<p>${escapeHtml(whatWasCompared(result))} <span class="muted">Seed&nbsp;${escapeHtml(String(result.seed))}.</span></p>`,
     ...(outcome === undefined ? [] : [`<p class="verdict">${escapeHtml(outcome)}</p>`]),
+    essenceHtml(result),
     tableHtml(figureHeads, rows, sharedRow),
     chartsHtml(charts),
     ...(result.series ?? []).map(seriesHtml),

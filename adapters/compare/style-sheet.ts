@@ -24,6 +24,9 @@ figcaption { margin-bottom: 8px; } figcaption strong { display: block; } figcapt
 figure.wide { grid-column: 1 / -1; } figure.wide svg { min-width: 860px; }
 figure svg { display: block; width: 100%; height: auto; }
 svg [fill="${INK}"] { fill: var(--ink); } svg [fill="${MUTED}"] { fill: var(--muted); } svg [stroke="${GRID_LINE}"] { stroke: var(--line); }
+.essence { display: flex; flex-wrap: wrap; gap: 16px; list-style: none; padding: 0; max-width: none; }
+.essence li { flex: 1 1 260px; background: var(--card); border-radius: 8px; padding: 12px 16px; }
+.essence strong { display: block; font-size: 1.5rem; line-height: 1.3; } .essence span { color: var(--muted); font-size: .9rem; }
 ul { padding-left: 20px; max-width: 90ch; } ul.checks { list-style: none; padding: 0; } ul.checks li { padding: 2px 0 2px 64px; text-indent: -64px; }
 .pass, .fail { display: inline-block; width: 52px; margin-right: 12px; text-indent: 0; text-align: center; border-radius: 4px; font-size: .8rem; font-weight: 700; border: 1px solid; }
 .pass { color: var(--good); } .fail { color: var(--bad); }

@@ -5,6 +5,7 @@
  * (T2) a table wider than the terminal is turned: one line per figure, one column per arm.
  */
 import { styleText } from 'node:util';
+import { essentialsOf, whatTheyDoNotMean } from './essence.js';
 import {
   countText,
   MISSING,
@@ -127,9 +128,13 @@ function checkLines(result: CompareResult, paint: Paint, columns: number): strin
   });
 }
 
+function columnsOf({ columns = WRAP_COLUMNS }: TableOptions): number {
+  return Math.min(WRAP_COLUMNS, Math.max(40, columns));
+}
+
 function sectionLines(result: CompareResult, options: TableOptions): string[] {
   const paint = painter(options.color);
-  const columns = Math.min(WRAP_COLUMNS, Math.max(40, options.columns ?? WRAP_COLUMNS));
+  const columns = columnsOf(options);
   const outcome = verdict(result);
   const notes = allNotes(result);
   return [
@@ -141,6 +146,30 @@ function sectionLines(result: CompareResult, options: TableOptions): string[] {
     ...(outcome === undefined ? [] : ['', ...wrap(outcome, '', columns).map((line) => paint('bold', line))]),
     ...(result.checks.length === 0 ? [] : ['', ...checkLines(result, paint, columns)]),
     ...(notes.length === 0 ? [] : ['', ...notes.flatMap((note) => wrap(visible(note), '- ', columns))]),
+  ];
+}
+
+/** What to take home of one run. */
+function essenceLines(result: CompareResult, options: TableOptions): string[] {
+  const essentials = essentialsOf(result);
+  if (essentials === undefined) return [];
+  const paint = painter(options.color);
+  const columns = columnsOf(options);
+  const rival = bestPrivate(result)?.name ?? '';
+  const [names, texts] = [essentials.map(({ name }) => name), essentials.map(({ text }) => text)];
+  const widest = (all: readonly string[]) => Math.max(...all.map(({ length }) => length));
+  const lines = essentials.flatMap(({ name, text, values }) => {
+    const lead = `  ${name.padEnd(widest(names))}  `;
+    const beside = `${lead}${text.padEnd(widest(texts))}  `;
+    const [first = '', ...rest] = wrap(values, beside, columns);
+    return [lead + paint('bold', text) + first.slice(lead.length + text.length), ...rest];
+  });
+  return [
+    '',
+    paint('bold', `The three figures that matter, the shared pool against ${rival}:`),
+    ...lines,
+    'What they do not mean:',
+    ...whatTheyDoNotMean(result).flatMap((sentence) => wrap(sentence, '- ', columns)),
   ];
 }
 
@@ -184,7 +213,8 @@ export function renderTable(results: readonly CompareResult[], options: TableOpt
     ...(index === 0 ? [] : ['', '']),
     ...sectionLines(result, options),
   ]);
-  const overview = results.length > 1 ? overviewLines(results, options) : [];
+  const [only] = results;
+  const overview = results.length > 1 ? overviewLines(results, options) : only ? essenceLines(only, options) : [];
   const next = options.next === undefined ? [] : ['', options.next];
   return `${[...sections, ...overview, ...next].join('\n')}\n`;
 }

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { essentialNames, essentialsOf, openingOf, whatTheyDoNotMean } from '../../../adapters/compare/essence.js';
+import { renderReport } from '../../../adapters/compare/report.js';
+import { renderTable } from '../../../adapters/compare/table.js';
+import { root } from '../../tidy/sources.js';
+import { sampleArm, sampleResult } from './sample.js';
+
+const textsOf = (...arms: Parameters<typeof sampleArm>[]) =>
+  essentialsOf(sampleResult({ arms: arms.map((arm) => sampleArm(...arm)) }))?.map(({ text }) => text);
+
+describe('what a comparison says of itself', () => {
+  it('begins with three sentences, of as many processes and bytes as were asked for', () => {
+    const [work = '', ways = '', ...others] = openingOf(4, 64 * 1024 * 1024);
+    expect(others).to.have.length(1);
+    expect(work).to.match(/^4 processes run .* 22 .*SQLite database\.$/);
+    expect(ways).to.contain('64 MiB').and.to.contain("operating system's");
+    expect(openingOf(1, '10%').join(' ')).to.match(/^One process runs .*the same 10% of memory/);
+    expect(openingOf(4).join(' ')).to.contain('on the same memory in all');
+  });
+
+  it('ends with three figures, the shared pool against the private arm that read least', () => {
+    const private1 = { storageReads: 250, elapsedMs: 3_000, p99Us: 120 };
+    const private2 = { storageReads: 900, elapsedMs: 1_000, p99Us: 10 };
+    const shared = { storageReads: 100, elapsedMs: 1_500, p99Us: 300 };
+    const arms = [
+      sampleArm('private-lru', 1, private2),
+      sampleArm('private-s3-fifo', 1, private1),
+      sampleArm('shared', 1, shared),
+    ];
+    const essentials = essentialsOf(sampleResult({ arms })) ?? [];
+    expect(essentials.map(({ name }) => name)).to.deep.equal([...essentialNames]);
+    expect(essentials.map(({ text }) => text)).to.deep.equal([
+      '2.50 times fewer',
+      '2.00 times less',
+      '2.50 times more',
+    ]);
+    expect(essentials[1]?.values).to.equal('1.50 s against 3.00 s');
+  });
+
+  it('says it as plainly where the pool loses, where nothing differs, and where there is no ratio', () => {
+    const losing = { storageReads: 200, elapsedMs: 2_000, p99Us: 2 };
+    const winning = { storageReads: 100, elapsedMs: 1_000, p99Us: 1 };
+    expect(textsOf(['private-lru', 1, winning], ['shared', 1, losing])).to.deep.equal([
+      '2.00 times more',
+      '2.00 times more',
+      '2.00 times more',
+    ]);
+    expect(textsOf(['private-lru', 1, winning], ['shared', 1, winning])?.[0]).to.equal('the same');
+    const none = { ...winning, storageReads: 0 };
+    expect(textsOf(['private-lru', 1, none], ['shared', 1, none])?.[0]).to.equal('the same');
+    expect(textsOf(['private-lru', 1, winning], ['shared', 1, none])?.[0]).to.equal('no ratio: one of them is 0');
+    expect(textsOf(['shared', 1])).to.equal(undefined);
+  });
+
+  it("does not let the operating system's cache pass unmentioned", () => {
+    const arms = [sampleArm('private-lru', 1), sampleArm('shared', 1), sampleArm('os-cache', 1, { elapsedMs: 4_800 })];
+    expect(whatTheyDoNotMean(sampleResult({ arms })).join(' ')).to.contain('it took 4.80 s here');
+    expect(whatTheyDoNotMean(sampleResult()).join(' ')).to.not.contain("operating system's");
+  });
+
+  it('stands at the end of the table of one run, before what to do next, and at the head of the report', async () => {
+    const text = renderTable([sampleResult()], { color: false, next: 'Next: look.' });
+    const lines = text.slice(text.indexOf('The three figures that matter')).split('\n');
+    expect(lines[0]).to.equal('The three figures that matter, the shared pool against private-s3-fifo:');
+    expect(lines.slice(1, 4).map((line) => line.trim().split(/ {2,}/)[0])).to.deep.equal([...essentialNames]);
+    expect(lines[4]).to.equal('What they do not mean:');
+    expect(lines.slice(-3)).to.deep.equal(['', 'Next: look.', '']);
+    expect(renderTable([sampleResult(), sampleResult()], { color: false })).to.not.contain('three figures');
+    const page = await renderReport([sampleResult()], { command: '', machine: '', echarts: async () => undefined });
+    expect(page).to.contain('<strong>2.33 times fewer</strong>');
+    expect(page.indexOf('2.33 times fewer')).to.be.below(page.indexOf('<table'));
+  });
+
+  it('names the same three figures at the top of the README', () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const top = readme.slice(0, readme.indexOf('## Use it'));
+    for (const name of essentialNames) expect(top).to.include(`| ${name} |`);
+    expect(top).to.include('do not mean');
+  });
+});
