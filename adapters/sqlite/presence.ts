@@ -1,6 +1,8 @@
 /**
- * Who reads a database, and since when at which snapshot: an entry of the pool for each reader, so that a read transaction that
- * somebody forgot is found by name. An entry is pinned by its reader. It keeps nothing of the snapshot: that is the pool's to keep.
+ * Who reads a database, and at which snapshots: an entry of the pool for each node that does, so that a read transaction that somebody
+ * forgot is found by name, and the writer keeps what snapshots need (retention.ts). An entry is pinned by its reader.
+ *
+ * (N1) one entry a node, of all its readers of the file: who knows the nodes finds the readers, without a look through the pool.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Page, Pool, SharedCache } from '../../src/index.js';
@@ -17,44 +19,37 @@ export interface ReaderInfo {
   readonly heldMs: number;
 }
 
-interface Entry {
-  readonly node: number;
-  readonly connectedAt: string;
+interface Told {
   readonly name: string;
-  readonly pid: number;
-  readonly lsn: number;
-  readonly sinceMs: number;
+  lsn: number;
+  sinceMs: number;
 }
 
-let made = 0;
+interface Entry {
+  readonly connectedAt: string;
+  readonly pid: number;
+  readonly readers: readonly Told[];
+}
 
-const prefixOf = ({ device, inode }: FileStatus): string => `reader/${device}.${inode}/`;
+const keyOf = ({ device, inode }: FileStatus, nodeId: number): string => `reader/${device}.${inode}/${nodeId}`;
 
-export class Presence {
+/** A node's readers of one file. */
+class Registry {
+  readonly readers = new Set<Told>();
   private readonly pool: Pool;
   private readonly cache: SharedCache;
   private readonly key: string;
-  private readonly name: string;
   private pin: Page | undefined;
 
-  constructor(pool: Pool, file: FileStatus, name: string | undefined) {
+  constructor(pool: Pool, key: string) {
     this.pool = pool;
     this.cache = openSharedCache(pool);
-    this.name = name ?? pool.node.name;
-    this.key = `${prefixOf(file)}${pool.node.id}.${process.pid}.${made++}`;
+    this.key = key;
   }
 
-  /** The reader goes to that snapshot. */
-  tell(lsn: number): void {
-    const { id, pid, connectedAt } = this.pool.node;
-    const entry: Entry = {
-      node: id,
-      connectedAt: String(+connectedAt),
-      name: this.name,
-      pid,
-      lsn,
-      sinceMs: Date.now(),
-    };
+  tell(): void {
+    const { pid, connectedAt } = this.pool.node;
+    const entry: Entry = { connectedAt: String(+connectedAt), pid, readers: [...this.readers] };
     this.cache.set(this.key, new TextEncoder().encode(JSON.stringify(entry)));
     const pin = this.cache.get(this.key);
     this.pin?.release();
@@ -64,8 +59,44 @@ export class Presence {
   end(): void {
     this.pin?.release();
     this.pin = undefined;
+    this.cache.delete(this.key);
+  }
+}
+
+const registries = new WeakMap<Pool, Map<string, Registry>>();
+
+function registryOf(pool: Pool, file: FileStatus): Registry {
+  const known = registries.get(pool) ?? new Map<string, Registry>();
+  registries.set(pool, known);
+  const key = keyOf(file, pool.node.id);
+  const registry = known.get(key) ?? new Registry(pool, key);
+  known.set(key, registry);
+  return registry;
+}
+
+export class Presence {
+  private readonly registry: Registry;
+  private readonly told: Told;
+
+  constructor(pool: Pool, file: FileStatus, name: string | undefined) {
+    this.registry = registryOf(pool, file);
+    this.told = { name: name ?? pool.node.name, lsn: 0, sinceMs: 0 };
+  }
+
+  /** The reader goes to that snapshot. */
+  tell(lsn: number): void {
+    this.told.lsn = lsn;
+    this.told.sinceMs = Date.now();
+    this.registry.readers.add(this.told);
+    this.registry.tell();
+  }
+
+  end(): void {
+    const { registry, told } = this;
+    registry.readers.delete(told);
     try {
-      this.cache.delete(this.key);
+      if (registry.readers.size === 0) registry.end();
+      else registry.tell();
     } catch (error) {
       // Of a node that is gone, or a lock that cannot be had: the entry is of a reader that is not listed, or is evicted.
       if (!(error instanceof PoolError)) throw error;
@@ -74,20 +105,18 @@ export class Presence {
 }
 
 /** The longest at their snapshot first. */
-export function listReaders(pool: Pool, file: FileStatus): ReaderInfo[] {
-  const cache = openSharedCache(pool);
-  const nodes = pool.nodes();
+export function listReaders(pool: Pool, file: FileStatus, cache = openSharedCache(pool)): ReaderInfo[] {
   const found: ReaderInfo[] = [];
-  for (const key of cache.keys()) {
-    if (!key.startsWith(prefixOf(file))) continue;
-    const page = cache.get(key);
+  for (const node of pool.nodes()) {
+    const page = node.state === 'alive' ? cache.get(keyOf(file, node.id)) : undefined;
     if (page === undefined) continue;
-    const { node, connectedAt, sinceMs, name, pid, lsn }: Entry = JSON.parse(new TextDecoder().decode(page.bytes));
+    const { connectedAt, pid, readers }: Entry = JSON.parse(new TextDecoder().decode(page.bytes));
     page.release();
-    const isAlive = nodes.some(
-      (other) => other.id === node && other.state === 'alive' && String(+other.connectedAt) === connectedAt,
-    );
-    if (isAlive) found.push({ name, pid, lsn, heldMs: Math.max(0, Date.now() - sinceMs) });
+    // Of an earlier node in that row.
+    if (connectedAt !== String(+node.connectedAt)) continue;
+    for (const { name, lsn, sinceMs } of readers) {
+      found.push({ name, pid, lsn, heldMs: Math.max(0, Date.now() - sinceMs) });
+    }
   }
   return found.sort((one, other) => other.heldMs - one.heldMs);
 }

@@ -4,7 +4,7 @@
  * | step     | by       | stores in the pool                                        | file meanwhile                         |
  * |----------|----------|-----------------------------------------------------------|----------------------------------------|
  * | announce | flush    | log of the next LSN, head: writing                        | journal synced, pages untouched        |
- * | preserve | flush    | pages as they are, until the next LSN                     | the same                               |
+ * | preserve | flush    | pages that a reader's snapshot has, until the next LSN    | the same                               |
  * |          | flush    |                                                           | pages written, then synced by SQLite   |
  * | seal     | journal  | head: sealing                                             | all pages there                        |
  * |          | SQLite   |                                                           | journal removed: the commit            |
@@ -23,6 +23,7 @@ import type { FileStatus } from './files.js';
 import { type Head, type HeadState, SharedState } from './head.js';
 import { History } from './history.js';
 import { firstLsn, parseHeader, randomEpoch } from './identity.js';
+import { Retention } from './retention.js';
 
 /** A transaction that has begun to write the file. */
 interface Session {
@@ -42,16 +43,25 @@ export class Publication {
   private session: Session | undefined;
   private history: History;
   private space: PageSpace | undefined;
+  private readonly retention: Retention;
   /** The newest that was published. */
   head: Head;
 
-  /** `head` is what the epoch begins or goes on with; `keptBytesMax` bounds what is kept of a transaction to be published. */
-  constructor(pool: Pool, head: Head, keptBytesMax: number) {
+  /**
+   * `head` is what the epoch begins or goes on with; `keptBytesMax` bounds what is kept of a transaction to be published,
+   * `snapshotShare` of the pool what is kept of the past.
+   */
+  constructor(
+    pool: Pool,
+    head: Head,
+    { keptBytesMax, snapshotShare }: { keptBytesMax: number; snapshotShare: number },
+  ) {
     this.state = new SharedState(pool, head.file);
     this.term = head.term;
     this.keptBytesMax = keptBytesMax;
     this.head = head;
     this.history = new History(head.epoch, head.lsn);
+    this.retention = new Retention(pool, this.state.cache, { file: head.file, share: snapshotShare });
     this.openSpace();
   }
 
@@ -99,6 +109,8 @@ export class Publication {
     this.state.putLog(this.head.epoch, lsn, { sizeMin, pages: Uint32Array.from(session.pages) });
     // (H2)
     this.tell('writing', { ...files });
+    // (K3)
+    this.retention.look();
     return added;
   }
 
@@ -106,10 +118,16 @@ export class Publication {
   preserve(pageNo: number, target: Uint8Array, read: (target: Uint8Array) => boolean): void {
     const { space, head } = this;
     if (space === undefined || pageNo * head.pageSize > head.size) return;
+    const from = this.history.lastChange(pageNo, head.pageSize);
+    const until = head.lsn + 1;
+    if (!this.retention.isNeeded(from, until)) return;
     const number = head.epoch + pageNo;
     // Not borrowed: a run without end would keep it.
-    if (space.read(number, target, 0, head.lsn) || !read(target)) return;
-    space.put(number, target, { from: this.history.lastChange(pageNo, head.pageSize), until: head.lsn + 1 });
+    if (!space.read(number, target, 0, head.lsn)) {
+      if (!read(target)) return;
+      space.put(number, target, { from, until });
+    }
+    this.retention.keep(space, number, from, until);
   }
 
   /** The bytes are the session's from now on. */
@@ -163,9 +181,12 @@ export class Publication {
     pages.delete(1);
     for (const pageNo of pages) {
       const bytes = pageNo * pageSize > size ? undefined : kept.get(pageNo);
+      const number = head.epoch + pageNo;
+      if (this.retention.isForgotten(number, this.history.lastChange(pageNo, pageSize), lsn))
+        this.space?.invalidate(number);
       // (W2)
-      if (bytes === undefined) this.space?.invalidate(head.epoch + pageNo, lsn);
-      else this.space?.put(head.epoch + pageNo, bytes, { from: lsn });
+      if (bytes === undefined) this.space?.invalidate(number, lsn);
+      else this.space?.put(number, bytes, { from: lsn });
     }
     this.tell(state, { lsn, file, size, page1, journal: undefined, publishedMs: Date.now() });
     this.history.add(lsn, { sizeMin: Math.min(sizeMin, size), pages: Uint32Array.from(pages) });
@@ -186,6 +207,7 @@ export class Publication {
   }
 
   close(): void {
+    this.retention.close();
     this.state.close();
   }
 }

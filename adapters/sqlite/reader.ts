@@ -4,18 +4,20 @@
  *
  * (G1) a snapshot changes by `refresh` alone, between transactions; then the engine is made to notice, whatever the change
  *      counters say.
- * (G2) a reader takes no lock of the file, writes nothing but its own lines of the pool, and holds nothing back: what it needs of
- *      the past is there as long as the pool has room for it.
+ * (G2) a reader takes no lock of the file, writes nothing but its own lines of the pool, and holds nothing back: the writer keeps what
+ *      it needs of the past as long as there is room for it (retention.ts).
  */
 import { basename } from 'node:path';
 import type { Database, Sqlite3Static } from '@sqlite.org/sqlite-wasm';
 import { PoolError } from '../../lib/errors.js';
+import { yieldProcessor } from '../../lib/linux/index.js';
 import { type Files, isSameFile, nodeFiles } from './files.js';
 import { type FileHandle, LOCK_NONE, type Mount, SqliteFailure } from './handle.js';
 import { SharedState } from './head.js';
+import { bootId } from './identity.js';
 import { DatabaseLocks } from './locks.js';
 import { Presence } from './presence.js';
-import { findBase, type PageStore, Snapshot, type Source } from './snapshot.js';
+import { type Base, findBase, type PageStore, Snapshot, type Source } from './snapshot.js';
 import { fileSystemOf, VFS_NAME } from './vfs.js';
 import { type OpenOptions, realPath, refusalOf } from './writer.js';
 
@@ -172,6 +174,22 @@ function openSource({ file, pool, files = nodeFiles, storeOf }: ReaderOptions): 
   return { files, path, descriptor, locks: new DatabaseLocks(descriptor), state, storeOf };
 }
 
+/** The writer is in the middle of a commit: asked again for so long, milliseconds. */
+const SETTLE_MS = 3;
+
+/** (K3 of retention.ts) The base, or a later one, once the writer is known to know of it. */
+function settle(source: Source, presence: Presence, found: Base): Base {
+  const until = performance.now() + SETTLE_MS;
+  for (let base = found; ; base = findBase(source)) {
+    const { lsn, epoch } = base.head;
+    presence.tell(lsn);
+    const now = source.state.read(bootId());
+    const isKnown = now === undefined || (now.epoch === epoch && now.lsn === lsn && now.state === 'quiet');
+    if (base.isDerived || isKnown || performance.now() > until) return base;
+    yieldProcessor();
+  }
+}
+
 /**
  * Opens the database for reading, at its newest commit. Neither waits for a writer nor holds one up. Throws OPTION_INVALID for
  * what is no database, UNSUPPORTED where a -wal or a journal has what the file has not, BUSY while a writer opens it.
@@ -191,12 +209,15 @@ export function openReader(sqlite3: Sqlite3Static, options: ReaderOptions): Read
   let db: Database | undefined;
   let mount: ReaderMount | undefined;
   try {
-    const file = new ReaderFile(source, new Snapshot(source, findBase(source)), sqlite3.capi.SQLITE_READONLY);
+    const file = new ReaderFile(
+      source,
+      new Snapshot(source, settle(source, presence, findBase(source))),
+      sqlite3.capi.SQLITE_READONLY,
+    );
     mount = new ReaderMount(file);
     system.mounts.set(name, mount);
     db = new sqlite3.oo1.DB({ filename: name, flags: 'r', vfs: VFS_NAME });
     db.selectValue('SELECT count(*) FROM sqlite_schema');
-    presence.tell(file.snapshot.head.lsn);
     return new OpenReader(db, mount, { source, presence, end });
   } catch (error) {
     db?.close();
@@ -244,14 +265,14 @@ class OpenReader implements Reader {
     if (!isSameFile(source.files.status(source.descriptor), source.files.statusOf(source.path))) {
       throw this.changed('is another file by now');
     }
-    const base = findBase(source);
+    const found = findBase(source);
     const { head } = file.snapshot;
-    if (base.head.epoch === head.epoch && base.head.lsn === head.lsn) return false;
+    if (found.head.epoch === head.epoch && found.head.lsn === head.lsn) return false;
+    const base = settle(source, this.presence, found);
     // Another history may have the same counters and cookies of other contents.
     if (base.head.epoch !== head.epoch && base.head.parent !== head.epoch)
       throw this.changed('was changed by another program');
     file.move(new Snapshot(source, base, file.snapshot));
-    this.presence.tell(base.head.lsn);
     return true;
   }
 

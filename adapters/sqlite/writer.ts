@@ -23,10 +23,13 @@ import { Journal } from './journal.js';
 import { DatabaseLocks, TERM_MAX } from './locks.js';
 import { listReaders, type ReaderInfo } from './presence.js';
 import { Publication } from './publication.js';
+import { SNAPSHOT_SHARE } from './retention.js';
 import { fileSystemOf, VFS_NAME } from './vfs.js';
 import { WriterFile } from './writerfile.js';
 
 const OVERLAY_BYTES_MAX = 64 << 20;
+/** A node may pin half of a pool by default, and pins some logs. */
+const SNAPSHOT_SHARE_MAX = 0.4;
 
 export interface OpenOptions {
   /** Path of the database. A writer makes it where it is missing. */
@@ -40,6 +43,8 @@ export interface WriterOptions extends OpenOptions {
    * after it. Default 64 MiB.
    */
   readonly overlayBytesMax?: number;
+  /** Share of the pool's bytes in which the past is kept for readers that need it, 0 to 0.4. Default 0.25. */
+  readonly snapshotShare?: number;
   /** The system calls, for tests. */
   readonly files?: Files;
 }
@@ -51,7 +56,7 @@ export interface Writer extends Disposable {
   readonly lsn: number;
   /** What made the last call of the file system fail, if one has: the engine passes only a number on. */
   readonly lastError: unknown;
-  /** Who reads at which snapshot, the longest there first. It looks through all keys of the pool. */
+  /** Who reads at which snapshot, the longest there first. */
   readers(): ReaderInfo[];
   /** Idempotent. The database is whole whether it is called or not. */
   close(): void;
@@ -110,9 +115,21 @@ class Opening {
   readonly term = randomInt(1, TERM_MAX);
   readonly locks: DatabaseLocks;
   readonly overlayBytesMax: number;
+  private readonly limits: { readonly keptBytesMax: number; readonly snapshotShare: number };
   private readonly pool: Pool;
 
-  constructor({ file, pool, files = nodeFiles, overlayBytesMax = OVERLAY_BYTES_MAX }: WriterOptions) {
+  constructor(options: WriterOptions) {
+    const {
+      file,
+      pool,
+      files = nodeFiles,
+      overlayBytesMax = OVERLAY_BYTES_MAX,
+      snapshotShare = SNAPSHOT_SHARE,
+    } = options;
+    if (!(snapshotShare >= 0 && snapshotShare <= SNAPSHOT_SHARE_MAX)) {
+      throw new PoolError('OPTION_INVALID', `snapshotShare is ${snapshotShare}; it is 0 to ${SNAPSHOT_SHARE_MAX}.`);
+    }
+    this.limits = { keptBytesMax: overlayBytesMax, snapshotShare };
     this.files = files;
     this.overlayBytesMax = overlayBytesMax;
     this.pool = pool;
@@ -148,7 +165,7 @@ class Opening {
   }
 
   private goOn(head: Head): Publication {
-    const publication = new Publication(this.pool, head, this.overlayBytesMax);
+    const publication = new Publication(this.pool, head, this.limits);
     publication.tell(head.state, {});
     return publication;
   }
@@ -159,7 +176,7 @@ class Opening {
     const status = settledStatus(files, descriptor);
     const head = mount.file.headOfNow({ epoch: 0, lsn: firstLsn(status), term });
     const epoch = wasRecovered ? randomEpoch() : deriveEpoch(status, head.page1);
-    const publication = new Publication(this.pool, { ...head, epoch }, this.overlayBytesMax);
+    const publication = new Publication(this.pool, { ...head, epoch }, this.limits);
     publication.tell('quiet', {});
     return publication;
   }

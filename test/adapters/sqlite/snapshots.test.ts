@@ -46,7 +46,7 @@ describe('snapshots of a live database', () => {
     it(`are what the writer had at their LSN or are lost, whatever it does in a pool too small (auto_vacuum ${autoVacuum})`, async () => {
       const { pool, writer, reader } = await makeWorld({ size: '4MiB' }, '/dev/shm');
       const chance = new Chance(autoVacuum.length);
-      const writing = await writer({ overlayBytesMax: 100_000 });
+      const writing = await writer({ overlayBytesMax: 100_000, snapshotShare: 0 });
       const { db } = writing;
       db.exec(`PRAGMA auto_vacuum = ${autoVacuum}; PRAGMA cache_size = 20; ${SCHEMA}
         CREATE VIEW numbers AS WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 20)
@@ -138,7 +138,7 @@ describe('snapshots of a live database', () => {
 
   it('are never mixed with what a transaction under way has spilled to the file, where the pool has nothing any more', async () => {
     const { pool, writer, reader } = await makeWorld();
-    const { db } = await writer({ overlayBytesMax: 20_000 });
+    const { db } = await writer({ overlayBytesMax: 20_000, snapshotShare: 0 });
     db.exec(`PRAGMA cache_size = 5; ${SCHEMA}`);
     const reading = await reader();
     reading.db.exec('PRAGMA cache_size = 0');
@@ -164,7 +164,7 @@ describe('snapshots of a live database', () => {
 
   it('are not served from a file that has a newer page, where the pool has given the old one up', async () => {
     const { pool, writer, reader } = await makeWorld();
-    const { db } = await writer();
+    const { db } = await writer({ snapshotShare: 0 });
     db.exec(SCHEMA);
     const reading = await reader();
     reading.db.exec('PRAGMA cache_size = 0');

@@ -1,0 +1,93 @@
+/**
+ * What the writer keeps of the past: the versions of pages that snapshots of readers need, and that the file no longer has. They are
+ * pinned, as nobody asks for them often enough for the pool's policy to keep them.
+ *
+ * (K1) a version is kept as long as a reader is at a snapshot that has it, and no longer.
+ *      One that nobody needs leaves the pool with its successor, where no other of its page is kept.
+ * (K2) all of them together are at most a share of the pool. Beyond it the oldest are left to the pool's policy: a reader that stays
+ *      long is told so when it asks for one that is gone, and holds nobody back.
+ * (K3) a reader tells its snapshot before it uses it, and looks whether the head is still quiet there (`OpenReader.refresh`); the writer
+ *      looks at the readers after it told that it writes. So it knows of every reader whose snapshot its pages are of, unless the
+ *      reader was in too much of a hurry.
+ */
+import { PoolError } from '../../lib/errors.js';
+import type { Page, PageSpace, Pool, SharedCache } from '../../src/index.js';
+import type { FileStatus } from './files.js';
+import { listReaders } from './presence.js';
+
+export const SNAPSHOT_SHARE = 0.25;
+
+interface Kept {
+  readonly page: Page;
+  readonly number: number;
+  /** Snapshots from the one LSN on, up to before the other, have it. */
+  readonly from: number;
+  readonly until: number;
+}
+
+export class Retention {
+  private readonly pool: Pool;
+  private readonly cache: SharedCache;
+  private readonly file: FileStatus;
+  private readonly bytesMax: number;
+  /** Of the readers. */
+  private snapshots: readonly number[] = [];
+  private kept: Kept[] = [];
+  private keptBytes = 0;
+  /** How many are kept of a page. */
+  private readonly counts = new Map<number, number>();
+
+  /** `share`: of the pool's bytes, what may be kept. */
+  constructor(pool: Pool, cache: SharedCache, { file, share }: { file: FileStatus; share: number }) {
+    this.pool = pool;
+    this.cache = cache;
+    this.file = file;
+    this.bytesMax = pool.stats().bytesData * share;
+  }
+
+  /** (K3, K1) */
+  look(): void {
+    this.snapshots = listReaders(this.pool, this.file, this.cache).map(({ lsn }) => lsn);
+    this.kept = this.kept.filter((one) => {
+      if (this.isNeeded(one.from, one.until)) return true;
+      this.release(one);
+      return false;
+    });
+  }
+
+  isNeeded(from: number, until: number): boolean {
+    return this.snapshots.some((lsn) => from <= lsn && lsn < until);
+  }
+
+  /** Whether no snapshot has any version of the page that the pool has. */
+  isForgotten(number: number, from: number, until: number): boolean {
+    return !this.counts.has(number) && !this.isNeeded(from, until);
+  }
+
+  /** The version of the page that is there before `until`. */
+  keep(space: PageSpace, number: number, from: number, until: number): void {
+    try {
+      const page = space.get(number, until - 1);
+      if (page === undefined) return;
+      this.kept.push({ page, number, from, until });
+      this.counts.set(number, (this.counts.get(number) ?? 0) + 1);
+      this.keptBytes += page.size;
+    } catch (error) {
+      // (K2)
+      if (!(error instanceof PoolError) || error.code !== 'TOO_MANY_PINS') throw error;
+    }
+    while (this.keptBytes > this.bytesMax) this.release(this.kept.shift() as Kept);
+  }
+
+  private release({ page, number }: Kept): void {
+    this.keptBytes -= page.size;
+    const left = (this.counts.get(number) ?? 1) - 1;
+    if (left === 0) this.counts.delete(number);
+    else this.counts.set(number, left);
+    page.release();
+  }
+
+  close(): void {
+    for (const one of this.kept.splice(0)) this.release(one);
+  }
+}

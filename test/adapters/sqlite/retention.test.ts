@@ -1,0 +1,75 @@
+/** What the writer keeps of the past for readers, and that it keeps no more. */
+import type { Database } from '@sqlite.org/sqlite-wasm';
+import { expect } from 'chai';
+import { openWriter } from '../../../adapters/sqlite/index.js';
+import { SharedCache } from '../../../src/index.js';
+import { join as joinPool } from '../../cache/pools.js';
+import { makeWorld, SCHEMA, sumOf, transfer } from './world.js';
+
+const PAGE = 4096;
+const contents = (db: Database): string => JSON.stringify(db.selectArrays('SELECT * FROM account ORDER BY id'));
+
+/** Pages that nobody asks for again, more than the pool has room for. */
+function flood(space: ReturnType<SharedCache['pages']>, round: number): void {
+  const page = new Uint8Array(PAGE);
+  for (let pageNo = 0; pageNo < 1_500; pageNo++) space.put(round * 1_500 + pageNo, page);
+}
+
+describe('the past of a live database', () => {
+  it('is kept for the snapshot of a reader while others fill the pool, and let go when the reader has gone on', async () => {
+    const { pool, writer, reader } = await makeWorld({ size: '4MiB' }, '/dev/shm');
+    const others = new SharedCache(await joinPool(pool.path)).pages('others', { pageSize: PAGE });
+    const writing = await writer();
+    const { db } = writing;
+    db.exec(`PRAGMA cache_size = 5; ${SCHEMA}`);
+    const reading = await reader();
+    reading.db.exec('PRAGMA cache_size = 5');
+    const pinned = () => Math.max(...pool.nodes().map(({ pins }) => pins));
+    const logs = pinned();
+    const then = contents(db);
+    const { lsn } = reading.snapshot;
+    for (let round = 0; round < 8; round++) {
+      transfer(db, round);
+      flood(others, round);
+    }
+    expect(contents(reading.db)).to.equal(then);
+    expect(reading.snapshot.lsn).to.equal(lsn);
+    const kept = pinned();
+    expect(kept).to.be.greaterThan(logs + 8 + 5);
+    expect(reading.refresh()).to.equal(true);
+    transfer(db, 8);
+    // The logs of nine commits, and what the last one changed.
+    expect(pinned()).to.be.lessThan(kept - 3);
+    reading.close();
+    transfer(db, 9);
+    expect(pinned()).to.equal(logs + 10);
+    expect(sumOf(db)).to.equal(40_000);
+  });
+
+  it('has at most a share of the pool, of 0 to 0.4', async () => {
+    const { sqlite3, file, pool, writer, reader } = await makeWorld({ size: '4MiB' }, '/dev/shm');
+    const open = (snapshotShare: number) => openWriter(sqlite3, { file, pool, snapshotShare });
+    for (const share of [-0.1, 0.5, Number.NaN])
+      expect(() => open(share))
+        .to.throw('snapshotShare')
+        .with.property('code', 'OPTION_INVALID');
+    const writing = await writer({ snapshotShare: 0 });
+    writing.db.exec(SCHEMA);
+    await reader();
+    const before = pool.stats().pins;
+    for (let round = 0; round < 10; round++) transfer(writing.db, round);
+    expect(pool.stats().pins - before).to.equal(10);
+  });
+
+  it('is not kept for nobody', async () => {
+    const { pool, writer } = await makeWorld({ size: '4MiB' }, '/dev/shm');
+    const writing = await writer();
+    writing.db.exec(SCHEMA);
+    const before = pool.stats();
+    for (let round = 0; round < 30; round++) transfer(writing.db, round);
+    const after = pool.stats();
+    // A log each, and no page that was not there: what it changes is superseded.
+    expect(after.pins - before.pins).to.equal(30);
+    expect(after.objects - before.objects).to.be.at.most(30 + 40);
+  });
+});
