@@ -117,7 +117,7 @@ function compare(context: Context, arms: readonly ArmFigures[]): void {
     'private-versioned': { reads: '<= 0.4', time: '>= 2' },
     'os-cache-limited': { time: '>= 1.3' },
   };
-  for (const name of ['engine-private', 'private-versioned', 'os-cache', 'os-cache-limited'] as const) {
+  for (const name of ['private-engine', 'private-versioned', 'os-cache', 'os-cache-limited'] as const) {
     const other = find(name);
     if (other === undefined) continue;
     const { queries, ms, storageReads } = equalWork(shared, other);

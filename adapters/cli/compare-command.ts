@@ -55,19 +55,19 @@ interface CompareFlags {
   readonly report?: string;
 }
 
-type Plan = { readonly kind: 'sqlite' } | { readonly kind: 'traces'; readonly files: readonly string[] };
+type Plan = { readonly kind: 'sqlite' | 'htap' } | { readonly kind: 'traces'; readonly files: readonly string[] };
 
 function planOf(traces: readonly string[], { workload = [] }: CompareFlags): Plan {
-  if (workload.includes('htap')) throw new UsageError('the htap workload is not in this version');
-  const files = [...traces, ...workload.filter((name) => name !== 'sqlite')];
-  if (!workload.includes('sqlite')) return files.length === 0 ? { kind: 'sqlite' } : { kind: 'traces', files };
-  if (files.length === 0) return { kind: 'sqlite' };
-  throw new UsageError(`the sqlite workload takes no trace, but ${JSON.stringify(files[0])} was given as one`);
+  const kind = (['sqlite', 'htap'] as const).find((name) => workload.includes(name));
+  const files = [...traces, ...workload.filter((name) => name !== kind)];
+  if (kind === undefined) return files.length === 0 ? { kind: 'sqlite' } : { kind: 'traces', files };
+  if (files.length === 0) return { kind };
+  throw new UsageError(`the ${kind} workload takes no trace, but ${JSON.stringify(files[0])} was given as one`);
 }
 
 /** Before the work: the last of several traces is reached only after minutes. */
 function checkTraces(plan: Plan): void {
-  if (plan.kind === 'sqlite') return;
+  if (plan.kind !== 'traces') return;
   for (const file of plan.files) {
     if (traceSource(file) !== undefined) continue;
     throw new UsageError(`there is no trace file ${visible(file)}; without a trace, compare runs the sqlite workload`);
@@ -107,8 +107,8 @@ async function runPlan(plan: Plan, flags: CompareFlags, context: Context, progre
     ...(memory === undefined ? {} : { memory }),
     ...(storage === undefined ? {} : { storage }),
   };
-  if (plan.kind === 'sqlite') {
-    const compareSqlite = await context.workloads.sqlite();
+  if (plan.kind !== 'traces') {
+    const compareSqlite = await context.workloads[plan.kind]();
     return [await compareSqlite(options)];
   }
   const compareTrace = await context.workloads.trace();
@@ -156,7 +156,7 @@ export function commandText(words: readonly string[]): string {
 function nextLine([name = '', ...rest]: readonly string[], plan: Plan, flags: CompareFlags): string {
   if (flags.report !== undefined) return `Next: open ${flags.report} in a browser.`;
   const again = commandText([name, '--report', REPORT_DEFAULT, ...rest]);
-  const trace = plan.kind === 'sqlite' ? '\n      or compare on page ids of your own: npx sealpool compare TRACE' : '';
+  const trace = plan.kind !== 'traces' ? '\n      or compare on page ids of your own: npx sealpool compare TRACE' : '';
   return `Next: see it drawn with ${visible(again)}${trace}`;
 }
 
@@ -184,15 +184,15 @@ async function writeOutputs(
 
 async function compare(traces: readonly string[], flags: CompareFlags, words: readonly string[], context: Context) {
   const plan = planOf(traces, flags);
-  if (plan.kind === 'sqlite' && (flags.pageSize !== undefined || flags.format !== undefined)) {
+  if (plan.kind !== 'traces' && (flags.pageSize !== undefined || flags.format !== undefined)) {
     throw new UsageError('--page-size and --format are of traces, and none was given');
   }
   checkTraces(plan);
   if (typeof flags.json === 'string') await checkOutput('--json', flags.json);
   if (flags.report !== undefined) await checkOutput('--report', flags.report);
   const progress = createProgress(context.stderr);
-  if (plan.kind === 'sqlite') {
-    const opening = openingOf(flags.nodes, flags.memory).join(' ');
+  if (plan.kind !== 'traces') {
+    const opening = openingOf(flags.nodes, flags.memory, plan.kind).join(' ');
     progress.begin(...wrap(opening, '', Math.max(40, context.stderr.columns ?? OPENING_COLUMNS)));
   }
   const finish = () => progress.finish();
@@ -212,11 +212,11 @@ export function addCompare(program: Command, context: Context, words: readonly s
       '[traces...]',
       'files of accesses, compressed or not, of any format in docs/TRACES.md; FILE:COLUMN names the column of the page id, FILE:volume,block several, FILE:offset+size bytes to be made pages, FILE:id*count repetitions (default: the sqlite workload)',
     )
-    .option('--workload <name...>', 'sqlite, or trace files')
+    .option('--workload <name...>', 'sqlite, htap (a writer beside the readers, minutes), or trace files')
     .option('--nodes <count>', 'nodes that share the work', integerBetween('--nodes', 1, NODES_MAX), NODES_DEFAULT)
     .option(
       '--memory <size>',
-      "in total, for each arm: bytes, '64MiB', indexes included, or as many pages as a share such as '10%' (default 10% of a trace, 30% of the sqlite database)",
+      "in total, for each arm: bytes, '64MiB', indexes included, or as many pages as a share such as '10%' (default 10% of a trace, 30% of the sqlite database, 50% of the htap one)",
       (text) => parseMemory(text, '--memory'),
     )
     .option('--eviction <policy>', policies.join(', '), oneOf('--eviction', policies), 's3-fifo')

@@ -21,7 +21,10 @@ const armColors: Readonly<Record<ArmName, string>> = {
   'private-adaptive-2q': '#b8397a',
   'private-s3-fifo': '#0f9d8a',
   'private-sieve': '#a855c7',
+  'private-engine': '#b98a00',
+  'private-versioned': '#d9730d',
   'os-cache': '#8a8f98',
+  'os-cache-limited': '#5f6b7a',
 };
 
 const WIDTH = 600;

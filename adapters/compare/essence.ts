@@ -8,13 +8,23 @@ import { bytesText, countText, microsecondsText, secondsText, timesOf } from './
 import { armNamed, bestPrivate } from './summary.js';
 import type { ArmResult, CompareResult } from './types.js';
 
-/** Three sentences, before the sqlite workload runs. `memory`: as given; absent: the workload's own. */
-export function openingOf(nodes: number, memory?: number | string): string[] {
+/** Three sentences, before the workload runs. `memory`: as given; absent: the workload's own. */
+export function openingOf(nodes: number, memory?: number | string, workload: 'sqlite' | 'htap' = 'sqlite'): string[] {
   const amount = memory === undefined ? 'the same memory in all' : `the same ${sizeText(memory)} of memory in all`;
+  const who = `${nodes === 1 ? 'One process runs' : `${nodes} processes run`} the 22 analytic queries of CH-benCHmark over one SQLite database`;
+  const last = "last, for comparison, with no cache but the operating system's";
+  const ways = `with a private cache in each, and with one pool that all share, on ${amount}; ${last}`;
+  if (workload === 'sqlite') {
+    return [
+      `${who}.`,
+      `The same work is done ${ways}.`,
+      'You will see how often each way had to go to storage, how long that took, and whether every answer was right.',
+    ];
+  }
   return [
-    `${nodes === 1 ? 'One process runs' : `${nodes} processes run`} the 22 analytic queries of CH-benCHmark over one SQLite database.`,
-    `The same work is done with a private cache in each, and with one pool that all share, on ${amount}; last, for comparison, with no cache but the operating system's.`,
-    'You will see how often each way had to go to storage, how long that took, and whether every answer was right.',
+    `${who}, which another process changes all the while.`,
+    `They do so for a while ${ways}, and where that can be limited with as little of it.`,
+    'You will see how often each way had to go to storage for the same queries, how long that took, how the writer fared, and whether the answers were right.',
   ];
 }
 

@@ -8,8 +8,11 @@ export type ArmName =
   | 'private-adaptive-2q'
   | 'private-s3-fifo'
   | 'private-sieve'
+  | 'private-engine'
+  | 'private-versioned'
   | 'shared'
-  | 'os-cache';
+  | 'os-cache'
+  | 'os-cache-limited';
 
 /** The figures of one arm, summed over its nodes. Byte counts are bytes, latencies microseconds per page request. */
 export interface ArmResult {

@@ -35,6 +35,7 @@ export type CompareSqlite = (options: WorkloadOptions) => Promise<CompareResult>
 export interface Workloads {
   trace(): Promise<CompareTrace>;
   sqlite(): Promise<CompareSqlite>;
+  htap(): Promise<CompareSqlite>;
 }
 
 /** The workload cannot run here; the message says what to do. */
@@ -51,13 +52,20 @@ export const installedWorkloads: Workloads = {
     return (file, options) => compareTrace(file, { ...options, memory: options.memory ?? TRACE_MEMORY });
   },
   async sqlite() {
-    const engine = '@sqlite.org/sqlite-wasm';
-    if (!peerInstalled(engine)) {
-      throw new WorkloadMissing(
-        `the sqlite workload needs ${engine}, which is not installed. Install it with:\n  ${installLine(engine)}`,
-      );
-    }
+    needEngine('sqlite');
     const { compareSqlite, DEFAULT_MEMORY } = await import('./sqlite/index.js');
     return (options) => compareSqlite({ ...options, memory: options.memory ?? DEFAULT_MEMORY });
   },
+  async htap() {
+    needEngine('htap');
+    return (await import('./htap/index.js')).compareHtap;
+  },
 };
+
+function needEngine(workload: string): void {
+  const engine = '@sqlite.org/sqlite-wasm';
+  if (peerInstalled(engine)) return;
+  throw new WorkloadMissing(
+    `the ${workload} workload needs ${engine}, which is not installed. Install it with:\n  ${installLine(engine)}`,
+  );
+}

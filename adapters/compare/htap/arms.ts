@@ -14,7 +14,7 @@ import { NEAR_ENTRY_SIZE } from '../sqlite/shared-source.js';
 
 export const htapArms = [
   'alone',
-  'engine-private',
+  'private-engine',
   'private-versioned',
   'shared',
   'os-cache',
@@ -99,7 +99,7 @@ export function planArm(name: HtapArm, { readers, memory, fileSize, source }: Ar
       const notes = [`Each of ${processes} processes has a pool of its own of ${privateSize} bytes.`];
       return { ...base, ...memoryOf, store: 'private', notes };
     }
-    case 'engine-private': {
+    case 'private-engine': {
       const poolSize = within(share) + VERSION_BYTES;
       const engineCacheKiB = ENGINE_CACHE_KIB + Math.floor(share / 1024);
       const memoryOf = { poolSize, nearEntries: nearOf(share), bytesShared: 0, bytesPrivate: memory + engineBytes };

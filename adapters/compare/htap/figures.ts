@@ -130,7 +130,35 @@ export function figuresOf(plan: ArmPlan, { writer, readers, durationMs, elapsedM
   };
 }
 
-/** (F1) The work that both arms did, and what it took each of them: reader's milliseconds, and storage reads. */
+/** (F1) What one arm took for the work that all of some arms did. */
+export interface CommonWork {
+  readonly queries: number;
+  readonly requests: number;
+  readonly storageReads: number;
+  /** Milliseconds of all readers, and of the one that took longest. */
+  readonly ms: number;
+  readonly elapsedMs: number;
+}
+
+/** In the order of the arms. */
+export function commonWork(arms: readonly Pick<ArmFigures, 'readers'>[]): CommonWork[] {
+  const counts = (arms[0]?.readers ?? []).map((_, reader) =>
+    Math.min(...arms.map(({ readers }) => readers[reader]?.runs.length ?? 0)),
+  );
+  return arms.map(({ readers }) => {
+    const parts = counts.map((count, reader) => readers[reader]?.runs.slice(0, count) ?? []);
+    const runs = parts.flat();
+    return {
+      queries: runs.length,
+      requests: sum(runs.map(({ requests }) => requests)),
+      storageReads: sum(runs.map(({ storageReads }) => storageReads)),
+      ms: sum(runs.map(({ ms }) => ms)),
+      elapsedMs: Math.max(0, ...parts.map((part) => sum(part.map(({ ms }) => ms)))),
+    };
+  });
+}
+
+/** (F1) The work that both arms did, and what it took each of them: readers' milliseconds, and storage reads. */
 export interface EqualWork {
   readonly queries: number;
   readonly ms: readonly [number, number];
@@ -138,12 +166,10 @@ export interface EqualWork {
 }
 
 export function equalWork(one: Pick<ArmFigures, 'readers'>, other: Pick<ArmFigures, 'readers'>): EqualWork {
-  const pairs = one.readers.map(({ runs }, index) => {
-    const others = other.readers[index]?.runs ?? [];
-    const count = Math.min(runs.length, others.length);
-    return [runs.slice(0, count), others.slice(0, count)] as const;
-  });
-  const both = [pairs.flatMap(([runs]) => runs), pairs.flatMap(([, runs]) => runs)] as const;
-  const totals = (of: (run: QueryRun) => number) => [sum(both[0].map(of)), sum(both[1].map(of))] as const;
-  return { queries: both[0].length, ms: totals(({ ms }) => ms), storageReads: totals((run) => run.storageReads) };
+  const [first, second] = commonWork([one, other]) as [CommonWork, CommonWork];
+  return {
+    queries: first.queries,
+    ms: [first.ms, second.ms],
+    storageReads: [first.storageReads, second.storageReads],
+  };
 }

@@ -10,6 +10,8 @@
  *
  * `messages.ts` has what a process reports of each query, `figures.ts` what an arm comes to, `arms.ts` who has which memory.
  */
+
 export { type HtapArm, htapArms, type MissSource } from './arms.js';
+export { type CompareHtapOptions, compareHtap, DEFAULT_MEMORY } from './compare.js';
 export { type HtapOptions, type HtapRun, runHtap } from './driver.js';
 export { type ArmFigures, type EqualWork, equalWork, hitRatio, type Spread } from './figures.js';

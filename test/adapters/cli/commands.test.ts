@@ -225,7 +225,6 @@ describe('the pool commands', () => {
   for (const words of [
     ['top', 'p'],
     ['serve', 'p', '--port', '80'],
-    ['compare', '--workload', 'htap'],
   ]) {
     it(`${words.join(' ')} says that it is not in this version and exits 2`, async () => {
       const { exitCode, stderr } = await command(words);

@@ -134,6 +134,14 @@ describe('compare', () => {
     expect(JSON.parse(stdout).workload).to.equal('sqlite');
   });
 
+  it('runs the htap workload, and takes no trace for it', async () => {
+    const { stdout } = await run(fakeMain, ['compare', '--json', '--workload', 'htap']);
+    expect(JSON.parse(stdout).workload).to.equal('htap');
+    const { exitCode, stderr } = await run(fakeMain, ['compare', '--workload', 'htap', good]);
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.contain('the htap workload takes no trace');
+  });
+
   it('takes traces as words and as values of --workload, in that order', async () => {
     const { stdout } = await run(fakeMain, ['compare', good, '--json', '--workload', traces.path('second')]);
     expect(JSON.parse(stdout).runs.map((one: { workload: string }) => one.workload)).to.deep.equal(['good', 'second']);

@@ -43,6 +43,7 @@ export const fakeWorkloads: Workloads = {
     return sampleResult({ workload: name, nodes: options.nodes, seed: options.seed, ...change });
   },
   sqlite: async () => async (options) => sampleResult({ workload: 'sqlite', seed: options.seed }),
+  htap: async () => async (options) => sampleResult({ workload: 'htap', seed: options.seed }),
 };
 
 /** Files in a folder of their own, named after the behaviours. */

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import initialise, { type Database } from '@sqlite.org/sqlite-wasm';
 import { expect } from 'chai';
 import { htapArms, planArm } from '../../../adapters/compare/htap/arms.js';
-import { equalWork, joinerOf, spreadOf } from '../../../adapters/compare/htap/figures.js';
+import { resultOf } from '../../../adapters/compare/htap/compare.js';
+import { type ArmFigures, equalWork, joinerOf, spreadOf } from '../../../adapters/compare/htap/figures.js';
 import { runHtap } from '../../../adapters/compare/htap/index.js';
 import type { QueryRun, ReaderResult } from '../../../adapters/compare/htap/messages.js';
 import { openCopy } from '../../../adapters/compare/htap/oracle.js';
@@ -105,6 +106,39 @@ describe('the figures of the htap workload', () => {
     const one = { readers: [reader({ ms: 1, storageReads: 2 }, { ms: 3 }), reader({ ms: 100, storageReads: 50 })] };
     const other = { readers: [reader({ ms: 10, storageReads: 7 }), reader()] };
     expect(equalWork(one, other)).to.deep.equal({ queries: 1, ms: [1, 10], storageReads: [2, 7] });
+  });
+
+  it('are of the same work in a comparison: the queries that all arms finished', () => {
+    const nothing = {
+      ...{
+        notes: [],
+        wrong: [],
+        violations: [],
+        commitsPerSecond: 50,
+        queriesPerHour: 100,
+        snapshotsLost: 0,
+        checked: 1,
+        compared: 1,
+      },
+      ...{
+        commitMs: { p50: 1, p99: 2 },
+        lagLsn: { p50: 3, p99: 4 },
+        requestUs: { p50: 5, p99: 6 },
+        bytesPrivate: 1,
+        bytesShared: 2,
+      },
+    };
+    const arm = (name: string, ...runs: Partial<QueryRun>[]) =>
+      ({ ...nothing, name, readers: [reader(...runs)], queries: runs.length }) as unknown as ArmFigures;
+    const fast = arm('shared', { ms: 1, requests: 10, storageReads: 2 }, { ms: 5, requests: 90, storageReads: 80 });
+    const slow = { ...arm('private-versioned', { ms: 7, requests: 12, storageReads: 9 }), violations: ['a sum'] };
+    const result = resultOf({ arms: [fast, slow], fileSize: 100, memory: 50, leftOut: ['one is left out'] }, 1, 9);
+    expect(result.workload).to.contain('1 queries');
+    const [shared, privately] = result.arms;
+    expect(shared).to.include({ requests: 10, hits: 8, storageReads: 2, elapsedMs: 1 });
+    expect(privately).to.include({ requests: 12, hits: 3, storageReads: 9, elapsedMs: 7 });
+    expect(result.checks.map(({ ok }) => ok)).to.deep.equal([true, true, true, false]);
+    expect(result.notes).to.include('one is left out');
   });
 
   it('take the rank that 99 of 100 do not exceed', () => {
