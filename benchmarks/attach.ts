@@ -3,26 +3,22 @@
  *
  * Each round starts a process for the pool and one for the baseline, an empty pool of 64 MiB, in an order drawn anew. In it the
  * first connect also loads the binding of the C library and compiles what it runs; the later ones, whose median counts, do
- * not. A hold is the longest time in which the event loop did not turn. Touched is what became resident of mapped files: the
- * pool's pages, and in the baseline as well those of the C library's binding. Of large pools much of a hold is the engine's:
+ * not. A hold is the longest time in which the event loop did not turn. Touched is what became resident of mapped files: of the
+ * pool (smaps), and of all, those of the C library's binding as well. Of large pools much of a hold is the engine's:
  * it counts the views of a pool as memory of the process, and collects garbage when there are two GiB of them more. What a
  * buffer of the pool's size costs a process that does nothing else stands beside.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { setImmediate as endOfRun } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { connect } from '../src/index.js';
-import type { Attached } from './attach.node.js';
-import type { Benchmark, Context } from './frame.js';
+import { GROWTH, measureGrowth } from './attach.growth.js';
+import { type Attached, attachOnce, OBJECT_BYTES } from './attach.node.js';
+import type { Benchmark, Context, Mode } from './frame.js';
 import { scratchFolder } from './scratch.js';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const BASELINE_BYTES = 64 * MIB;
-/** Small ones: what costs by the object shows. */
-const OBJECT_BYTES = 64;
 const PUTS_A_RUN = 2000;
 
 interface Shape {
@@ -59,19 +55,6 @@ async function makePool({ size, objects }: Shape): Promise<string> {
   return path;
 }
 
-async function attachOnce(path: string, key: string): Promise<Attached> {
-  const child = fork(fileURLToPath(new URL('attach.node.js', import.meta.url)), [path, key], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  let told: Attached | undefined;
-  child.on('message', (message) => {
-    told = message as Attached;
-  });
-  const [code] = await once(child, 'exit');
-  if (code !== 0 || told === undefined) throw new Error(`A node that connects to ${path} ended with ${code}.`);
-  return told;
-}
-
 /** Milliseconds that a buffer of as many bytes costs a process, in which the engine may collect garbage. */
 function bufferMs(byteLength: number): number {
   const started = performance.now();
@@ -104,14 +87,21 @@ async function measure(cell: string, context: Context): Promise<void> {
   figure('connect again', 'ms', ({ againMs }) => againMs, '<= 10');
   figure('longest hold, first', 'ms', ({ firstHoldMs }) => firstHoldMs, '<= 10');
   figure('longest hold, again', 'ms', ({ againHoldMs }) => againHoldMs, '<= 10');
-  figure('touched by the first', 'MiB', ({ touchedBytes }) => touchedBytes / MIB, '<= 16');
+  figure('touched by the first, of the pool', 'MiB', ({ poolBytes }) => poolBytes / MIB, '<= 16');
+  figure('its share of that', 'MiB', ({ poolShareBytes }) => poolShareBytes / MIB, '<= 16');
+  figure('touched by the first, of all files', 'MiB', ({ touchedBytes }) => touchedBytes / MIB, '<= 16');
   figure('private memory of the first', 'MiB', ({ privateBytes }) => privateBytes / MIB, '<= 16');
   context.add({ name: `${cell}: a new buffer of the size, nothing else`, unit: 'ms', series: buffers });
   context.checked(cell, shape.objects);
 }
 
+/** In smoke mode those that take a moment. */
+function growthsIn(mode: Mode): string[] {
+  return Object.keys(GROWTH).filter((name) => mode !== 'smoke' || name === 'growth with objects');
+}
+
 export const benchmark: Benchmark = {
   question: 'what does it cost to connect, by the size of the pool and by how many objects lie in it?',
-  cells: (mode) => CELLS[mode] as readonly string[],
-  run: measure,
+  cells: (mode) => [...(CELLS[mode] as readonly string[]), ...growthsIn(mode)],
+  run: (cell, context) => (Object.hasOwn(GROWTH, cell) ? measureGrowth : measure)(cell, context),
 };

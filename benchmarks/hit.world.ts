@@ -23,7 +23,7 @@ export interface World {
 export async function worldOf(context: Context, count: number, keys: 'numbers' | 'strings'): Promise<World> {
   const pages = new PageMaker(context.seed, PAGE_BYTES).pages(count);
   // Shards fill unevenly and nothing may be evicted: a third more than the pages.
-  const geometry = { pageSize: PAGE_BYTES, maxObjects: Math.ceil(count * 1.33) + 256, maxNodes: 2 };
+  const geometry = { pageSize: PAGE_BYTES, maxObjects: Math.ceil(count * 1.33) + 256, maxNodes: 8 };
   const size = poolSizeFor({ ...geometry, eviction: 'none' });
   const pool = await scratchPool({ ...geometry, size, eviction: 'none' });
   const cache = new SharedCache(pool);
