@@ -9,7 +9,7 @@
  */
 import { join } from 'node:path';
 import { setImmediate as endOfRun } from 'node:timers/promises';
-import { connect, inspect, poolSizeFor } from '../src/index.js';
+import { connect, inspect } from '../src/index.js';
 import { exponentOf, POWER } from './fit.js';
 import type { Benchmark, Context } from './frame.js';
 import { type Arm, addFigures, interleave, type Sample } from './interleave.js';
@@ -22,6 +22,8 @@ const LOOKS = 'looks at all objects';
 const PARTITIONS = 1000;
 const PIECE_BYTES = 100;
 const OBJECT_BYTES = 64;
+/** With its metadata, some 210 to 270 bytes, and what shards that fill unevenly leave. */
+const BYTES_OF_OBJECT = 480;
 const PUTS_A_RUN = 1000;
 const SEALS_GOAL = '>= 200';
 const BYTES_GOAL = '<= 112';
@@ -38,8 +40,8 @@ async function measureShuffle(context: Context): Promise<void> {
   const warmup = context.pick(1, 2);
   // Keys fall to the shards by chance.
   const maxObjects = Math.ceil((objects + 2 * warmup * batch) * 1.1) + 2000;
-  const options = { pageSize: PIECE_BYTES, maxObjects, eviction: 'none' } as const;
-  const pool = await scratchPool({ ...options, size: poolSizeFor(options) });
+  const size = Math.max(16 * MIB, maxObjects * BYTES_OF_OBJECT);
+  const pool = await scratchPool({ size, pageSize: PIECE_BYTES, maxObjects, eviction: 'none' });
   const piece = new Uint8Array(PIECE_BYTES).fill(7);
   const privately = new Map<string, Uint8Array>();
   let next = 0;
@@ -134,8 +136,7 @@ function expectCount(found: number, expected: number, what: string): void {
 async function measureLooks(context: Context): Promise<void> {
   const points = context.pick([500, 2000], [1e4, 1e5, 1e6], [1e4, 1e5, 1e6, 3e6]);
   const most = points.at(-1) as number;
-  // Some 210 bytes of metadata each, and shards that fill unevenly.
-  const size = Math.max(16 * MIB, Math.ceil(most * 420));
+  const size = Math.max(16 * MIB, most * BYTES_OF_OBJECT);
   const path = join(scratchFolder(size), 'pool');
   const pool = await connect(path, { create: { size, pageSize: OBJECT_BYTES }, nearEntries: 0 });
   const bytes = new Uint8Array(OBJECT_BYTES).fill(7);
