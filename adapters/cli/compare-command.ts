@@ -219,7 +219,7 @@ export function addCompare(program: Command, context: Context, words: readonly s
       "in total, for each arm: bytes, '64MiB', indexes included, or as many pages as a share such as '10%' (default 10% of a trace, 30% of the sqlite database, 50% of the htap one)",
       (text) => parseMemory(text, '--memory'),
     )
-    .option('--eviction <policy>', policies.join(', '), oneOf('--eviction', policies), 's3-fifo')
+    .option('--eviction <policy>', policies.join(', '), oneOf('--eviction', policies), 'adaptive-2q')
     .option(
       '--storage <file>',
       'trace: read missed pages from this file; sqlite: keep the database here, a file or a folder',

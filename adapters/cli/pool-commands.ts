@@ -99,8 +99,8 @@ function addFormat(program: Command, context: Context): void {
     )
     .option(
       '--eviction <policy>',
-      's3-fifo (default), adaptive-2q, sieve, lru or none',
-      oneOf('--eviction', ['s3-fifo', 'adaptive-2q', 'sieve', 'lru', 'none']),
+      'adaptive-2q (default), s3-fifo, sieve, lru or none',
+      oneOf('--eviction', ['adaptive-2q', 's3-fifo', 'sieve', 'lru', 'none']),
     )
     .option('--mode <octal>', 'of the file, such as 660 (default 600)', octal)
     .option('--force', 'discard the pool that is there')

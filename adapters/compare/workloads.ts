@@ -5,7 +5,7 @@
 import { installLine, peerInstalled } from './peers.js';
 import type { CompareResult, Progress } from './types.js';
 
-export const policies = ['s3-fifo', 'adaptive-2q', 'sieve', 'lru'] as const;
+export const policies = ['adaptive-2q', 's3-fifo', 'sieve', 'lru'] as const;
 export type Policy = (typeof policies)[number];
 
 /** Bytes given to each arm in total, or a share of the distinct pages of a trace, or of the file of a database. */

@@ -24,7 +24,7 @@ describe('a pool that is there with other options than connect was given', () =>
 
   it('is taken as it is, and the process is warned, once, of all that differs', async () => {
     const { path } = await pools.create(ASKED);
-    const create = { size: '1MiB', pageSize: 512, eviction: 's3-fifo' } as const;
+    const create = { size: '1MiB', pageSize: 512, eviction: 'adaptive-2q' } as const;
     const [warning, ...further] = await warningsIn(async () => {
       for (let times = 0; times < 3; times++)
         expect((await pools.connect(path, { create })).info.pageSize).to.equal(4096);
@@ -43,6 +43,19 @@ describe('a pool that is there with other options than connect was given', () =>
       await pools.connect(path, { create: { size: '1MiB' }, onMismatch: 'keep' });
     });
     expect(warnings).to.deep.equal([]);
+  });
+
+  it('keeps the eviction policy that it was made with, where another has become the default', async () => {
+    const { path, info } = await pools.create({ ...ASKED, eviction: 's3-fifo' });
+    expect(info.eviction).to.equal('s3-fifo');
+    const warnings = await warningsIn(async () => {
+      const pool = await pools.connect(path, { create: ASKED });
+      expect(pool.info.eviction).to.equal('s3-fifo');
+      for (let i = 0; i < 2000; i++) pool.put(`key ${i}`, new Uint8Array(4096));
+      expect(pool.stats().evictions).to.be.above(1000);
+    });
+    expect(warnings).to.deep.equal([]);
+    expect((await pools.create(ASKED)).info.eviction).to.equal('adaptive-2q');
   });
 
   for (const other of OTHERS) {

@@ -25,7 +25,7 @@ export const SMALL: Shape = {
   objectsPerShard: 5,
   spareSlots: 3,
   chunks: 8,
-  eviction: 's3-fifo',
+  eviction: 'adaptive-2q',
   ringRecords: 4,
 };
 

@@ -4,27 +4,32 @@
  *
  * (Q1) As the pool does, a large cache is divided by id into parts, each of which decides for itself: with one decision for
  *      all, hit ratios differ by up to 0.7 points where two sizes are about as good.
+ * (Q2) As in the pool, what leaves the small queue of a shadow goes to its main queue while that has room. Without this
+ *      what is learned of loops differs, by 3 points of hit ratio in a trace of 30,000 accesses.
  */
 import { NONE, SlotLinks, SlotList } from './slot-list.js';
 import { type CachePolicy, homeOf, SlotTable } from './slot-table.js';
 
 /** Of the objects; `window` of small. */
-interface Sizes {
+export interface Sizes {
   readonly small: number;
   readonly ghost: number;
   readonly window: number;
 }
 
-const CHOICES: readonly Sizes[] = [
-  { small: 0.1, ghost: 1.2, window: 0.5 },
+/** As its paper has it, but for two bits in main. */
+export const CLOCK_2Q: Sizes = { small: 0.1, ghost: 0.9, window: 0.5 };
+
+export const CHOICES: readonly Sizes[] = [
+  { small: 0.1, ghost: 2, window: 0.5 },
   { small: 0.04, ghost: 0.6, window: 0.5 },
   { small: 0.3, ghost: 0.3, window: 0.5 },
-  { small: 0.1, ghost: 2, window: 0.5 },
+  { small: 0.1, ghost: 1.2, window: 0.5 },
   { small: 0.5, ghost: 0.6, window: 0 },
 ];
 const REACH_MAX = 2;
 const COUNT_MAX = 3;
-const PART_OBJECTS = 1024;
+const PART_OBJECTS = 4096;
 const PARTS_MAX = 64;
 const SHADOW_OBJECTS = 64;
 const SHADOW_SMALL_MIN = 4;
@@ -63,10 +68,11 @@ class Departures {
 }
 
 /** Clock2Q+ with sizes that may change. */
-class TwoQueueCache {
+export class TwoQueueCache {
   readonly capacity: number;
   readonly table: SlotTable;
   private readonly smallMin: number;
+  private readonly isShadow: boolean;
   private readonly links: SlotLinks;
   private readonly small: SlotList;
   private readonly main: SlotList;
@@ -80,9 +86,10 @@ class TwoQueueCache {
   private window = 0;
   private reach = 0;
 
-  constructor(capacity: number, sizes: Sizes, smallMin = 1) {
+  constructor(capacity: number, sizes: Sizes, { isShadow = false } = {}) {
     this.capacity = capacity;
-    this.smallMin = Math.max(1, smallMin);
+    this.smallMin = Math.max(1, isShadow ? Math.min(SHADOW_SMALL_MIN, capacity >> 2) : 1);
+    this.isShadow = isShadow;
     this.table = new SlotTable(capacity);
     this.links = new SlotLinks(capacity);
     this.small = new SlotList(this.links);
@@ -118,8 +125,22 @@ class TwoQueueCache {
       this.small.pushHead(taken);
       this.entered[taken] = this.clock;
       this.clock += 1;
+      if (this.isShadow) this.fillMain();
     }
     return false;
+  }
+
+  private fillMain(): void {
+    const { small, main, smallCapacity } = this;
+    if (small.count <= smallCapacity || main.count >= this.capacity - smallCapacity) return;
+    this.moveToMain(small.tail);
+  }
+
+  private moveToMain(slot: number): void {
+    this.small.remove(slot);
+    this.count[slot] = 0;
+    this.inMain[slot] = 1;
+    this.main.pushHead(slot);
   }
 
   private hit(slot: number): void {
@@ -131,12 +152,10 @@ class TwoQueueCache {
     const { small, main, count } = this;
     if (small.count >= this.smallCapacity || main.count === 0) {
       const slot = small.tail;
-      small.remove(slot);
       if (count[slot]! > 0) {
-        count[slot] = 0;
-        this.inMain[slot] = 1;
-        main.pushHead(slot);
+        this.moveToMain(slot);
       } else {
+        small.remove(slot);
         this.departures.add(this.table.release(slot));
       }
       return;
@@ -162,8 +181,7 @@ class AdaptivePart {
   constructor(capacity: number) {
     const objects = Math.min(SHADOW_OBJECTS, capacity);
     this.cache = new TwoQueueCache(capacity, CHOICES[0]!);
-    const smallMin = Math.min(SHADOW_SMALL_MIN, objects >> 2);
-    this.shadows = CHOICES.map((sizes) => new TwoQueueCache(objects, sizes, smallMin));
+    this.shadows = CHOICES.map((sizes) => new TwoQueueCache(objects, sizes, { isShadow: true }));
   }
 
   access(id: number): boolean {

@@ -11,6 +11,7 @@ export {
   type Geometry,
   geometryOf,
   lockCount,
+  powerOfTwoAtLeast,
   type RegionName,
 } from './geometry.js';
 export {

@@ -18,6 +18,7 @@ import type {
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 export const EVICTIONS = ['s3-fifo', 'sieve', 'lru', 'none', 'adaptive-2q'] as const;
+const EVICTION_USUAL: Eviction = 'adaptive-2q';
 const SIZE_MIN = 256 * 1024;
 /** Of what a synchronous call may wait at most, where somebody wants that. */
 const SYNC_WAIT_MS_MAX = 60_000;
@@ -152,7 +153,7 @@ export function nodesByDefault(processors = availableParallelism()): number {
 }
 
 function defaultsOf(options: { maxNodes?: number | undefined; eviction?: Eviction | undefined }) {
-  return { maxNodes: options.maxNodes ?? nodesByDefault(), eviction: options.eviction ?? 's3-fifo' };
+  return { maxNodes: options.maxNodes ?? nodesByDefault(), eviction: options.eviction ?? EVICTION_USUAL };
 }
 
 /** Throws OPTION_INVALID. */

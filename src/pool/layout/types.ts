@@ -20,7 +20,7 @@ export interface FormatOptions {
   maxNodes?: number;
   /** Default 'hardware'; fixed at format. */
   coherence?: Coherence;
-  /** Default 's3-fifo'. */
+  /** Default 'adaptive-2q'. */
   eviction?: Eviction;
   /** File mode, default 0o600. */
   mode?: number;
@@ -35,7 +35,7 @@ export interface PoolSizeOptions {
   maxObjects: number;
   /** Default: four to a processor, at least 64. */
   maxNodes?: number;
-  /** Default 's3-fifo'. */
+  /** Default 'adaptive-2q'. */
   eviction?: Eviction;
 }
 

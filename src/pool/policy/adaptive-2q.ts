@@ -14,6 +14,10 @@
  * | evict | ghostClock, where it left small | unlinked; others go round, or small to main | entry put in |
  * | request: every 64th that is sampled | choice | | scores decay |
  *
+ * Where shards are small, one of them learns for its neighbours (`learner`), which have no shadows and ask for its choice at
+ * every 16th entry into small: without its lock, since any choice is a good one. So a shard holds what it goes by in its own
+ * words.
+ *
  * The queues follow a choice by their own evictions. A crash after any store leaves words that mean something or are
  * reported: repair resets all and refills small, and what was learned is learned anew.
  *
@@ -40,6 +44,8 @@ import { TwoQueues } from './two-queues.js';
 
 const PROMOTE_MIN = 1;
 const IS_STAMPED = { isStamped: true };
+/** Entries into small between two looks at the learner's choice, less one. */
+const FOLLOW_MASK = 15;
 
 function shadowLines(capacity: number): number {
   return Math.ceil(shadowWords(capacity) / LINE_WORDS);
@@ -57,7 +63,9 @@ export function adaptive2QLines(capacity: number): number {
 export class Adaptive2Q extends TwoQueues {
   private readonly choiceWord: number;
   private readonly clockWord: number;
-  private readonly shadows: Shadows;
+  /** Of the shard that learns for this one. */
+  private readonly learnedWord: number;
+  private readonly shadows: Shadows | undefined;
   private readonly ghost: AgedGhost;
 
   constructor(region: PolicyRegion) {
@@ -66,13 +74,15 @@ export class Adaptive2Q extends TwoQueues {
     const before = shadowLines(capacity);
     this.choiceWord = head + PolicyHead.word.choice;
     this.clockWord = head + PolicyHead.word.entryClock;
-    this.shadows = new Shadows(words, ghost, capacity);
+    const learner = region.learner ?? head;
+    this.learnedWord = learner + PolicyHead.word.choice;
+    this.shadows = learner === head ? new Shadows(words, ghost, capacity) : undefined;
     this.ghost = new AgedGhost(region, ghost + before * LINE_WORDS, ghostLines - before, reachMaxOf(capacity));
   }
 
   reset(): void {
     resetQueues(this.region);
-    this.shadows.reset();
+    this.shadows?.reset();
     this.ghost.reset();
   }
 
@@ -95,6 +105,7 @@ export class Adaptive2Q extends TwoQueues {
     const clock = words.read(this.clockWord);
     this.small.put(slot, hash, 0, clock);
     words.write(this.clockWord, (clock + 1) | 0);
+    if ((clock & FOLLOW_MASK) === 0) this.follow();
   }
 
   touch(slot: number): void {
@@ -127,7 +138,7 @@ export class Adaptive2Q extends TwoQueues {
   }
 
   override evict(isHeld: (slot: number) => boolean): number {
-    this.shadows.full(this.count());
+    this.shadows?.full(this.count());
     return super.evict(isHeld);
   }
 
@@ -148,9 +159,18 @@ export class Adaptive2Q extends TwoQueues {
   }
 
   private request(hash: number): void {
-    if (!this.shadows.request(hash)) return;
+    const { shadows } = this;
+    if (shadows === undefined || !shadows.request(hash)) return;
     const choice = this.choice();
-    const next = this.shadows.decide(choice);
+    const next = shadows.decide(choice);
     if (next !== choice) this.region.words.write(this.choiceWord, next);
+  }
+
+  /** A learner whose words are damaged is met by its own shard. */
+  private follow(): void {
+    const { words } = this.region;
+    if (this.learnedWord === this.choiceWord) return;
+    const learned = words.read(this.learnedWord) >>> 0;
+    if (learned < CHOICES && learned !== words.read(this.choiceWord)) words.write(this.choiceWord, learned);
   }
 }

@@ -39,6 +39,8 @@ export interface PolicyRegion {
   slots: number;
   /** Objects the shard may hold. */
   capacity: number;
+  /** Word of the PolicyHead of the shard that learns for this one; absent: it does so itself. */
+  learner?: number;
   /** Word of the first ghost line. */
   ghost: number;
   /** 64-byte lines: policyLines, of S3-FIFO a power of two. Zero is enough for a policy without a ghost. */
@@ -70,6 +72,7 @@ export function assertRegion(region: PolicyRegion): void {
   const { words, head, entries, slots, ghost, ghostLines } = region;
   const fits = (word: number, length: number) => word >= 0 && length >= 0 && word + length <= words.length;
   assert(fits(head, PolicyHead.words), 'the policy head lies within the words');
+  assert(fits(region.learner ?? head, PolicyHead.words), "the learner's policy head lies within the words");
   assert(fits(entries, slots * ENTRY_WORDS), 'the policy entries lie within the words');
   assert(fits(ghost, ghostLines * LINE_WORDS), 'the ghost lies within the words');
 }

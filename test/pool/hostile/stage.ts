@@ -23,6 +23,7 @@ const USUAL: RoundShape = { lies: LIES_PER_ROUND, actsPerLie: 10 };
 export const DENSE: RoundShape = { lies: 24, actsPerLie: 2 };
 
 const FORMATS: readonly FormatOptions[] = [
+  { size: '2MiB', pageSize: 512, maxObjects: 2048, maxNodes: 4 },
   { size: '2MiB', pageSize: 512, maxObjects: 2048, maxNodes: 4, eviction: 's3-fifo' },
   { size: '768KiB', pageSize: 256, maxObjects: 300, maxNodes: 3, eviction: 'sieve' },
   { size: '768KiB', pageSize: 256, maxObjects: 200, maxNodes: 3, eviction: 'lru' },

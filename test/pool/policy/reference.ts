@@ -249,10 +249,10 @@ class ReferenceShadow {
 
 /** Small, ghost and window, in percent. */
 const ADAPTIVE_SIZES = [
-  [10, 120, 50],
+  [10, 200, 50],
   [4, 60, 50],
   [30, 30, 50],
-  [10, 200, 50],
+  [10, 120, 50],
   [50, 60, 0],
 ] as const;
 

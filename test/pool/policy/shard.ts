@@ -56,6 +56,7 @@ export interface ShardOptions {
   capacity: number;
   slots?: number;
   ghostLines?: number;
+  make?: typeof makePolicy;
 }
 
 /** The policy is not reset: its words are zero. */
@@ -64,7 +65,7 @@ export function makeShard<W extends Words>(
   options: ShardOptions,
   wordsOf: (buffer: ArrayBuffer) => W,
 ): Shard & { words: W } {
-  const { capacity, slots = capacity, ghostLines = policyLines(kind, capacity) } = options;
+  const { capacity, slots = capacity, ghostLines = policyLines(kind, capacity), make = makePolicy } = options;
   const head = CANARY_WORDS;
   const entries = head + PolicyHead.words + CANARY_WORDS;
   const ghost = entries + slots * PolicyEntry.words + CANARY_WORDS;
@@ -76,7 +77,7 @@ export function makeShard<W extends Words>(
     [entries, slots * PolicyEntry.words],
     [ghost, ghostWords],
   ] as const;
-  return { words, region, parts, policy: makePolicy(kind, region) };
+  return { words, region, parts, policy: make(kind, region) };
 }
 
 export function plainShard(kind: PolicyKind, options: ShardOptions): Shard {

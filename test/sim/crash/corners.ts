@@ -1,7 +1,7 @@
 /** Scenarios for the statements that an ordinary operation does not come by. */
 import { PoolError } from '../../../lib/errors.js';
 import { Slot } from '../../../src/pool/layout/layout.js';
-import { ShadowHead } from '../../../src/pool/policy/index.js';
+import { PolicyHead, ShadowHead } from '../../../src/pool/policy/index.js';
 import { contentOf, faultOf, valueIn } from '../content.js';
 import type { SimulatedNode } from '../node.js';
 import {
@@ -179,7 +179,7 @@ export const CORNERS: readonly Scenario[] = [
   },
   {
     name: 'buckets that overflow',
-    shape: { objectsPerShard: 15 },
+    shape: { objectsPerShard: 15, eviction: 's3-fifo' },
     act: manyKeys,
   },
   {
@@ -211,6 +211,19 @@ export const CORNERS: readonly Scenario[] = [
       doomed.pool.put('x9', new Uint8Array(8));
     },
     allows: { 0: [0, 1], 1: [0, 2], 2: [0, 3], 3: [0, 4], 4: [0, 5] },
+    evicts: true,
+  },
+  {
+    name: 'adaptive 2Q going by what another shard has learned',
+    shape: { shards: 2, objectsPerShard: 4, eviction: 'adaptive-2q' },
+    prepare: ({ survivor }) => {
+      const { words, geometry } = survivor.session.parts;
+      words.write(geometry.regions.policyHeads.word + PolicyHead.word.choice, 2);
+    },
+    act: ({ doomed }) => {
+      for (let index = 0; index < 6; index++) put(doomed, index, index + 1);
+    },
+    allows: Object.fromEntries([0, 1, 2, 3, 4, 5].map((index) => [index, [0, index + 1]])),
     evicts: true,
   },
   {

@@ -184,26 +184,28 @@ export const SCENARIOS: readonly Scenario[] = [
     allows: { 5: [0, 6] },
     evicts: true,
   },
-  {
-    name: 'puts into a full pool, by adaptive 2Q, of what it remembers',
-    shape: { eviction: 'adaptive-2q' },
-    holds: [1, 2, 3, 4, 5],
-    prepare: ({ survivor }) => {
-      survivor.cache.borrow('b');
-      survivor.machine.endRun();
-    },
-    act: ({ doomed }) => {
-      // The first eviction, with a hash into the ghost; the same hash out of it.
-      doomed.cache.borrow('b');
-      doomed.machine.endRun();
-      for (const index of [5, 0]) put(doomed, index, index + 1);
-    },
-    allows: Object.fromEntries([0, 1, 2, 3, 4, 5].map((index) => [index, [0, index + 1]])),
-    evicts: true,
-  },
+  ...(['adaptive-2q', 's3-fifo'] as const).map(
+    (eviction): Scenario => ({
+      name: `puts into a full pool, by ${eviction}, of what it remembers`,
+      shape: { eviction },
+      holds: [1, 2, 3, 4, 5],
+      prepare: ({ survivor }) => {
+        survivor.cache.borrow('b');
+        survivor.machine.endRun();
+      },
+      act: ({ doomed }) => {
+        // The first eviction, with a hash into the ghost; the same hash out of it.
+        doomed.cache.borrow('b');
+        doomed.machine.endRun();
+        for (const index of [5, 0]) put(doomed, index, index + 1);
+      },
+      allows: Object.fromEntries([0, 1, 2, 3, 4, 5].map((index) => [index, [0, index + 1]])),
+      evicts: true,
+    }),
+  ),
   {
     name: 'put that needs room in one piece',
-    shape: { chunks: 1 },
+    shape: { chunks: 1, eviction: 's3-fifo' },
     holds: [8, 17, 26],
     act: ({ doomed }) => [7, 8].forEach((index) => void put(doomed, index - 2, 35)),
     allows: { 5: [0, 35], 6: [0, 35] },

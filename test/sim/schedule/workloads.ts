@@ -125,7 +125,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'versions of a page',
-    shape: SMALL,
+    shape: { ...SMALL, eviction: 's3-fifo' },
     keys: 1,
     actsMax: 7,
     acts: ['putVersion', 'putVersion', 'getVersion', 'getVersion', 'getVersion', 'endVersions', 'tick', 'evict'],

@@ -61,7 +61,7 @@ describe('the exact policies', () => {
       const policy = createPolicy('adaptive-2q', capacity);
       const found = ids.map((id) => policy.access(id));
       expect(found).to.deep.equal(naive['adaptive-2q'](ids, capacity));
-      const fixed = new NaiveTwoQueues(capacity, [10, 120, 50]);
+      const fixed = new NaiveTwoQueues(capacity, [10, 200, 50]);
       if (ids.some((id, index) => fixed.access(id) !== found[index])) resized += 1;
     }
     expect(resized).to.be.at.least(2);
@@ -69,11 +69,11 @@ describe('the exact policies', () => {
 
   it('adaptive-2q in parts, as of a large cache, holds each page once and hits about as often as in one', () => {
     const trace = new KnownAccesses(madeUpIds(60_000, 20_000));
-    const policy = createPolicy('adaptive-2q', 2048);
+    const policy = createPolicy('adaptive-2q', 8192);
     for (const { ids } of trace.chunks()) for (const id of ids) policy.access(id);
     const slots = Array.from({ length: 20_000 }, (_, id) => policy.slotOf(id)).filter((slot) => slot >= 0);
-    expect(slots.toSorted((a, b) => a - b)).to.deep.equal(Array.from({ length: 2048 }, (_, slot) => slot));
-    const [parted, single] = [2048, 2047].map((objects) => simulateShared('adaptive-2q', objects, trace) / 600);
+    expect(slots.toSorted((a, b) => a - b)).to.deep.equal(Array.from({ length: 8192 }, (_, slot) => slot));
+    const [parted, single] = [8192, 8191].map((objects) => simulateShared('adaptive-2q', objects, trace) / 600);
     expect(parted).to.be.closeTo(single!, 0.5);
   });
 

@@ -65,17 +65,17 @@ type Percents = readonly [small: number, ghost: number, window: number];
 
 export class NaiveTwoQueues {
   private readonly capacity: number;
-  private readonly smallMin: number;
+  private readonly isShadow: boolean;
   private small: { id: number; counted: boolean; entry: number }[] = [];
   private readonly main: { id: number; count: number }[] = [];
   private readonly left: number[] = [];
   private entries = 0;
   percents: Percents;
 
-  constructor(capacity: number, percents: Percents, smallMin = 1) {
+  constructor(capacity: number, percents: Percents, { isShadow = false } = {}) {
     this.capacity = capacity;
     this.percents = percents;
-    this.smallMin = smallMin;
+    this.isShadow = isShadow;
   }
 
   get full(): boolean {
@@ -85,7 +85,8 @@ export class NaiveTwoQueues {
   access(id: number): boolean {
     const { capacity, main, left } = this;
     const [smallPercent, ghostPercent, windowPercent] = this.percents;
-    const smallMost = Math.max(1, this.smallMin, Math.floor((capacity * smallPercent) / 100));
+    const smallMin = this.isShadow ? Math.min(4, capacity >> 2) : 1;
+    const smallMost = Math.max(1, smallMin, Math.floor((capacity * smallPercent) / 100));
     const inSmall = this.small.find((one) => one.id === id);
     if (inSmall !== undefined) {
       inSmall.counted ||= this.entries - inSmall.entry >= Math.floor((smallMost * windowPercent) / 100);
@@ -105,6 +106,9 @@ export class NaiveTwoQueues {
     } else {
       this.small.unshift({ id, counted: false, entry: this.entries });
       this.entries += 1;
+      // A shadow fills its main queue before anything leaves it.
+      const overflows = this.isShadow && this.small.length > smallMost && main.length < capacity - smallMost;
+      if (overflows) main.unshift({ id: this.small.pop()!.id, count: 0 });
     }
     return false;
   }
@@ -209,14 +213,14 @@ export const naive = {
   /** At most 64 pages, of which all are sampled. */
   'adaptive-2q'(ids: readonly number[], capacity: number): boolean[] {
     const sizes: readonly Percents[] = [
-      [10, 120, 50],
+      [10, 200, 50],
       [4, 60, 50],
       [30, 30, 50],
-      [10, 200, 50],
+      [10, 120, 50],
       [50, 60, 0],
     ];
     const cache = new NaiveTwoQueues(capacity, sizes[0]!);
-    const shadows = sizes.map((percents) => new NaiveTwoQueues(capacity, percents, Math.min(4, capacity >> 2)));
+    const shadows = sizes.map((percents) => new NaiveTwoQueues(capacity, percents, { isShadow: true }));
     let scores = sizes.map(() => 0);
     let choice = 0;
     let samples = 0;
