@@ -5,6 +5,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   hit: () => import('./hit.js'),
   miss: () => import('./miss.js'),
   put: () => import('./put.js'),
+  policy: () => import('./policy.js'),
   scale: () => import('./scale.js'),
   memory: () => import('./memory.js'),
   many: () => import('./many.js'),
