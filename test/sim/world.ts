@@ -49,7 +49,11 @@ function geometryOf(shape: Shape): Geometry {
     touchEntries: 16,
     ringRecords: shape.ringRecords,
     ghostLines: policyLines(shape.eviction, shape.objectsPerShard),
-    pinsPerNode: 16,
+    // Pins lie in blocks, of two shards from the second one on.
+    pinsPerNode: 32,
+    pinsOwn: shape.shards === 1 ? 0 : 1,
+    pinBlockEntries: 16,
+    pinBlocks: 8,
     chunkBytes: CHUNK_BYTES,
     chunks: shape.chunks,
     bitmapWords: alignUp(CHUNK_BYTES / GRANULE_BYTES / 32, 16),

@@ -25,7 +25,7 @@ import {
   STATE_RETIRED,
   STATE_SEALED,
 } from '../layout/index.js';
-import type { Locks, Nodes } from '../nodes/index.js';
+import { type Locks, type Nodes, PinPlaces } from '../nodes/index.js';
 import type { Slots, Spaces } from '../objects/index.js';
 import type { Chunks } from '../space/index.js';
 import type { Findings } from './findings.js';
@@ -129,7 +129,8 @@ export function walkNodes(parts: TableParts, findings: Findings): void {
 /** The pins of a living node name pages that are there, or are retired and wait for it. */
 function walkHazards(parts: TableParts, row: number, dead: boolean, findings: Findings): void {
   const { geometry, words, slots } = parts;
-  const { hazardHeads, pins } = geometry.regions;
+  const { hazardHeads } = geometry.regions;
+  const places = new PinPlaces(words, geometry);
   const where = `node ${row}`;
   const head = hazardHeads.word + row * HazardHead.words;
   const borrowed = words.load(head + HazardHead.word.borrowCount);
@@ -137,8 +138,19 @@ function walkHazards(parts: TableParts, row: number, dead: boolean, findings: Fi
   if (borrowed < 0 || borrowed > BORROW_ENTRIES) findings.add('HAZARD_DAMAGED', where, `borrows ${borrowed} pages`);
   if (high < 0 || high > geometry.pinsPerNode) findings.add('HAZARD_DAMAGED', where, `has ${high} pin entries`);
   if (dead) return;
-  for (let i = 0; i < Math.min(Math.max(0, high), geometry.pinsPerNode); i++) {
-    const word = pins.word + row * pins.stride + i;
+  const entries = Math.min(Math.max(0, high), geometry.pinsPerNode);
+  for (let index = 0; index < places.blocksFor(entries); index++) {
+    const owner = places.ownerOfBlock(row, index);
+    // A block that was given back meanwhile says nothing.
+    if (owner === row || words.load(head + HazardHead.word.pinHigh) !== high) continue;
+    findings.add('HAZARD_DAMAGED', where, `block ${index} of its pins belongs to node ${owner}`);
+  }
+  for (let i = 0; i < entries; i++) {
+    const word = places.of(row, i);
+    if (word < 0) {
+      findings.add('HAZARD_DAMAGED', where, `has ${high} pin entries, and no block for entry ${i}`);
+      break;
+    }
     const slot = words.load(word) - 1;
     if (slot === -1) continue;
     const inside = slot >= 0 && slot < slots.total;
@@ -162,13 +174,15 @@ export function heldByDeadOnly(parts: TableParts): Set<number> {
 
 function collectHazards(parts: TableParts, row: number, into: Set<number>): void {
   const { geometry, words } = parts;
-  const { hazardHeads, pins, borrows } = geometry.regions;
+  const { hazardHeads, borrows } = geometry.regions;
+  const places = new PinPlaces(words, geometry);
   const head = hazardHeads.word + row * HazardHead.words;
-  const collect = (start: number, count: number, most: number) => {
-    for (let i = 0; i < Math.min(count >>> 0, most); i++) into.add(words.load(start + i) - 1);
+  const collect = (count: number, most: number, wordOf: (entry: number) => number) => {
+    for (let i = 0; i < Math.min(count >>> 0, most); i++) if (wordOf(i) >= 0) into.add(words.load(wordOf(i)) - 1);
   };
-  collect(borrows.word + row * borrows.stride, words.load(head + HazardHead.word.borrowCount), BORROW_ENTRIES);
-  collect(pins.word + row * pins.stride, words.load(head + HazardHead.word.pinHigh), geometry.pinsPerNode);
+  const ring = borrows.word + row * borrows.stride;
+  collect(words.load(head + HazardHead.word.borrowCount), BORROW_ENTRIES, (entry) => ring + entry);
+  collect(words.load(head + HazardHead.word.pinHigh), geometry.pinsPerNode, (entry) => places.of(row, entry));
 }
 
 export function walkLocks(parts: TableParts, findings: Findings): void {

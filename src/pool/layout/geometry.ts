@@ -23,6 +23,7 @@ import {
   NodeCleaning,
   NodeMark,
   NodeRow,
+  PinOwner,
   RetireRecord,
   ShardHead,
   Slot,
@@ -64,6 +65,9 @@ const REGION_NAMES = [
   'spaceIndex',
   'hazardHeads',
   'pins',
+  'pinDirectories',
+  'pinOwners',
+  'pinBlocks',
   'borrows',
   'touches',
   'touchesDrained',
@@ -97,7 +101,12 @@ export interface Geometry extends Plan {
   readonly ghostLines: number;
   /** Of one shard's event ring. */
   readonly eventLines: number;
+  /** The most that one node has. */
   readonly pinsPerNode: number;
+  /** Of them in its own row; more in blocks of a power of two. */
+  readonly pinsOwn: number;
+  readonly pinBlockEntries: number;
+  readonly pinBlocks: number;
   readonly chunkBytes: number;
   readonly chunks: number;
   readonly bitmapWords: number;
@@ -125,7 +134,9 @@ const CHECKPOINT_SHARE = 64 * 1024;
 /** Hits a node may have between two evictions of a shard before the policy misses some: fewer shards, longer rings. */
 const TOUCHES_OF_NODE = 4096;
 const TOUCHES_OF_NODE_MIN = 512;
-const PINS_MIN = 65_536;
+const PINS_OF_NODE_MAX = 65_536;
+const PINS_OWN = 64;
+const PIN_BLOCK_ENTRIES = 256;
 /** The event rings hold a burst of thousands where the pool has the room for it, and never more than a burst needs. */
 const EVENT_BYTES_USUAL = 2 * MIB;
 const EVENT_BYTES_MAX = 16 * MIB;
@@ -217,7 +228,13 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     spaces: [Space.words, counts.spaces],
     spaceIndex: [SpaceEntry.words, alignUp(powerOfTwoAtLeast(counts.spaces * 2), 16)],
     hazardHeads: [HazardHead.words, maxNodes],
-    pins: [counts.pinsPerNode, maxNodes],
+    pins: [alignUp(counts.pinsOwn, 16), maxNodes],
+    pinDirectories: [
+      alignUp(Math.max(1, (counts.pinsPerNode - counts.pinsOwn) / counts.pinBlockEntries), 16),
+      maxNodes,
+    ],
+    pinOwners: [PinOwner.words, alignUp(counts.pinBlocks, 16)],
+    pinBlocks: [counts.pinBlockEntries, counts.pinBlocks],
     borrows: [alignUp(BORROW_ENTRIES, 16), maxNodes],
     touches: [TouchHead.words + counts.touchEntries, maxNodes * shards],
     touchesDrained: [alignUp(maxNodes, 16), shards],
@@ -273,7 +290,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     ringRecords: clamp(powerOfTwoAtMost(slotsPerShard / 4), 64, 1024),
     ghostLines: policyLines(plan.eviction, capacity),
     eventLines: clamp(powerOfTwoAtMost(eventBytesFor(plan.size) / EventLine.bytes / shards), 64, 32_768),
-    pinsPerNode: alignUp(Math.min(PINS_MIN, shards * slotsPerShard), 16),
+    ...pinsFor(shards * slotsPerShard, plan.maxNodes),
     chunkBytes,
     chunks,
     bitmapWords: alignUp(chunkBytes / granuleBytes / 32, 16),
@@ -281,6 +298,22 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     chunksPerWindow: integer(WINDOW_BYTES_MAX / chunkBytes),
     spaces: clamp(Math.floor(plan.size / SPACE_SHARE), SPACES_MIN, SPACES_MAX),
     checkpoints: clamp(powerOfTwoAtMost(plan.size / CHECKPOINT_SHARE), 4, CHECKPOINTS_MAX),
+  };
+}
+
+/** As many pins as one node may have, and half as many as there are slots for the others, or as 15 of them may have. */
+function pinsFor(
+  slots: number,
+  maxNodes: number,
+): Pick<Counts, 'pinsPerNode' | 'pinsOwn' | 'pinBlockEntries' | 'pinBlocks'> {
+  const most = Math.min(PINS_OF_NODE_MAX, slots);
+  const blocksOfOne = Math.max(1, Math.ceil((most - PINS_OWN) / PIN_BLOCK_ENTRIES));
+  const others = Math.ceil(Math.min(slots / 2, 15 * most) / PIN_BLOCK_ENTRIES);
+  return {
+    pinsPerNode: most,
+    pinsOwn: PINS_OWN,
+    pinBlockEntries: PIN_BLOCK_ENTRIES,
+    pinBlocks: integer(blocksOfOne + (maxNodes > 1 ? others : 0)),
   };
 }
 

@@ -46,6 +46,7 @@ export {
   NODE_LEFT,
   NodeCleaning,
   NodeRow,
+  PinOwner,
   RESERVED_KEY_WORD,
   RetireRecord,
   ShardHead,

@@ -33,7 +33,7 @@ export * from './layoutofevents.js';
 
 export const MAGIC_LOW = 0x6c616573; // 'seal'
 export const MAGIC_HIGH = 0x6c6f6f70; // 'pool'
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 
 export const STATE_FREE = 1;
 export const STATE_DRAFT = 2;
@@ -210,6 +210,9 @@ export const HazardHead = struct('HazardHead', [
   { writer: NODE, fields: { borrowCount: 'sync32', pinHigh: 'sync32', reserved1: ['u32', 14] } },
 ]);
 
+/** row + 1 (10 bits), incarnation (22): whose the block of pins is. 0: nobody's. */
+export const PinOwner = record('PinOwner', 'any node, by compare-and-exchange; its owner', { owner: 'sync32' });
+
 export const TouchHead = struct('TouchHead', [
   { writer: NODE, fields: { position: 'sync32', reserved1: ['u32', 15] } },
 ]);
@@ -351,6 +354,7 @@ const structs: readonly Struct[] = [
   NodeMark,
   NodeCleaning,
   HazardHead,
+  PinOwner,
   TouchHead,
   ShardHead,
   PolicyHead,

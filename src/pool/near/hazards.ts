@@ -2,7 +2,7 @@
  * Hazard pointers: what a node publishes about the pages it is using, in lines of its own.
  *
  * A *borrow* is the next entry of the borrow ring: good until the synchronous run ends or 1,024 borrows later. A *pin*
- * is an entry of the pin list, until release.
+ * is an entry of the pin list, until release; where its entries lie is told in nodes/pinblocks.ts.
  *
  * (H1) a reader stores its hazard, then looks at the retire sequence, or at the slot's state and the entry that names it. A
  *      reclaimer stores those, then looks at the hazards. Both through sequentially consistent atomics, so one of the two sees the other.
@@ -28,7 +28,7 @@
  *
  * (H9) the pin list has no holes: the last pin takes the place of one that leaves. It is stored there before it is gone from
  *      the end, and a scan reads the list from its end, so it meets the pin in one of the two. So a list is as long as there
- *      are pins, but for MARK_SLACK, however many there once were.
+ *      are pins, but for the slack of the mark, however many there once were.
  *
  * A crash leaves entries behind; they stop counting when the row's death mark is set.
  */
@@ -37,14 +37,14 @@ import type { Machine } from '../../../lib/machine.js';
 import { isLater } from '../../../lib/sequence.js';
 import type { Words } from '../../../lib/words.js';
 import { BORROW_ENTRIES, type Geometry, HazardHead } from '../layout/index.js';
-import type { Fences, Nodes } from '../nodes/index.js';
+import { type Fences, type Nodes, PinBlocks, PinPlaces } from '../nodes/index.js';
 import { HeldSlots } from './heldslots.js';
 
 const { borrowCount: BORROW_COUNT, pinHigh: PIN_HIGH } = HazardHead.word;
 /** The active count is raised by this many entries at once, so that most borrows need no second store. */
 const COUNT_STEP = 8;
-/** So many entries the shared mark may lie above the pins: those who pin and release in turn do not move it. */
-const MARK_SLACK = 64;
+/** So much of a block the shared mark may lie above the pins: those who pin and release in turn do not move it. */
+const SLACK_SHARE = 8;
 
 /** A slot that this node pins. */
 export interface Pin {
@@ -60,8 +60,9 @@ export class Hazards {
   private readonly machine: Machine;
   private readonly ring: number;
   private readonly head: number;
-  private readonly pins: number;
+  private readonly blocks: PinBlocks;
   private readonly pinCapacity: number;
+  private readonly slack: number;
   /** The full fence after the store is left to whoever scans (H5). */
   readonly isLight: boolean;
   private position = 0;
@@ -91,8 +92,9 @@ export class Hazards {
     this.machine = machine;
     this.head = geometry.regions.hazardHeads.word + row * HazardHead.words;
     this.ring = geometry.regions.borrows.word + row * geometry.regions.borrows.stride;
-    this.pins = geometry.regions.pins.word + row * geometry.regions.pins.stride;
+    this.blocks = new PinBlocks(words, geometry, nodes);
     this.pinCapacity = geometry.pinsPerNode;
+    this.slack = (geometry.pinBlockEntries / SLACK_SHARE) | 0;
   }
 
   /** Publishes interest in the slot, in the ring's spare entry. */
@@ -152,16 +154,16 @@ export class Hazards {
       return held;
     }
     const entry = this.pinCount;
-    if (entry >= this.pinCapacity) {
-      throw new PoolError('TOO_MANY_PINS', `This node pins ${this.pinCapacity} pages already.`, {
-        pins: this.pinCapacity,
-      });
-    }
+    if (entry >= this.pinCapacity) throw this.tooMany(`This node pins ${entry} pages already, the most that one may.`);
     if (this.pinnedBytes + bytes > this.pinnedBytesMax && this.pinnedBytes > 0 && bytes > 0)
       throw this.shareTaken(bytes);
+    if (entry >= this.blocks.room && !this.blocks.grow()) {
+      throw this.tooMany(`This node pins ${entry} pages, and the nodes of the pool together have no room for more.`);
+    }
     // (H7) Until the books have it the entry is free: the next pin writes over it.
-    this.words.store(this.pins + entry, slot + 1);
-    if (entry >= this.mark) this.setMark(Math.min(entry + COUNT_STEP, this.pinCapacity));
+    this.words.store(this.blocks.wordOf(entry), slot + 1);
+    // ORDER pinblock-1: not beyond what has a place.
+    if (entry >= this.mark) this.setMark(Math.min(entry + COUNT_STEP, this.blocks.room, this.pinCapacity));
     const pin = { slot, entry, bytes, holders: 1 };
     this.pinned.set(slot, pin);
     this.list[entry] = pin;
@@ -173,6 +175,10 @@ export class Hazards {
   private setMark(mark: number): void {
     this.words.store(this.head + PIN_HIGH, mark);
     this.mark = mark;
+  }
+
+  private tooMany(what: string): PoolError {
+    return new PoolError('TOO_MANY_PINS', what, { pins: this.pinCount });
   }
 
   private shareTaken(bytes: number): PoolError {
@@ -205,15 +211,17 @@ export class Hazards {
     const moved = list[last];
     if (moved !== undefined && moved !== leaving) {
       // (H9) In its new place before it leaves the old one; done again, it is stored there again.
-      this.words.store(this.pins + leaving.entry, moved.slot + 1);
+      this.words.store(this.blocks.wordOf(leaving.entry), moved.slot + 1);
       moved.entry = leaving.entry;
       list[moved.entry] = moved;
     }
-    this.words.store(this.pins + last, 0);
+    this.words.store(this.blocks.wordOf(last), 0);
     list[last] = undefined;
     this.pinCount = last;
     this.leaving = undefined;
-    if (this.mark - last > MARK_SLACK) this.setMark(last + MARK_SLACK / 2);
+    if (this.mark - last <= this.slack) return;
+    this.setMark(last + (this.slack >> 1));
+    this.blocks.shrink(this.mark);
   }
 }
 
@@ -228,6 +236,7 @@ export class HazardScan {
   private readonly geometry: Geometry;
   private readonly nodes: Nodes;
   private readonly fences: Fences;
+  private readonly places: PinPlaces;
   private readonly held = new HeldSlots();
   /** The fence that was over when the last look began, and whether there is one. */
   private fence = 0;
@@ -240,6 +249,7 @@ export class HazardScan {
     this.geometry = geometry;
     this.nodes = nodes;
     this.fences = fences;
+    this.places = new PinPlaces(words, geometry);
   }
 
   /**
@@ -277,13 +287,27 @@ export class HazardScan {
 
   private lookAt(row: number): void {
     const { words } = this;
-    const { hazardHeads, borrows, pins } = this.geometry.regions;
+    const { hazardHeads, borrows } = this.geometry.regions;
     const head = hazardHeads.word + row * HazardHead.words;
     // ORDER hazard-1: after the retire sequence was stored, rings before pins (H3); pairs with expose.
     const borrowed = Math.min(words.load(head + BORROW_COUNT) >>> 0, BORROW_ENTRIES);
     this.addRange(borrows.word + row * borrows.stride, borrowed);
     const pinned = Math.min(words.load(head + PIN_HIGH) >>> 0, this.geometry.pinsPerNode);
-    this.addRange(pins.word + row * pins.stride, pinned);
+    this.addPins(row, pinned);
+  }
+
+  /** From the last block to the row (H9). */
+  private addPins(row: number, count: number): void {
+    const { places } = this;
+    let left = count;
+    // ORDER pinblock-1: the directory after the mark; pairs with grow.
+    for (let index = places.blocksFor(count) - 1; index >= 0; index--) {
+      const first = places.firstOf(index);
+      const word = places.ofBlock(row, index);
+      if (word >= 0) this.addRange(word, left - first);
+      left = first;
+    }
+    this.addRange(places.ofRow(row), left);
   }
 
   /** From the end to the start (H9). */

@@ -1,7 +1,7 @@
 /**
  * Who is attached, who holds a lock, how sleepers are woken, what each counts.
  * Entered by every room above.
- * Invariants: (L) locks.ts, (N) nodes.ts, (B) bells.ts, (Q) calls.ts, (C) fences.ts.
+ * Invariants: (L) locks.ts, (N) nodes.ts, (B) bells.ts, (Q) calls.ts, (C) fences.ts, (U) pinblocks.ts.
  */
 export { Bells } from './bells.js';
 export { Calls } from './calls.js';
@@ -10,3 +10,4 @@ export { Fences } from './fences.js';
 export { assertHeld } from './holding.js';
 export { isBusy, Locks, lockOf } from './locks.js';
 export { Nodes } from './nodes.js';
+export { PinBlocks, PinPlaces } from './pinblocks.js';

@@ -30,6 +30,7 @@ import {
   readUnsigned64,
   writeUnsigned64,
 } from '../layout/index.js';
+import { PinPlaces } from './pinblocks.js';
 
 const row = NodeRow.word;
 const textEncoder = new TextEncoder();
@@ -249,11 +250,13 @@ export class Nodes {
 
   /** Slots that the row has pinned. */
   pinnedSlots(index: number): number[] {
-    const { pins, hazardHeads } = this.geometry.regions;
+    const { hazardHeads } = this.geometry.regions;
+    const places = new PinPlaces(this.words, this.geometry);
     const high = this.words.load(hazardHeads.word + index * HazardHead.words + HazardHead.word.pinHigh) >>> 0;
     const slots: number[] = [];
-    for (let i = 0; i < Math.min(high, pins.stride); i++) {
-      const word = this.words.read(pins.word + index * pins.stride + i) >>> 0;
+    for (let i = 0; i < Math.min(high, this.geometry.pinsPerNode); i++) {
+      const at = places.of(index, i);
+      const word = at < 0 ? 0 : this.words.read(at) >>> 0;
       if (word !== 0) slots.push(word - 1);
     }
     return slots;

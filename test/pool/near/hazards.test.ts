@@ -16,12 +16,15 @@ function markOf(pool: AttachedPool): number {
 /** How many words of pins a scan of another node's reads. */
 function wordsScanned(scanner: AttachedPool, owner: AttachedPool, at: (count: number) => void = () => {}): number {
   const { words, scan, geometry } = scanner.session.parts;
-  const { pins } = geometry.regions;
+  const { pins, pinBlocks } = geometry.regions;
   const first = pins.word + owner.session.parts.nodes.self * pins.stride;
+  const isOfPins = (index: number) =>
+    (index >= first && index < first + pins.stride) ||
+    (index >= pinBlocks.word && index < pinBlocks.word + pinBlocks.stride * pinBlocks.count);
   const original = words.loadInOrder.bind(words);
   let count = 0;
   words.loadInOrder = (index) => {
-    if (index >= first && index < first + pins.stride) at(count++);
+    if (isOfPins(index)) at(count++);
     return original(index);
   };
   try {

@@ -83,8 +83,8 @@ export const CUT_MUTANTS: readonly CutMutant[] = [
     'near/hazards',
     'an entry is given up before it is empty',
     'pins of several',
-    '        this.words.store(this.pins + last, 0);\n        list[last] = undefined;\n        this.pinCount = last;\n',
-    '        list[last] = undefined;\n        this.pinCount = last;\n        this.words.store(this.pins + last, 0);\n',
+    '        this.words.store(this.blocks.wordOf(last), 0);\n        list[last] = undefined;\n        this.pinCount = last;\n',
+    '        list[last] = undefined;\n        this.pinCount = last;\n        this.words.store(this.blocks.wordOf(last), 0);\n',
   ),
   of(
     'session/page',
