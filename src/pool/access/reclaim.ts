@@ -166,16 +166,26 @@ export class Reclaimer {
     return this.parts.slots.stateWord(shard * this.slotsPerShard + local) & STATE_MASK;
   }
 
-  /** Retires what has expired or belongs to a dropped space, and drains limbo. Returns how many pages it retired. */
-  sweep(shard: number, now: WallMs): number {
+  /** Where pages lie that have expired or belong to a dropped space. Without the lock it is a hint. */
+  ended(shard: number, now: WallMs): number[] {
+    const found: number[] = [];
+    for (let local = 0; local < this.slotsPerShard; local++) if (this.isEnded(shard, local, now)) found.push(local);
+    return found;
+  }
+
+  private isEnded(shard: number, local: number, now: WallMs): boolean {
     const { slots, spaces } = this.parts;
+    if (this.stateOf(shard, local) !== STATE_SEALED) return false;
+    const slot = shard * this.slotsPerShard + local;
+    return isOver(slots.expiry(slot), now) || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
+  }
+
+  /** Retires those of `locals` that are over, by default all, and drains limbo. Returns how many pages it retired. */
+  sweep(shard: number, now: WallMs, locals = this.ended(shard, now)): number {
     assertHeld(this.parts, shard);
     let retired = 0;
-    for (let local = 0; local < this.slotsPerShard; local++) {
-      const slot = shard * this.slotsPerShard + local;
-      if (this.stateOf(shard, local) !== STATE_SEALED) continue;
-      if (!isOver(slots.expiry(slot), now) && spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot)))
-        continue;
+    for (const local of locals) {
+      if (!this.isEnded(shard, local, now)) continue;
       this.retire(shard, local, REASON_EXPIRED);
       retired++;
     }

@@ -3,7 +3,7 @@
  * only; every node computes the regions itself.
  *
  * (G1) regions follow one another in the order of `regions` below, each line-aligned; data is 2 MiB-aligned.
- * (G2) shards and chunks scale down with the pool: at least 256 objects a shard unless the pool has fewer, at least
+ * (G2) shards and chunks scale down with the pool: at least 192 objects a shard unless the pool has fewer, at least
  *      64 chunks in all, and 8 to a shard.
  * (G3) each shard has spare slots beyond its capacity, so that retired pages can wait in limbo and one scan of all
  *      hazards serves many of them. The capacity is hard: spare slots never hold live objects beyond it.
@@ -142,9 +142,11 @@ const EVENT_BYTES_USUAL = 2 * MIB;
 const EVENT_BYTES_MAX = 16 * MIB;
 /** Of the bytes that the fixed metadata leaves, what the metadata of objects may take by default. */
 const METADATA_SHARE = 1 / 3;
+/** Slots by default, for each page of the typical size that the pool has bytes for. */
+const OBJECTS_PER_PAGE = 1.5;
 const OBJECTS_MIN = 64;
 const OBJECTS_MAX = 2 ** 30;
-const SHARD_OBJECTS_WANTED = 256;
+const SHARD_OBJECTS_WANTED = 192;
 const SHARD_OBJECTS_MAX = 16_384;
 const CHUNKS_MIN = 64;
 /** Above this a pool has larger chunks rather than more. */
@@ -375,14 +377,14 @@ function mostObjects(least: number, most: number, fits: (maxObjects: number) => 
 }
 
 /**
- * Enough slots for objects of about half the typical size, so that bytes and not slots limit an ordinary pool. Where
+ * Enough slots for objects of two thirds of the typical size, so that bytes and not slots limit an ordinary pool. Where
  * their metadata would take more than METADATA_SHARE of what the fixed metadata leaves, as many as fit into that, or as
  * there are pages of the typical size, whichever is more: small pages want much metadata, but never all of a pool. At
  * most what one window of metadata describes: a pool of terabytes is filled by pages of some 64 KiB, not by small ones.
  */
 export function defaultMaxObjects(plan: Omit<Plan, 'maxObjects'>): number {
   const { size, pageSize } = plan;
-  const wanted = Math.max(OBJECTS_MIN, Math.floor((size * 2.2) / pageSize));
+  const wanted = Math.max(OBJECTS_MIN, Math.floor((size * OBJECTS_PER_PAGE) / pageSize));
   const fixed = metadataOf({ ...plan, maxObjects: OBJECTS_MIN });
   // Then no number is right, and whoever formats is told what is wrong.
   if (fixed === undefined) return wanted;
