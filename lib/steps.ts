@@ -29,14 +29,20 @@ export class Pace {
   }
 
   async run<T>(steps: Steps<T>): Promise<T> {
-    const { machine } = this;
     for (;;) {
-      if (msBetween(this.turnedMs, machine.elapsedMs()) >= TURN_MS) {
-        await machine.sleep(0);
-        this.turnedMs = machine.elapsedMs();
-      }
+      if (this.isTired()) await this.rest();
       const step = steps.next();
       if (step.done === true) return step.value;
     }
+  }
+
+  /** Whether the event loop has been held for as long as it may be. */
+  isTired(): boolean {
+    return msBetween(this.turnedMs, this.machine.elapsedMs()) >= TURN_MS;
+  }
+
+  async rest(): Promise<void> {
+    await this.machine.sleep(0);
+    this.turnedMs = this.machine.elapsedMs();
   }
 }

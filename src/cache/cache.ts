@@ -165,10 +165,8 @@ export class SharedCache implements Shown {
     this.domain.generation();
     const { space } = this.domain;
     const prefix = keys.prefix().slice();
-    for (const info of listObjects(session.parts, prefix, space)) {
+    for (const info of listObjects({ parts: session.parts, prefix, space, check: () => session.check() }))
       if (info.state === 'sealed') yield displayKey(info.keyBytes.subarray(prefix.length));
-      session.check();
-    }
   }
 
   /**

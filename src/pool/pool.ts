@@ -8,7 +8,9 @@ import {
   fillAndSeal,
   type KeySpace,
   keyOfBytes,
+  type Listing,
   listObjects,
+  listObjectsAsync,
   listSpaces,
   poolFull,
   removeSpace,
@@ -168,19 +170,18 @@ export class AttachedPool implements Pool, Shown {
   }
 
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo> {
-    this.session.check();
-    const prefix = options?.prefix === undefined ? undefined : bytesOfPrefix(options.prefix);
-    return this.guardedList(listObjects(this.session.parts, prefix));
+    return listObjects(this.listing(options));
+  }
+
+  listAsync(options?: { prefix?: Key }): AsyncIterableIterator<ObjectInfo> {
+    return listObjectsAsync(this.listing(options));
   }
 
   /** A listing that is still open when the pool is disconnected says so instead of reading memory that is gone. */
-  private *guardedList(objects: IterableIterator<ObjectInfo>): IterableIterator<ObjectInfo> {
-    for (;;) {
-      this.session.check();
-      const next = objects.next();
-      if (next.done === true) return;
-      yield next.value;
-    }
+  private listing(options?: { prefix?: Key }): Listing {
+    this.session.check();
+    const prefix = options?.prefix === undefined ? undefined : bytesOfPrefix(options.prefix);
+    return { parts: this.session.parts, prefix, check: () => this.session.check() };
   }
 
   subscribe(options?: SubscribeOptions): Subscription {

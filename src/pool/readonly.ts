@@ -17,7 +17,9 @@ import {
   bytesOfPrefix,
   KeySpace,
   keyOfBytes,
+  type Listing,
   listObjects,
+  listObjectsAsync,
   listSpaces,
   RESERVED_PREFIX,
   statsOf,
@@ -282,18 +284,18 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
   }
 
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo> {
-    this.check();
-    const prefix = options?.prefix === undefined ? undefined : bytesOfPrefix(options.prefix);
-    return this.guardedList(listObjects(this.parts, prefix));
+    return listObjects(this.listing(options));
   }
 
-  private *guardedList(objects: IterableIterator<ObjectInfo>): IterableIterator<ObjectInfo> {
-    for (;;) {
-      this.check();
-      const next = objects.next();
-      if (next.done === true) return;
-      yield next.value;
-    }
+  listAsync(options?: { prefix?: Key }): AsyncIterableIterator<ObjectInfo> {
+    return listObjectsAsync(this.listing(options));
+  }
+
+  /** A listing that is still open when the pool is disconnected says so instead of reading memory that is gone. */
+  private listing(options?: { prefix?: Key }): Listing {
+    this.check();
+    const prefix = options?.prefix === undefined ? undefined : bytesOfPrefix(options.prefix);
+    return { parts: this.parts, prefix, check: () => this.check() };
   }
 
   /** Without a line to say that it sleeps, this node looks for events every few milliseconds. */

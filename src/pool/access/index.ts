@@ -15,7 +15,7 @@ export {
   RESERVED_PREFIX,
   startsWith,
 } from './keys.js';
-export { listObjects, pageListedAt, statsOf, totalOf } from './listing.js';
+export { type Listing, listObjects, listObjectsAsync, pageListedAt, statsOf, totalOf } from './listing.js';
 export { entryPrefix, type KeyName, nameOfKey, nameOfSpace, pagePrefix } from './naming.js';
 export { PassOver } from './passing.js';
 export { nearAt, Reader } from './reader.js';

@@ -3,6 +3,7 @@
 import { isOver } from '../../../lib/clock.js';
 import type { Counters } from '../../../lib/counters.js';
 import type { Machine } from '../../../lib/machine.js';
+import { Pace } from '../../../lib/steps.js';
 import type { Words } from '../../../lib/words.js';
 import {
   Control,
@@ -18,6 +19,8 @@ import { type CounterName, counterIndex, type Nodes } from '../nodes/index.js';
 import type { CheckpointDirectory, Shards, Slots, Spaces } from '../objects/index.js';
 import { displayKey, startsWith } from './keys.js';
 import { isOutOfSlots, limitOf } from './limits.js';
+
+const SLOTS_A_STEP = 1024;
 
 /** What of a node it works with. */
 export interface ListingParts {
@@ -45,6 +48,7 @@ function objectAt(
   if (state !== STATE_SEALED && state !== STATE_DRAFT) return undefined;
   if (slots.isInternal(slot)) return undefined;
   if (space !== undefined && slots.space(slot) !== space) return undefined;
+  if (prefix !== undefined && !slots.mayStartWith(slot, prefix)) return undefined;
   if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
   const expiry = slots.expiry(slot);
   if (isOver(expiry, parts.machine.nowMs())) return undefined;
@@ -63,18 +67,39 @@ function objectAt(
   return slots.stateWord(slot) === stateWord ? info : undefined;
 }
 
-/**
- * The slots as they are: in the moment of superseding both pages are there, or the new one before a get has it.
- * `space`: only objects of it.
- */
-export function* listObjects(
-  parts: ListingParts,
-  prefix: Uint8Array | undefined,
-  space?: number,
-): IterableIterator<ObjectInfo> {
+/** Objects, and undefined now and then, where a caller may rest. */
+function* listInSteps({ parts, prefix, space, check }: Listing): IterableIterator<ObjectInfo | undefined> {
   for (let slot = 0; slot < parts.slots.total; slot++) {
+    if (slot % SLOTS_A_STEP === 0) {
+      yield undefined;
+      check();
+    }
     const info = objectAt(parts, slot, prefix, space);
+    if (info === undefined) continue;
+    yield info;
+    check();
+  }
+}
+
+/** `prefix`, `space`: only objects whose key begins so, and of that space. `check` throws when the pool is gone: asked after each rest. */
+export interface Listing {
+  readonly parts: ListingParts;
+  readonly prefix?: Uint8Array | undefined;
+  readonly space?: number;
+  readonly check: () => void;
+}
+
+/** The slots as they are: in the moment of superseding both pages are there, or the new one before a get has it. */
+export function* listObjects(listing: Listing): IterableIterator<ObjectInfo> {
+  for (const info of listInSteps(listing)) if (info !== undefined) yield info;
+}
+
+/** The same without holding the event loop for more than some milliseconds. */
+export async function* listObjectsAsync(listing: Listing): AsyncIterableIterator<ObjectInfo> {
+  const pace = new Pace(listing.parts.machine);
+  for (const info of listInSteps(listing)) {
     if (info !== undefined) yield info;
+    else if (pace.isTired()) await pace.rest();
   }
 }
 

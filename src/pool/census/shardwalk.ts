@@ -12,6 +12,7 @@ import {
   FLAG_DETACHED,
   FLAG_RETAINED,
   type Geometry,
+  KEY_BYTES_MAX,
   RetireRecord,
   STATE_BITS,
   STATE_DRAFT,
@@ -42,6 +43,8 @@ export interface ShardParts {
 }
 
 const QUEUE_MASK = 3;
+/** More than slots of a shard, so that hash and slot are one number that a double holds. */
+const LOCALS = 2 ** 20;
 /** A sequence farther ahead than that may be that of a very old page. */
 const AHEAD_MAX = 2 ** 20;
 
@@ -62,6 +65,7 @@ export class ShardWalk {
   private readonly findings: Findings;
   private readonly slotsPerShard: number;
   private readonly first: number;
+  private readonly key = new Uint8Array(KEY_BYTES_MAX);
 
   constructor(context: CensusContext, shard: number, findings: Findings) {
     this.context = context;
@@ -131,8 +135,8 @@ export class ShardWalk {
 
   private checkKey(slot: number, where: string, hash: KeyHash): void {
     const { slots, shards, geometry } = this.parts;
-    const key = slots.keyBytes(slot);
-    hash.of(key, key.length);
+    const length = slots.readKey(slot, this.key);
+    hash.of(this.key, length);
     const sound = hash.low === slots.hashLow(slot) && hash.high === slots.hashHigh(slot);
     if (!sound) this.findings.add('SLOT_MISPLACED', where, 'its key has another hash than the one it carries');
     else if (shards.ofHash(hash.low) !== this.shard)
@@ -155,13 +159,27 @@ export class ShardWalk {
   private checkVersions(): void {
     const { slots } = this.parts;
     const byKey = new Map<string, number[]>();
-    for (const local of this.locals(STATE_SEALED)) {
+    for (const local of this.ofEqualHashes()) {
       const key = Buffer.from(slots.keyBytes(this.first + local)).toString('latin1');
       const others = byKey.get(key);
       if (others === undefined) byKey.set(key, [local]);
       else others.push(local);
     }
     for (const [key, locals] of byKey) if (key !== '' && locals.length > 1) this.checkVersionsOf(locals);
+  }
+
+  /** Sealed slots whose hash is that of another: keys are copied and compared of these alone. */
+  private ofEqualHashes(): number[] {
+    const { slots } = this.parts;
+    const sealed = this.locals(STATE_SEALED);
+    const order = Float64Array.from(
+      sealed,
+      (local) => (slots.hashLow(this.first + local) >>> 0) * LOCALS + local,
+    ).sort();
+    const hash = (i: number) => Math.floor((order[i] as number) / LOCALS);
+    return [...order.keys()]
+      .filter((i) => (i > 0 && hash(i - 1) === hash(i)) || (i + 1 < order.length && hash(i + 1) === hash(i)))
+      .map((i) => (order[i] as number) % LOCALS);
   }
 
   private checkVersionsOf(locals: number[]): void {

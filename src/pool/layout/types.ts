@@ -352,6 +352,8 @@ export interface Pool extends AsyncDisposable {
   has(key: Key): boolean;
   delete(key: Key): boolean;
   list(options?: { prefix?: Key }): IterableIterator<ObjectInfo>;
+  /** As `list`, without holding the event loop: a pool of millions of objects is looked through some milliseconds at a time. */
+  listAsync(options?: { prefix?: Key }): AsyncIterableIterator<ObjectInfo>;
   /** Events from this call on; see Subscription. Throws OPTION_INVALID. */
   subscribe(options?: SubscribeOptions): Subscription;
   evict(bytes: number): number;

@@ -21,16 +21,12 @@ import { checkOfWords, checksumOfBytes } from '../../../lib/hash.js';
 import type { Words } from '../../../lib/words.js';
 import {
   GENERATION_STEP,
-  type Geometry,
   INLINE_KEY_BYTES,
   INTERNAL_KEY_BYTES,
   KEY_BYTES_MAX,
   METADATA_BYTES_MAX,
   NO_EXTENT,
   RESERVED_KEY_WORD,
-  readLowered64,
-  readUnsigned64,
-  type Segment,
   Slot,
   STATE_BITS,
   STATE_DRAFT,
@@ -38,6 +34,7 @@ import {
   STATE_MASK,
   writeUnsigned64,
 } from '../layout/index.js';
+import { SlotFields } from './slotfields.js';
 import { isForcedStep, isStep } from './slotstates.js';
 
 const {
@@ -106,29 +103,7 @@ export function extentBytes(size: number, keyLength: number, metadataLength: num
   return size + metadataLength + (keyLength > INLINE_KEY_BYTES ? keyLength : 0);
 }
 
-export class Slots {
-  private readonly words: Words;
-  private readonly segment: Segment;
-  private readonly base: number;
-  readonly total: number;
-
-  constructor(segment: Segment) {
-    const geometry: Geometry = segment.geometry;
-    this.words = segment.words;
-    this.segment = segment;
-    this.base = geometry.regions.slots.word;
-    this.total = geometry.shards * geometry.slotsPerShard;
-  }
-
-  wordOf(slot: number): number {
-    return this.base + slot * Slot.words;
-  }
-
-  /** The state word: generation and state, by a sequentially consistent load. */
-  stateWord(slot: number): number {
-    return this.words.load(this.base + slot * Slot.words + STATE);
-  }
-
+export class Slots extends SlotFields {
   /** A step of the slot's life, under its shard's lock. Throws POOL_CORRUPT where the slot is not in `from`. */
   transition(slot: number, from: number, to: number): void {
     assert(isStep(from, to), 'A slot does not go from this state to that one.');
@@ -147,10 +122,6 @@ export class Slots {
     const word = this.wordOf(slot) + STATE;
     this.words.store(word, (this.words.read(word) & ~STATE_MASK) | state);
     if (state === STATE_FREE) this.words.write(this.wordOf(slot) + CHECK, ~this.checkOf(slot));
-  }
-
-  generation(slot: number): number {
-    return this.words.read(this.wordOf(slot) + STATE) >>> STATE_BITS;
   }
 
   /** Fills a free slot and stores state DRAFT of the next generation last. */
@@ -282,6 +253,18 @@ export class Slots {
     return true;
   }
 
+  /** Whether the key, which is in the slot, begins so: a look that copies nothing. Of other keys true, to be found out by a copy. */
+  mayStartWith(slot: number, prefix: Uint8Array): boolean {
+    const length = this.keyLength(slot);
+    if (length > INLINE_KEY_BYTES) return true;
+    if (length < prefix.length) return false;
+    const at = this.wordOf(slot) + KEY;
+    for (let i = 0; i < prefix.length; i++) {
+      if (((this.words.read(at + (i >> 2)) >>> ((i & 3) * 8)) & 0xff) !== prefix[i]) return false;
+    }
+    return true;
+  }
+
   /** A private copy of the key's bytes; empty where the slot's fields are out of range. */
   keyBytes(slot: number): Uint8Array {
     if (!this.isInRange(slot)) return new Uint8Array(0);
@@ -293,10 +276,26 @@ export class Slots {
         ? this.segment.sealedBytes(extent, size, length).slice()
         : new Uint8Array(0);
     }
-    const at = this.wordOf(slot) + KEY;
     const bytes = new Uint8Array(length);
-    for (let i = 0; i < length; i++) bytes[i] = this.words.read(at + (i >> 2)) >>> ((i & 3) * 8);
+    this.readInlineKey(slot, bytes, length);
     return bytes;
+  }
+
+  /** Copies the key's bytes to the start of `target`, which has room for any; returns how many, 0 as above. */
+  readKey(slot: number, target: Uint8Array): number {
+    const length = this.keyLength(slot);
+    if (length > INLINE_KEY_BYTES || !this.isInRange(slot)) {
+      const bytes = this.keyBytes(slot);
+      target.set(bytes);
+      return bytes.length;
+    }
+    this.readInlineKey(slot, target, length);
+    return length;
+  }
+
+  private readInlineKey(slot: number, target: Uint8Array, length: number): void {
+    const at = this.wordOf(slot) + KEY;
+    for (let i = 0; i < length; i++) target[i] = this.words.read(at + (i >> 2)) >>> ((i & 3) * 8);
   }
 
   /** Copies the key's bytes to words elsewhere, four to a word, the rest zero. Its length; 0 where it is out of range. */
@@ -331,60 +330,5 @@ export class Slots {
   metadataOffset(slot: number): number {
     const keyLength = this.keyLength(slot);
     return this.size(slot) + (keyLength > INLINE_KEY_BYTES ? keyLength : 0);
-  }
-
-  hashLow(slot: number): number {
-    return this.words.read(this.wordOf(slot) + HASH_LOW);
-  }
-  hashHigh(slot: number): number {
-    return this.words.read(this.wordOf(slot) + HASH_HIGH);
-  }
-  keyLength(slot: number): number {
-    return this.words.read(this.wordOf(slot) + KEY_LENGTH) >>> 0;
-  }
-  metadataLength(slot: number): number {
-    return this.words.read(this.wordOf(slot) + METADATA_LENGTH) >>> 0;
-  }
-  size(slot: number): number {
-    return this.words.read(this.wordOf(slot) + SIZE) >>> 0;
-  }
-  extent(slot: number): number {
-    return this.words.read(this.wordOf(slot) + EXTENT);
-  }
-  expiry(slot: number): WallMs {
-    return readUnsigned64(this.words, this.wordOf(slot) + EXPIRY);
-  }
-  from(slot: number): number {
-    return readUnsigned64(this.words, this.wordOf(slot) + FROM);
-  }
-  until(slot: number): number {
-    return readLowered64(this.words, this.wordOf(slot) + UNTIL);
-  }
-  untilWord(slot: number): number {
-    return this.wordOf(slot) + UNTIL;
-  }
-  publishSequence(slot: number): number {
-    return this.words.read(this.wordOf(slot) + PUBLISH_SEQUENCE);
-  }
-  setPublishSequence(slot: number, sequence: number): void {
-    this.words.write(this.wordOf(slot) + PUBLISH_SEQUENCE, sequence);
-  }
-  flags(slot: number): number {
-    return this.words.read(this.wordOf(slot) + FLAGS);
-  }
-  ownerRow(slot: number): number {
-    return this.words.read(this.wordOf(slot) + OWNER) - 1;
-  }
-  ownerIncarnation(slot: number): number {
-    return this.words.read(this.wordOf(slot) + OWNER_INCARNATION);
-  }
-  space(slot: number): number {
-    return this.words.read(this.wordOf(slot) + SPACE);
-  }
-  spaceGeneration(slot: number): number {
-    return this.words.read(this.wordOf(slot) + SPACE_GENERATION);
-  }
-  leaseCount(slot: number): number {
-    return this.words.read(this.wordOf(slot) + LEASE_COUNT);
   }
 }

@@ -43,6 +43,9 @@ const MAGIC_LOW = 0x6c616573;
 const SELDOM: readonly RegionName[] = [
   'superblock',
   'pins',
+  'pinDirectories',
+  'pinOwners',
+  'pinBlocks',
   'borrows',
   'touches',
   'touchesDrained',
