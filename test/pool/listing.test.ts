@@ -17,7 +17,10 @@ function hurry(pool: AttachedPool): () => number {
   const { elapsedMs, sleep } = machine;
   let ahead = 0;
   let rests = 0;
-  machine.elapsedMs = () => elapsedMs.call(machine) + (ahead += 10);
+  machine.elapsedMs = () => {
+    ahead += 10;
+    return elapsedMs.call(machine) + ahead;
+  };
   machine.sleep = (durationMs) => {
     rests++;
     return sleep.call(machine, durationMs);

@@ -28,8 +28,10 @@ import {
   ShadowHead,
 } from '../policy/index.js';
 import { CheckpointEntry, EventHead, EventLine, NodeBell } from './layoutofevents.js';
+import { HazardHead, NodeCleaning, NodeMark, NodeRow, PinOwner, TouchHead } from './layoutofnodes.js';
 
 export * from './layoutofevents.js';
+export * from './layoutofnodes.js';
 
 export const MAGIC_LOW = 0x6c616573; // 'seal'
 export const MAGIC_HIGH = 0x6c6f6f70; // 'pool'
@@ -93,7 +95,6 @@ export const CHECKPOINT_USED = 2;
 
 const FORMATTER = 'the formatter';
 const SHARD = 'holder of the shard lock';
-const NODE = 'the node of the row';
 
 /** The ready word is stored last: a pool without it is unformatted or its format was interrupted. */
 export const Superblock = struct('Superblock', [
@@ -158,63 +159,6 @@ export const Control = struct('Control', [
 /** word: owner row + 1 (10 bits), waiters (1), dirty (1), term (20). */
 export const LockLine = struct('LockLine', [
   { writer: 'whoever takes the lock, by compare-and-exchange', fields: { word: 'sync32', reserved1: ['u32', 15] } },
-]);
-
-export const NodeRow = struct('NodeRow', [
-  {
-    writer: NODE,
-    fields: {
-      incarnation: 'sync32',
-      state: 'sync32',
-      processId: 'u32',
-      nameLength: 'u32',
-      connectedAt: 'u64',
-      bootId: ['u32', 4],
-      reserved1: ['u32', 6],
-    },
-  },
-  { writer: NODE, fields: { name: ['u32', 12], reserved2: ['u32', 4] } },
-  {
-    writer: NODE,
-    fields: {
-      nearHits: 'u64',
-      tableHits: 'u64',
-      misses: 'u64',
-      loads: 'u64',
-      loadFailures: 'u64',
-      loadMicroseconds: 'u64',
-      waits: 'u64',
-      staleFills: 'u64',
-    },
-  },
-  {
-    writer: NODE,
-    fields: { unshared: 'u64', evictions: 'u64', reserved3: ['u32', 12] },
-  },
-]);
-
-/** The robust mutex whose word the kernel marks at the node's death. */
-export const NodeMark = struct('NodeMark', [
-  { writer: 'the node of the row; at its death the kernel', fields: { mutex: ['u32', 16] } },
-]);
-
-/** The row is free for a new node exactly when cleanedUpTo equals its incarnation. */
-export const NodeCleaning = struct('NodeCleaning', [
-  {
-    writer: 'the node when it leaves; after its death the holder of the node lock',
-    fields: { cleanedUpTo: 'sync32', reserved1: ['u32', 15] },
-  },
-]);
-
-export const HazardHead = struct('HazardHead', [
-  { writer: NODE, fields: { borrowCount: 'sync32', pinHigh: 'sync32', reserved1: ['u32', 14] } },
-]);
-
-/** row + 1 (10 bits), incarnation (22): whose the block of pins is. 0: nobody's. */
-export const PinOwner = record('PinOwner', 'any node, by compare-and-exchange; its owner', { owner: 'sync32' });
-
-export const TouchHead = struct('TouchHead', [
-  { writer: NODE, fields: { position: 'sync32', reserved1: ['u32', 15] } },
 ]);
 
 export const ShardHead = struct('ShardHead', [

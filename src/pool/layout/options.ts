@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { isBytes, takeBytes } from '../../../lib/bytes.js';
 import { PoolError } from '../../../lib/errors.js';
 import { availableParallelism } from '../../../lib/linux/index.js';
-import { defaultMaxObjects, NODES_MAX, type Plan } from './geometry.js';
+import { defaultMaxObjects } from './capacity.js';
+import { NODES_MAX, type Plan } from './geometry.js';
 import { METADATA_BYTES_MAX } from './layout.js';
 import type { SpaceName } from './spaceinfo.js';
 import type {

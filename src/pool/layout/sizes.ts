@@ -1,6 +1,7 @@
 /** Sizes as people give them, and how much of a pool is for what lies in it. Errors are OPTION_INVALID and name the option. */
 import { PoolError } from '../../../lib/errors.js';
-import { geometryOf, sizeFor } from './geometry.js';
+import { sizeFor } from './capacity.js';
+import { geometryOf } from './geometry.js';
 import { checkFormat, checkPoolSize, readSize, SIZE_FORMS } from './options.js';
 import type { FormatOptions, PoolSizeOptions } from './types.js';
 

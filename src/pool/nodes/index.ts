@@ -10,4 +10,5 @@ export { Fences } from './fences.js';
 export { assertHeld } from './holding.js';
 export { isBusy, Locks, lockOf } from './locks.js';
 export { Nodes } from './nodes.js';
-export { PinBlocks, PinPlaces } from './pinblocks.js';
+export { PinBlocks } from './pinblocks.js';
+export { PinPlaces } from './pinplaces.js';

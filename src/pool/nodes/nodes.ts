@@ -30,7 +30,7 @@ import {
   readUnsigned64,
   writeUnsigned64,
 } from '../layout/index.js';
-import { PinPlaces } from './pinblocks.js';
+import { PinPlaces } from './pinplaces.js';
 
 const row = NodeRow.word;
 const textEncoder = new TextEncoder();
