@@ -137,6 +137,14 @@ export class ExtentWalk {
     }
     const hints = extents.hintsOf(chunk);
     const isLow = hints.lowest <= (lowest < 0 ? extents.chunkGranules : lowest);
+    if (!extents.hints.isFresh(this.shard, chunk) && extents.hints.restLongest(this.shard) < longest) {
+      const most = extents.hints.restLongest(this.shard);
+      this.findings.add(
+        'CHUNK_USE_WRONG',
+        where,
+        `shard ${this.shard} says no chunk but its fresh ones has ${most + 1} free granules; here are ${longest}`,
+      );
+    }
     if (hints.longest >= longest && isLow) return;
     const said = `room for ${hints.longest} granules, none below ${hints.lowest}`;
     this.findings.add('CHUNK_USE_WRONG', where, `says ${said}; there is room for ${longest} from ${lowest} on`);

@@ -6,7 +6,7 @@ import type { Eviction } from './types.js';
 /** Of the bytes that the fixed metadata leaves, what the metadata of objects may take by default. */
 const METADATA_SHARE = 1 / 3;
 /** Slots by default, for each page of the typical size that the pool has bytes for. */
-const OBJECTS_PER_PAGE = 1.5;
+const OBJECTS_PER_PAGE = 1.9;
 const OBJECTS_MIN = 64;
 const OBJECTS_MAX = 2 ** 30;
 
@@ -34,7 +34,7 @@ function mostObjects(least: number, most: number, fits: (maxObjects: number) => 
 }
 
 /**
- * Enough slots for objects of two thirds of the typical size, so that bytes and not slots limit an ordinary pool. Where
+ * Enough slots for objects of half the typical size, with what metadata leave of the bytes, so that bytes and not slots limit an ordinary pool. Where
  * their metadata would take more than METADATA_SHARE of what the fixed metadata leaves, as many as fit into that, or as
  * there are pages of the typical size, whichever is more: small pages want much metadata, but never all of a pool. At
  * most what one window of metadata describes: a pool of terabytes is filled by pages of some 64 KiB, not by small ones.

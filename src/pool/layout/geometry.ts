@@ -3,7 +3,7 @@
  * only; every node computes the regions itself.
  *
  * (G1) regions follow one another in the order of `regions` below, each line-aligned; data is 2 MiB-aligned.
- * (G2) shards and chunks scale down with the pool: at least 192 objects a shard unless the pool has fewer, at least
+ * (G2) shards and chunks scale down with the pool: at least 240 objects a shard unless the pool has fewer, at least
  *      64 chunks in all, and 8 to a shard.
  * (G3) each shard has spare slots beyond its capacity, so that retired pages can wait in limbo and one scan of all
  *      hazards serves many of them. The capacity is hard: spare slots never hold live objects beyond it.
@@ -140,7 +140,7 @@ const PIN_BLOCK_ENTRIES = 256;
 /** The event rings hold a burst of thousands where the pool has the room for it, and never more than a burst needs. */
 const EVENT_BYTES_USUAL = 2 * MIB;
 const EVENT_BYTES_MAX = 16 * MIB;
-const SHARD_OBJECTS_WANTED = 192;
+const SHARD_OBJECTS_WANTED = 240;
 const SHARD_OBJECTS_MAX = 16_384;
 const CHUNKS_MIN = 64;
 /** Above this a pool has larger chunks rather than more. */

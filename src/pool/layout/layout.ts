@@ -177,7 +177,9 @@ export const ShardHead = struct('ShardHead', [
       retainedCount: 'u32',
       /** The fence that whatever is in limbo waits for. */
       limboFence: 'u32',
-      reserved2: ['u32', 7],
+      /** Chunks + 1 where something was freed last; in granules, at least the longest free run of the others. See roomhints.ts. */
+      fresh: ['u32', 6],
+      restLongest: 'u32',
     },
   },
 ]);

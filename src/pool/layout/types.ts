@@ -14,7 +14,7 @@ export interface FormatOptions {
   size: number | string;
   /** Typical object size in bytes; sizes the slot table and the chunks. Default 8192. */
   pageSize?: number;
-  /** A hard capacity in objects. Default: enough for objects of two thirds of pageSize (1.5 * size / pageSize). */
+  /** A hard capacity in objects. Default: enough for objects of half of pageSize (1.9 * size / pageSize). */
   maxObjects?: number;
   /** Default: four to a processor, at least 64. */
   maxNodes?: number;

@@ -129,6 +129,7 @@ export class ExtentClaims {
     }
     words.write(head + CHUNK_HEAD, first);
     words.write(head + GRANULES_USED, granules);
+    this.extents.hints.forget(shard, this.chunkGranules);
     for (let chunk = 0; chunk < geometry.chunks; chunk++) {
       if (kinds[chunk] !== CHUNK_FREE && used[chunk] === 0) this.chunks.free(chunk, 1);
     }

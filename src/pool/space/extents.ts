@@ -17,10 +17,10 @@ import type { Words } from '../../../lib/words.js';
 import { alignUp, CHUNK_RUN, CHUNK_SHARED, ChunkUse, type Geometry, NO_EXTENT, ShardHead } from '../layout/index.js';
 import { Bitmap } from './bitmap.js';
 import type { Chunks } from './chunks.js';
+import { FRESH_CHUNKS, RoomHints } from './roomhints.js';
 
 const { used: USED, next: NEXT, previous: PREVIOUS, longest: LONGEST, lowest: LOWEST } = ChunkUse.word;
 const OS_PAGE_BYTES = 4096;
-const HINTS_MAX = 64;
 
 export class Extents {
   readonly chunkGranules: number;
@@ -28,8 +28,7 @@ export class Extents {
   private readonly geometry: Geometry;
   private readonly chunks: Chunks;
   private readonly bitmap: Bitmap;
-  /** Of each shard, chunks in which this node freed, the last one last: in a full pool that is where room is. Hints. */
-  private readonly freedIn: number[][] = [];
+  readonly hints: RoomHints;
 
   constructor(words: Words, geometry: Geometry, chunks: Chunks) {
     this.words = words;
@@ -37,7 +36,7 @@ export class Extents {
     this.chunks = chunks;
     this.chunkGranules = geometry.chunkBytes / geometry.granuleBytes;
     this.bitmap = new Bitmap(words, this.chunkGranules, geometry.bitmapWords);
-    for (let shard = 0; shard < geometry.shards; shard++) this.freedIn.push([]);
+    this.hints = new RoomHints(words, geometry);
   }
 
   granulesOf(bytes: number): number {
@@ -109,30 +108,61 @@ export class Extents {
     return this.takeGranules(shard, chunk, place - chunk * this.chunkGranules, granules);
   }
 
-  /** Where this node freed last, else first fit over the shard's chunks: the granule, not yet taken. */
+  /** Where something was freed last, else first fit over the shard's chunks: the granule, not yet taken. */
   private place(shard: number, granules: number, alignment: number): number {
-    const { words } = this;
-    const freedIn = this.freedIn[shard] as number[];
-    for (let last = freedIn.length - 1; last >= 0; last--) {
-      const freed = freedIn[last] as number;
-      const place = this.isOwned(freed, shard) ? this.placeIn(freed, granules, alignment) : NO_EXTENT;
+    const place = this.placeInFresh(shard, granules, alignment);
+    if (place !== NO_EXTENT || this.hints.restLongest(shard) < granules) return place;
+    return this.placeInAny(shard, granules, alignment);
+  }
+
+  private placeInFresh(shard: number, granules: number, alignment: number): number {
+    const { hints } = this;
+    for (let i = 0; i < FRESH_CHUNKS; ) {
+      const chunk = hints.fresh(shard, i);
+      if (chunk === -1) break;
+      const longest = chunk >= 0 && chunk < this.geometry.chunks ? this.longestOf(chunk) : 0;
+      if (longest === 0 || (longest >= granules && !this.isOwned(chunk, shard))) {
+        hints.remove(shard, i);
+        continue;
+      }
+      const place = longest < granules ? NO_EXTENT : this.placeIn(chunk, granules, alignment);
       if (place !== NO_EXTENT) return place;
-      freedIn.pop();
+      i++;
     }
+    return NO_EXTENT;
+  }
+
+  private placeInAny(shard: number, granules: number, alignment: number): number {
+    const { words, hints } = this;
+    let longest = 0;
     let chunk = words.read(this.head(shard)) - 1;
     for (let steps = 0; chunk >= 0 && steps <= this.geometry.chunks; steps++) {
       this.checkOwned(chunk, shard);
       const place = this.placeIn(chunk, granules, alignment);
       if (place !== NO_EXTENT) return place;
+      if (!hints.isFresh(shard, chunk)) longest = Math.max(longest, this.longestOf(chunk));
       chunk = words.read(this.use(chunk) + NEXT) - 1;
     }
+    hints.setRestLongest(shard, longest);
     return NO_EXTENT;
+  }
+
+  private longestOf(chunk: number): number {
+    return this.words.read(this.use(chunk) + LONGEST) >>> 0;
+  }
+
+  /** (X6) The chunk may have room; which one loses its place by that counts among the rest. */
+  private noteRoom(shard: number, chunk: number): void {
+    const { hints } = this;
+    const lost = hints.note(shard, chunk);
+    if (lost < 0 || lost >= this.geometry.chunks) return;
+    hints.setRestLongest(shard, Math.max(hints.restLongest(shard), this.longestOf(lost)));
   }
 
   private placeIn(chunk: number, granules: number, alignment: number): number {
     const { words } = this;
     const use = this.use(chunk);
-    if (words.read(use + LONGEST) >>> 0 < granules || this.chunks.isClaimed(chunk)) return NO_EXTENT;
+    if (this.longestOf(chunk) < granules || this.chunks.isClaimed(chunk)) return NO_EXTENT;
     const lowest = words.read(use + LOWEST) >>> 0;
     const first = this.bits(chunk).find(granules, alignment, lowest);
     if (first >= 0) return chunk * this.chunkGranules + first;
@@ -166,6 +196,7 @@ export class Extents {
     this.words.fill(this.use(chunk), ChunkUse.words, 0);
     this.words.write(this.use(chunk) + LONGEST, this.chunkGranules);
     this.link(shard, chunk);
+    this.noteRoom(shard, chunk);
   }
 
   /** A run of free chunks for an object larger than a chunk; NO_EXTENT when there is none. */
@@ -208,11 +239,10 @@ export class Extents {
     if (!bits.isAll(first, granules, true) || this.usedOf(chunk) < granules) throw this.chunks.corrupt(chunk);
     bits.set(first, granules, false);
     words.write(use + USED, this.usedOf(chunk) - granules);
-    words.write(use + LONGEST, Math.max(words.read(use + LONGEST) >>> 0, bits.runAround(first, granules)));
+    words.write(use + LONGEST, Math.max(this.longestOf(chunk), bits.runAround(first, granules)));
     words.write(use + LOWEST, Math.min(words.read(use + LOWEST) >>> 0, first));
     this.countGranules(shard, -granules);
-    const freedIn = this.freedIn[shard] as number[];
-    if (freedIn.length < HINTS_MAX && freedIn[freedIn.length - 1] !== chunk) freedIn.push(chunk);
+    this.noteRoom(shard, chunk);
     if (this.usedOf(chunk) > 0) return;
     // A count that lies would give away a chunk with pages in it.
     if (!bits.isAll(0, this.chunkGranules, false)) throw this.chunks.corrupt(chunk);

@@ -50,6 +50,15 @@ const chunkFaults: Fault[] = [
   {
     code: 'CHUNK_USE_WRONG',
     where: /^chunk \d+$/,
+    what: 'a shard that says its chunks have no room',
+    make(at) {
+      at.set(at.head(ShardHead.word.restLongest), () => 0);
+      for (let i = 0; i < 6; i++) at.set(at.head(ShardHead.word.fresh) + i, () => 0);
+    },
+  },
+  {
+    code: 'CHUNK_USE_WRONG',
+    where: /^chunk \d+$/,
     what: 'a chunk that counts one extent too many',
     make: (at) => at.set(at.word('chunkUses', at.chunkOf(at.of('key-1')), use.used), up),
   },

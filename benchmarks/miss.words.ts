@@ -1,0 +1,101 @@
+/**
+ * What a miss touches of the shared metadata, counted: accesses by their kind, and 64-byte lines. Between two processes that
+ * miss in turn each line that the other wrote last has to come from its cache; so the lines are what does not scale, whatever
+ * the machine, and the counts are the same on every one.
+ */
+import { setImmediate as endOfRun } from 'node:timers/promises';
+import { Words } from '../lib/words.js';
+import { connect, SharedCache } from '../src/index.js';
+import type { Context } from './frame.js';
+import { PAGE, PAGES } from './miss.pages.js';
+
+const READS = ['read', 'load', 'loadAfterStore', 'loadInOrder'] as const;
+const WRITES = ['write', 'store', 'exchange', 'add', 'compareExchange'] as const;
+const LINE_WORDS = 16;
+const WARMUP = 6000;
+const BATCH = 500;
+
+type Access = (typeof READS)[number] | (typeof WRITES)[number];
+type Method = (this: Words, index: number, ...rest: number[]) => number;
+
+/** Accesses of all pools of this process, while it counts. */
+class Counting {
+  isOn = false;
+  plain = 0;
+  atomic = 0;
+  readonly lines = new Set<number>();
+  readonly written = new Set<number>();
+  private readonly prototype = Words.prototype as unknown as Record<Access, Method>;
+  private readonly originals = new Map<Access, Method>();
+
+  begin(): void {
+    for (const name of [...READS, ...WRITES]) this.wrap(name, (WRITES as readonly string[]).includes(name));
+  }
+
+  private wrap(name: Access, isWrite: boolean): void {
+    const counting = this;
+    const original = this.prototype[name];
+    this.originals.set(name, original);
+    this.prototype[name] = function (index, ...rest) {
+      if (counting.isOn) {
+        if (name === 'read' || name === 'write') counting.plain++;
+        else counting.atomic++;
+        const line = Math.floor(index / LINE_WORDS);
+        counting.lines.add(line);
+        if (isWrite) counting.written.add(line);
+      }
+      return original.call(this, index, ...rest);
+    };
+  }
+
+  end(): void {
+    for (const [name, original] of this.originals) this.prototype[name] = original;
+  }
+}
+
+export async function countWords(context: Context, path: string, size: number): Promise<void> {
+  const pool = await connect(path, { create: { size, pageSize: PAGE } });
+  const space = new SharedCache(pool).pages('table', { pageSize: PAGE });
+  const source = new Uint8Array(PAGE).fill(7);
+  const target = new Uint8Array(PAGE);
+  const load = (_: number, into: Uint8Array) => {
+    into.set(source);
+    return PAGE;
+  };
+  const read = () => space.readThrough(context.random.below(PAGES), target, load);
+  for (let i = 0; i < WARMUP; i++) {
+    read();
+    if (i % BATCH === 0) await endOfRun();
+  }
+  const counting = new Counting();
+  const series: Record<string, number[]> = { plain: [], atomic: [], lines: [], 'lines written': [] };
+  counting.begin();
+  try {
+    for (let round = 0; round < context.pick(2, 12); round++) {
+      const sums = { plain: 0, atomic: 0, lines: 0, 'lines written': 0, misses: 0 };
+      for (let i = 0; i < BATCH; i++) {
+        Object.assign(counting, { plain: 0, atomic: 0, isOn: true });
+        counting.lines.clear();
+        counting.written.clear();
+        const isHit = read();
+        counting.isOn = false;
+        if (isHit) continue;
+        sums.misses++;
+        sums.plain += counting.plain;
+        sums.atomic += counting.atomic;
+        sums.lines += counting.lines.size;
+        sums['lines written'] += counting.written.size;
+      }
+      for (const [name, all] of Object.entries(series)) all.push(sums[name as keyof typeof sums] / sums.misses);
+      await endOfRun();
+    }
+  } finally {
+    counting.end();
+  }
+  context.add({ name: 'words read or written plainly', unit: 'a miss', series: series['plain'] as number[] });
+  context.add({ name: 'words by atomic accesses', unit: 'a miss', series: series['atomic'] as number[] });
+  context.add({ name: 'lines touched', unit: 'a miss', series: series['lines'] as number[] });
+  context.add({ name: 'of them written', unit: 'a miss', series: series['lines written'] as number[] });
+  context.checked('touched', target[PAGE - 1] as number);
+  await pool.disconnect();
+}
