@@ -38,8 +38,30 @@ export class ByteLocks {
 
   /** Whether another opening has any lock there. When the kernel cannot say, it is taken to be locked. */
   isTakenByOther(start: number, length = 1): boolean {
+    return this.takenByOther(start, length) !== undefined;
+  }
+
+  /** How many of the bytes from `start` to before `end` others have locked. Where the kernel cannot say, all of them. */
+  countTakenByOthers(start: number, end: number): number {
+    let count = 0;
+    for (let byte = start; byte < end; ) {
+      const taken = this.takenByOther(byte, end - byte);
+      if (taken === undefined) return count;
+      // The kernel tells of one that is in the way, not of the first: those before it are looked at on their own.
+      count += taken.to - taken.from + (taken.from > byte ? this.countTakenByOthers(byte, taken.from) : 0);
+      byte = taken.to;
+    }
+    return count;
+  }
+
+  /** The part of the range that a lock of another opening takes; all of it where the kernel cannot say. */
+  private takenByOther(start: number, length: number): { readonly from: number; readonly to: number } | undefined {
     const flock = this.describe('write', start, length);
-    if (libc().fcntl(this.descriptor, F_OFD_GETLK, flock) !== 0) return true;
-    return flock.readInt16LE(0) !== TYPES.none;
+    const end = start + length;
+    if (libc().fcntl(this.descriptor, F_OFD_GETLK, flock) !== 0) return { from: start, to: end };
+    if (flock.readInt16LE(0) === TYPES.none) return undefined;
+    const from = Math.max(start, Number(flock.readBigInt64LE(8)));
+    const taken = Number(flock.readBigInt64LE(16));
+    return { from, to: taken === 0 ? end : Math.min(end, from + taken) };
   }
 }

@@ -25,14 +25,11 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { PoolError } from '../errors.js';
+import { ByteLocks } from './bytelocks.js';
 import { describeRefusal, describeShortage, errnoNameOf } from './failures.js';
 import { type LockHolder, lockHolders } from './holders.js';
 import { errorNameOf, libc } from './libc.js';
 
-const F_OFD_GETLK = 36;
-const F_OFD_SETLK = 37;
-const F_WRLCK = 1;
-const F_UNLCK = 2;
 /** tmpfs, ramfs, hugetlbfs. */
 const MEMORY_FILE_SYSTEMS = new Set([0x01021994, 0x858458f6, 0x958458f6]);
 /** Byte locks lie far beyond any data. The same for all time: see residents.ts of the pool's layout. */
@@ -140,27 +137,20 @@ export function openOrCreate(path: string, flags: number, mode: number | undefin
   }
 }
 
-/** lock type, whence and the range in the kernel's struct flock of 64-bit systems. */
-function flockOf(type: number, byte: number, length = 1): Buffer {
-  const flock = Buffer.alloc(32);
-  flock.writeInt16LE(type, 0);
-  flock.writeBigInt64LE(BigInt(LOCK_BASE + byte), 8);
-  flock.writeBigInt64LE(BigInt(length), 16);
-  return flock;
-}
-
 /** What a path leads to: the file, another one, or none. */
 export type Whereabouts = 'here' | 'replaced' | 'removed';
 
 export class PoolFile {
   readonly path: string;
   private readonly descriptor: number;
+  private readonly locks: ByteLocks;
   private readonly writable: boolean;
   private open = true;
 
   private constructor(path: string, descriptor: number, writable: boolean) {
     this.path = path;
     this.descriptor = descriptor;
+    this.locks = new ByteLocks(descriptor);
     this.writable = writable;
   }
 
@@ -284,35 +274,21 @@ export class PoolFile {
 
   /** Takes the byte's lock for this descriptor; false when another descriptor has it. */
   tryLock(byte: number): boolean {
-    return libc().fcntl(this.descriptor, F_OFD_SETLK, flockOf(F_WRLCK, byte)) === 0;
+    return this.locks.tryTake('write', LOCK_BASE + byte);
   }
 
   unlock(byte: number): void {
-    libc().fcntl(this.descriptor, F_OFD_SETLK, flockOf(F_UNLCK, byte));
+    this.locks.release(LOCK_BASE + byte);
   }
 
   /** Whether another descriptor has the byte's lock. When the kernel cannot say, it is taken to be locked. */
   isLockedByOther(byte: number): boolean {
-    const flock = flockOf(F_WRLCK, byte);
-    if (libc().fcntl(this.descriptor, F_OFD_GETLK, flock) !== 0) return true;
-    return flock.readInt16LE(0) !== F_UNLCK;
+    return this.locks.isTakenByOther(LOCK_BASE + byte);
   }
 
   /** How many of the bytes from `first` to before `end` others have locked. Where the kernel cannot say, all of them. */
   countLockedByOthers(first: number, end: number): number {
-    let count = 0;
-    for (let byte = first; byte < end; ) {
-      const flock = flockOf(F_WRLCK, byte, end - byte);
-      if (libc().fcntl(this.descriptor, F_OFD_GETLK, flock) !== 0) return end - first;
-      if (flock.readInt16LE(0) === F_UNLCK) return count;
-      // The kernel tells of one that is in the way, not of the first: those before it are looked at on their own.
-      const from = Math.max(byte, Number(flock.readBigInt64LE(8)) - LOCK_BASE);
-      const length = Number(flock.readBigInt64LE(16));
-      const to = length === 0 ? end : Math.min(end, from + length);
-      count += to - from + (from > byte ? this.countLockedByOthers(byte, from) : 0);
-      byte = to;
-    }
-    return count;
+    return this.locks.countTakenByOthers(LOCK_BASE + first, LOCK_BASE + end);
   }
 
   /** The processes that have locked any of the bytes, as far as this user is shown them. */
