@@ -224,7 +224,7 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     spaces: [Space.words, counts.spaces],
     spaceIndex: [SpaceEntry.words, alignUp(powerOfTwoAtLeast(counts.spaces * 2), 16)],
     hazardHeads: [HazardHead.words, maxNodes],
-    pins: [alignUp(counts.pinsOwn, 16), maxNodes],
+    pins: [alignUp(Math.max(1, counts.pinsOwn), 16), maxNodes],
     pinDirectories: [
       alignUp(Math.max(1, (counts.pinsPerNode - counts.pinsOwn) / counts.pinBlockEntries), 16),
       maxNodes,
