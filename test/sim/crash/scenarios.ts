@@ -117,10 +117,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'pins in a block of pins, let go from the first on',
     shape: TWO_SHARDS,
     holds: [1, 2, 3],
-    act: ({ doomed }) => {
-      const pages = [0, 1, 2].map((key) => doomed.pool.get(keyOf(key)));
-      for (const page of pages) page?.release();
-    },
+    act: ({ doomed }) => [0, 1, 2].map((key) => doomed.pool.get(keyOf(key))).forEach((page) => void page?.release()),
   },
   { name: 'set over a page', holds: [1, 2], act: ({ doomed }) => set(doomed, 0, 3), allows: { 0: [1, 3] } },
   { name: 'set of a new key', holds: [1], act: ({ doomed }) => set(doomed, 1, 3), allows: { 1: [0, 3] } },
