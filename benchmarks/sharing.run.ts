@@ -56,14 +56,14 @@ export function nodesOf(context: Context, fallback: number): number {
   throw new Error(`nodes is ${context.settings.nodes}; it is a number from 1 to 64.`);
 }
 
-function missOf(context: Context): MissSource {
+export function missOf(context: Context): MissSource {
   const { source = 'server' } = context.settings;
   if (source === 'server') return { latencyMs: LATENCY_MS, isDirect: false };
   if (source === 'direct') return { latencyMs: 0, isDirect: true };
   throw new Error(`source is ${source}; it is server or direct.`);
 }
 
-function evictionOf({ settings: { eviction = 's3-fifo' } }: Context): PolicyName {
+export function evictionOf({ settings: { eviction = 's3-fifo' } }: Context): PolicyName {
   const known = EVICTIONS.find((policy) => policy === eviction);
   if (known !== undefined) return known;
   throw new Error(`eviction is ${eviction}; it is one of ${EVICTIONS.join(', ')}.`);

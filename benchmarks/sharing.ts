@@ -7,6 +7,8 @@
  * cache). A time is what the processes spent at their work, on average; that one waits for another's round, or for its turn to
  * begin, does not count. Storage reads are the readers'.
  *
+ * - htap: analytic queries on fresh snapshots beside a writer, from `bench -- htap`; its private caches are told what each commit
+ *   changed, and its page server is a process.
  * - points: rows by Zipf's law, 0.99; a writer beside the readers updates one row for each 19 that are read, and commits between
  *   rounds. Private caches are told which pages changed, and read only those again.
  * - scans: each process reads the whole table, some times over, and begins a part of a scan later than the one before it.
@@ -14,11 +16,13 @@
  * - trace: a generated one, or the beginning of one by path (`--set trace=FILE`), without SQLite.
  */
 import { availableParallelism } from 'node:os';
+import { type ArmFigures, equalWork, runHtap } from '../adapters/compare/htap/index.js';
 import { type Benchmark, type Context, type Figure, geometricMean, type Result } from './frame.js';
 import { measureMemory } from './sharing.memory.js';
-import { type Prepared, prepare, runArm } from './sharing.run.js';
+import { evictionOf, missOf, nodesOf, prepare, runArm } from './sharing.run.js';
 import { ARMS, type ArmName, type Report, WORKLOADS, type WorkloadName } from './sharing.world.js';
 
+const HTAP = 'htap';
 const MEMORY = 'memory';
 const READS_GOAL = '>= 3';
 const TIME_GOAL = '>= 1.5';
@@ -53,10 +57,44 @@ async function compareArms(context: Context, workload: WorkloadName): Promise<vo
     }
   }
   context.checked(workload, (rounds.shared[0] as Round).hash);
-  report(context, workload, rounds, prepared);
+  report(context, workload, rounds, prepared.notes);
 }
 
-function report(context: Context, workload: string, rounds: Record<ArmName, Round[]>, { notes }: Prepared): void {
+/** One run an arm: the queries that both finished. */
+async function compareHtap(context: Context): Promise<void> {
+  const nodes = nodesOf(context, context.pick(2, 4));
+  const { isDirect } = missOf(context);
+  const seconds = context.pick(2, 25, 120);
+  const { arms, fileSize } = await runHtap({
+    arms: ['private-versioned', 'shared'],
+    readers: nodes,
+    rate: 50,
+    memory: '50%',
+    source: isDirect ? 'direct' : 'server',
+    durationMs: seconds * 1_000,
+    seed: context.seed,
+    eviction: evictionOf(context),
+    scale: context.pick(0.02, 0.17),
+    samplesMax: 22,
+    judgeMs: context.pick(10_000, 30_000),
+    lateJoiner: false,
+    progress: () => {},
+  });
+  const [owned, shared] = arms as [ArmFigures, ArmFigures];
+  const wrong = arms.flatMap((arm) => [...arm.wrong, ...arm.violations]);
+  if (wrong.length > 0) throw new Error(`htap: ${wrong.join('; ')}`);
+  context.checked('htap', wrong.length);
+  const { queries, ms, storageReads } = equalWork(owned, shared);
+  const roundOfArm = (index: 0 | 1): Round => ({ reads: storageReads[index], ms: ms[index] / nodes, hash: '' });
+  const notes = [
+    `${nodes} readers beside a writer of 50 transactions/s, ${(fileSize / 2 ** 20).toFixed(1)} MiB of database; ${seconds} s an arm, of which the ${queries} queries count that both finished; ${
+      isDirect ? 'misses read the device (O_DIRECT)' : 'another process answers misses after 1 ms'
+    }.`,
+  ];
+  report(context, 'htap', { private: [roundOfArm(0)], shared: [roundOfArm(1)] }, notes);
+}
+
+function report(context: Context, workload: string, rounds: Record<ArmName, Round[]>, notes: readonly string[]): void {
   const series = (arm: ArmName, of: (round: Round) => number) => rounds[arm].map(of);
   const figure = (what: string, unit: string, of: (round: Round) => number) => {
     for (const arm of ARMS) context.add({ name: `${workload}: ${what}, ${arm}`, unit, series: series(arm, of) });
@@ -66,7 +104,8 @@ function report(context: Context, workload: string, rounds: Record<ArmName, Roun
     return {
       name: `${workload}: ${what}`,
       unit: 'times',
-      series: series('private', of).map((value, i) => value / Math.max(1, shared[i] as number)),
+      // Above 0, for the mean: who read nothing counts as one read.
+      series: series('private', of).map((value, i) => Math.max(1, value) / Math.max(1, shared[i] as number)),
       goal,
     };
   };
@@ -98,7 +137,10 @@ export const benchmark: Benchmark = {
     eviction: 'of both arms: s3-fifo unless given, adaptive-2q, sieve, lru',
     trace: 'a file of accesses of any format in docs/TRACES.md, in place of the generated one',
   },
-  cells: () => [...WORKLOADS, MEMORY],
-  run: (cell, context) => (cell === MEMORY ? measureMemory(context) : compareArms(context, cell as WorkloadName)),
+  cells: () => [HTAP, ...WORKLOADS, MEMORY],
+  run(cell, context) {
+    if (cell === HTAP) return compareHtap(context);
+    return cell === MEMORY ? measureMemory(context) : compareArms(context, cell as WorkloadName);
+  },
   summary,
 };
