@@ -20,6 +20,8 @@ export interface WorkloadOptions {
   readonly storage?: string;
   readonly seed: number;
   readonly progress: Progress;
+  /** Of the sqlite workload: the last node comes late, to be seen becoming warm. */
+  readonly lateJoiner?: boolean;
   /** Bytes of a page of a trace; absent: 4096. */
   readonly pageSize?: number;
   /** The name of a trace's format; absent: its content says it. */

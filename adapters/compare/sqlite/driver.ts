@@ -16,12 +16,14 @@ import type { NodeResult, ReadTask } from './messages.js';
 import { type RunResult, runNodes } from './nodes.js';
 import { type Query, queries } from './queries.js';
 import { cardinality } from './schema.js';
+import { latencyDistribution, queryTimes, warming } from './series.js';
 import { formatPool } from './shared-source.js';
 
 export const DEFAULT_NODES = 4;
 export const DEFAULT_MEMORY = '30%';
 const DEFAULT_SCALE = 0.17;
 const DEFAULT_ROUNDS = 1;
+const LATE_UNTIL = 0.125;
 /** The uncached run is there to be right, not to be measured: SQLite's own cache may hold the whole file. */
 const REFERENCE_CACHE_KIB = 256 * 1024;
 
@@ -34,12 +36,14 @@ export interface CompareSqliteOptions {
   readonly storage?: string;
   readonly seed: number;
   readonly progress: Progress;
-  /** Share of the specification's rows per warehouse. Default 0.2: a file of 35 MB. */
+  /** Share of the specification's rows per warehouse. Default 0.17: a file of 28 MiB. */
   readonly scale?: number;
   /** How often each node runs the queries. Default 1. */
   readonly rounds?: number;
   /** Numbers of the specification's queries, 1 to 22. Default: all. */
   readonly queries?: readonly number[];
+  /** The last node begins when the others have done an eighth of their work. Default false. */
+  readonly lateJoiner?: boolean;
   /** Default: all three. */
   readonly arms?: readonly ArmName[];
 }
@@ -82,6 +86,11 @@ async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Resu
   }
 }
 
+/** One that is alone cannot. */
+function isLate({ lateJoiner, nodes }: CompareSqliteOptions): boolean {
+  return lateJoiner === true && nodes > 1;
+}
+
 async function compare(options: CompareSqliteOptions, signal: AbortSignal): Promise<CompareResult> {
   const { nodes, seed, storage, progress } = options;
   const scale = options.scale ?? DEFAULT_SCALE;
@@ -99,12 +108,12 @@ async function compare(options: CompareSqliteOptions, signal: AbortSignal): Prom
   const reference = await referenceHashes(plan);
   const results: ArmResult[] = [];
   const checks: { text: string; ok: boolean }[] = [];
-  const values: Partial<Record<ArmName, number[]>> = {};
+  const byArm = new Map<ArmName, readonly NodeResult[]>();
   for (const name of options.arms ?? (['private-lru', 'shared', 'os-cache'] as const)) {
     const { arm, run } = await runArm(plan, name, memory);
     results.push(armResult(arm, run));
     checks.push(verify(plan, name, run, reference));
-    values[name] = queryMeans(plan, run);
+    byArm.set(name, run.results as readonly NodeResult[]);
   }
   return {
     nodes,
@@ -113,8 +122,17 @@ async function compare(options: CompareSqliteOptions, signal: AbortSignal): Prom
     seed,
     arms: results,
     checks,
-    notes: conclusions(results, { nodes, memory, fileSize: database.size, engineCacheKiB: ENGINE_CACHE_KIB }),
-    series: [{ title: 'Mean time of a query', unit: 'ms', labels: chosen.map(({ number }) => `q${number}`), values }],
+    notes: [
+      ...conclusions(results, { nodes, memory, fileSize: database.size, engineCacheKiB: ENGINE_CACHE_KIB }),
+      ...(isLate(options)
+        ? [`The last of the nodes came late, when the others had done ${100 * LATE_UNTIL} % of their work.`]
+        : []),
+    ],
+    series: [
+      queryTimes(byArm, chosen, plan.rounds),
+      latencyDistribution(byArm),
+      ...(isLate(options) ? warming(byArm) : []),
+    ],
   };
 }
 
@@ -145,7 +163,8 @@ async function runReaders(plan: Plan, arm: Arm): Promise<{ arm: Arm; run: RunRes
     return { task: 'read', node, file: database.file, source, queries, rounds, seed, engineCacheKiB: ENGINE_CACHE_KIB };
   });
   const report = (fraction: number, text: string): void => progress({ arm: arm.name, fraction, text });
-  const run = await runNodes(tasks, { label: `arm ${arm.name}`, progress: report, signal: plan.signal });
+  const lateUntil = isLate(plan.options) ? LATE_UNTIL : undefined;
+  const run = await runNodes(tasks, { label: `arm ${arm.name}`, progress: report, signal: plan.signal, lateUntil });
   return { arm, run };
 }
 
@@ -186,12 +205,6 @@ function verify(plan: Plan, name: ArmName, run: RunResult, reference: readonly s
   const ok = wrong.size === 0 && compared === expected;
   const failure = wrong.size > 0 ? ` Not so: queries ${[...wrong].join(', ')}.` : ` Only ${compared} were compared.`;
   return { text: `${name}: all ${expected} query results equal an uncached run.${ok ? '' : failure}`, ok };
-}
-
-function queryMeans(plan: Plan, run: RunResult): number[] {
-  const nodes = run.results as readonly NodeResult[];
-  const times = plan.rounds * nodes.length;
-  return plan.queries.map((_, index) => nodes.reduce((sum, { queryMs }) => sum + queryMs[index]!, 0) / times);
 }
 
 const units: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };

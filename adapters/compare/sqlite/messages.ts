@@ -42,6 +42,8 @@ export interface NodeResult {
   readonly queryMs: readonly number[];
   /** Hash per query, in the task's order of queries, one for each round. */
   readonly hashes: readonly (readonly string[])[];
+  /** After each query, in the order in which they ran: the counts up to there. */
+  readonly warming: readonly { readonly requests: number; readonly hits: number }[];
   readonly note: string | undefined;
 }
 

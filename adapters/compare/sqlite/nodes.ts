@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly started?: (processId: number, socket: Duplex) => void;
   /** Called before all are let go. */
   readonly ready?: () => void;
+  /** Of several, the last is let go when the others have done this share of their work, 0 to 1. Default: with them. */
+  readonly lateUntil?: number | undefined;
 }
 
 export interface RunResult<Result = NodeResult | undefined> {
@@ -36,6 +38,7 @@ export interface RunResult<Result = NodeResult | undefined> {
 interface Member {
   readonly child: ChildProcess;
   ready: boolean;
+  wentOff: boolean;
   done: boolean;
   fraction: number;
   errorText: string;
@@ -68,7 +71,7 @@ export async function runNodes<Result = NodeResult | undefined>(
 function start({ program = READER, started }: RunOptions): Member {
   const child = fork(program, { stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'], execArgv: [] });
   if (child.pid !== undefined) started?.(child.pid, child.stdio[4] as unknown as Duplex);
-  return { child, ready: false, done: false, fraction: 0, errorText: '', result: undefined };
+  return { child, ready: false, wentOff: false, done: false, fraction: 0, errorText: '', result: undefined };
 }
 
 function ended(child: ChildProcess): Promise<void> {
@@ -112,9 +115,10 @@ function conduct(
       if (!members.every(({ ready }) => ready)) return;
       options.ready?.();
       wentAt = performance.now();
-      for (const { child } of members) child.send({ go: true }, ignore);
+      letGo(members, options.lateUntil);
     } else if (report.type === 'progress') {
       member.fraction = report.fraction;
+      if (member.wentOff) letGo(members, options.lateUntil);
       const fraction = members.reduce((sum, each) => sum + each.fraction, 0) / members.length;
       options.progress(fraction, members.length > 1 ? `node ${index}: ${report.text}` : report.text);
     } else {
@@ -139,6 +143,17 @@ function conduct(
       if (!member.done) fail(index, `ended early (${signal ?? `exit code ${code}`}). ${member.errorText}`.trimEnd());
     });
     child.send(tasks[index]!, ignore);
+  }
+}
+
+/** All who have not gone, but for one that is to come late and whose time has not come. */
+function letGo(members: readonly Member[], lateUntil = 0): void {
+  const others = members.slice(0, -1);
+  const done = others.reduce((sum, { fraction }) => sum + fraction, 0);
+  for (const member of members) {
+    if (member.wentOff || (member === members.at(-1) && done < lateUntil * others.length)) continue;
+    member.wentOff = true;
+    member.child.send({ go: true }, ignore);
   }
 }
 

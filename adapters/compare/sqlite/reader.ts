@@ -71,9 +71,14 @@ async function openSource(task: ReadTask, storage: Storage): Promise<OpenSource>
   }
 }
 
-async function runQueries(task: ReadTask, database: Database): Promise<Pick<NodeResult, 'queryMs' | 'hashes'>> {
+async function runQueries(
+  task: ReadTask,
+  database: Database,
+  counts: Pick<MeasuredSource, 'requests' | 'hits'>,
+): Promise<Pick<NodeResult, 'queryMs' | 'hashes' | 'warming'>> {
   const queryMs = task.queries.map(() => 0);
   const hashes = task.queries.map((): string[] => []);
+  const warming: { requests: number; hits: number }[] = [];
   const random = new Random(task.seed, task.node + 1);
   let done = 0;
   for (let round = 0; round < task.rounds; round += 1) {
@@ -83,6 +88,7 @@ async function runQueries(task: ReadTask, database: Database): Promise<Pick<Node
       const rows = database.selectArrays(query.sql);
       queryMs[index]! += performance.now() - started;
       hashes[index]!.push(hashOf(rows));
+      warming.push({ requests: counts.requests, hits: counts.hits });
       done += 1;
       const fraction = done / (task.rounds * task.queries.length);
       await send({ type: 'progress', fraction, text: `round ${round + 1} of ${task.rounds}, query ${query.number}` });
@@ -90,7 +96,7 @@ async function runQueries(task: ReadTask, database: Database): Promise<Pick<Node
       await nextTurn();
     }
   }
-  return { queryMs, hashes };
+  return { queryMs, hashes, warming };
 }
 
 async function read(task: ReadTask, go: Promise<void>): Promise<NodeResult> {
@@ -106,7 +112,7 @@ async function read(task: ReadTask, go: Promise<void>): Promise<NodeResult> {
     await send({ type: 'ready' });
     await go;
     const deviceBefore = deviceBytes();
-    const outcome = await runQueries(task, database);
+    const outcome = await runQueries(task, database, source);
     const deviceAfter = deviceBytes();
     database.close();
     const { requests, hits, latency } = source;

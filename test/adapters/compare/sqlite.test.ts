@@ -74,6 +74,31 @@ describe('compareSqlite', () => {
     expect(seen.get('os-cache')).to.equal(1);
   });
 
+  it('lets the last node come late where that is asked for, and draws how nodes become warm', async () => {
+    const firsts = new Map<string, number>();
+    const progress: CompareSqliteOptions['progress'] = ({ arm, fraction, text }) => {
+      if (/^node 2/.test(text) && !firsts.has(arm)) firsts.set(arm, fraction);
+    };
+    const { arms, notes, series } = await run({ nodes: 3, lateJoiner: true, progress, memory: '100%' });
+    expect(notes.join(' ')).to.contain('came late');
+    // Of three nodes two have done an eighth, and the third a query.
+    for (const arm of defaultArms) expect(firsts.get(arm)).to.be.at.least((2 * 0.125 + 1 / 22) / 3 - 1e-9);
+    const [times, latencies, present, late, ...more] = series ?? [];
+    expect(more).to.have.length(0);
+    expect(times!.values['os-cache']).to.have.length(22);
+    const steps = latencies!.values['private-lru']!;
+    expect([...steps].sort((one, other) => one - other)).to.deep.equal(steps);
+    expect(steps[latencies!.labels.indexOf('99')]).to.equal(arms[0]!.p99Us);
+    for (const one of [present, late]) {
+      expect(one!.labels).to.have.length(22);
+      expect(Object.keys(one!.values)).to.deep.equal(['private-lru']);
+    }
+    const { hits, requests } = arms[0]!;
+    const [last, lastLate] = [present!.values['private-lru']!.at(-1)!, late!.values['private-lru']!.at(-1)!];
+    expect((2 * last + lastLate) / 3).to.be.closeTo((100 * hits) / requests, 1);
+    expect((await run({ queries: [1] })).series).to.have.length(2);
+  });
+
   it('reports a failed check when an arm reads other bytes than the uncached run did', async () => {
     await run({ queries: [1], arms: ['os-cache'] });
     const [name] = readdirSync(folder);
