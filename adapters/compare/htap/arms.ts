@@ -6,7 +6,7 @@
  *
  * (A1) the writer's pool is shared by all in the arm `shared` alone. In the others it is what a storage has that serves versions: what
  *      readers take of it was read from the storage before, counted and waited for (Snapshot.read), and VERSION_BYTES of it are
- *      nobody's memory. So these arms lose no snapshot for want of room, which is in their favour.
+ *      nobody's memory. So these arms lose few snapshots for want of room, which is in their favour.
  */
 import { PoolError } from '../../../lib/errors.js';
 import { PAGE_SIZE } from '../sqlite/generate.js';
