@@ -106,6 +106,21 @@ describe('what is said of a cause', () => {
     ]);
   });
 
+  it('poolSizeFor knows a size for small objects, whose metadata are more than they are, and none that is twice too large', () => {
+    for (const [pageSize, maxObjects] of [
+      [100, 1_146_000],
+      [64, 10_000_000],
+      [64, 100],
+      [300, 3_000_000],
+    ] as const) {
+      for (const eviction of ['none', 's3-fifo', 'adaptive-2q'] as const) {
+        const size = poolSizeFor({ pageSize, maxObjects, eviction });
+        expect(usableBytes(size, { pageSize, maxObjects, eviction })).to.be.at.least(pageSize * maxObjects);
+        expect(size).to.be.below((pageSize + 512) * maxObjects * 2 + 32 * 2 ** 20);
+      }
+    }
+  });
+
   it('a pool of the size that poolSizeFor gives has the bytes that it was asked for, and usableBytes says how many', async () => {
     for (const [pageSize, maxObjects] of [
       [100, 5000],

@@ -62,6 +62,9 @@ export function sizeFor(options: {
 }): number {
   const { pageSize, maxObjects } = options;
   let size = alignUp(maxObjects * pageSize * 1.1 + 4 * MIB, MIB);
+  // Of small objects the metadata are more than the rest.
+  for (let tries = 0; tries < 16 && metadataOf({ ...options, size }) === undefined; tries++)
+    size = alignUp(size + maxObjects * pageSize, MIB);
   for (let round = 0; round < 8; round++) {
     const geometry = geometryOf({ ...options, size });
     const perChunk = Math.max(1, Math.floor(geometry.chunkBytes / pageSize));
