@@ -110,7 +110,7 @@ export class Publication {
     // (H2)
     this.tell('writing', { ...files });
     // (K3)
-    this.retention.look();
+    this.retention.look(this.head.lsn);
     return added;
   }
 

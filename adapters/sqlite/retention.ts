@@ -9,6 +9,8 @@
  * (K3) a reader tells its snapshot before it uses it, and looks whether the head is still quiet there (`OpenReader.refresh`); the writer
  *      looks at the readers after it told that it writes. So it knows of every reader whose snapshot its pages are of, unless the
  *      reader was in too much of a hurry.
+ * (K4) what was kept and is needed no more is retired, with all that ended of its page between the snapshots there are and the newest
+ *      LSN. A reader that was missed after all has a miss, as after an eviction: the file's page with proof, or SNAPSHOT_LOST.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Page, PageSpace, Pool, SharedCache } from '../../src/index.js';
@@ -18,6 +20,7 @@ import { listReaders } from './presence.js';
 export const SNAPSHOT_SHARE = 0.25;
 
 interface Kept {
+  readonly space: PageSpace;
   readonly page: Page;
   readonly number: number;
   /** Snapshots from the one LSN on, up to before the other, have it. */
@@ -45,14 +48,28 @@ export class Retention {
     this.bytesMax = pool.stats().bytesData * share;
   }
 
-  /** (K3, K1) */
-  look(): void {
+  /** (K3, K1) `head` is the newest LSN. */
+  look(head: number): void {
     this.snapshots = listReaders(this.pool, this.file, this.cache).map(({ lsn }) => lsn);
-    this.kept = this.kept.filter((one) => {
-      if (this.isNeeded(one.from, one.until)) return true;
+    const gone: Kept[] = [];
+    const kept: Kept[] = [];
+    for (const one of this.kept) (this.isNeeded(one.from, one.until) ? kept : gone).push(one);
+    this.kept = kept;
+    const inUse = [...this.snapshots.filter((lsn) => lsn < head), head];
+    for (const one of gone) {
       this.release(one);
-      return false;
-    });
+      this.giveBack(one, inUse);
+    }
+  }
+
+  /** (K4) */
+  private giveBack({ space, number }: Kept, inUse: readonly number[]): void {
+    try {
+      space.retire(number, inUse);
+    } catch (error) {
+      // Behind a node that is stopped: it goes by the pool's policy.
+      if (!(error instanceof PoolError) || error.code !== 'BUSY') throw error;
+    }
   }
 
   isNeeded(from: number, until: number): boolean {
@@ -69,7 +86,7 @@ export class Retention {
     try {
       const page = space.get(number, until - 1);
       if (page === undefined) return;
-      this.kept.push({ page, number, from, until });
+      this.kept.push({ space, page, number, from, until });
       this.counts.set(number, (this.counts.get(number) ?? 0) + 1);
       this.keptBytes += page.size;
     } catch (error) {

@@ -20,7 +20,7 @@ import {
 } from '../pool/index.js';
 import { Domain } from './domain.js';
 import { Fetching } from './fetching.js';
-import { copyAndRelease, useAndRelease } from './lending.js';
+import { copyAndRelease, copyInto, useAndRelease } from './lending.js';
 import {
   type CacheOptions,
   checkCache,
@@ -34,7 +34,7 @@ import {
   LOAD_TIMEOUT_MS,
   loadedMetadata,
 } from './options.js';
-import { copyInto, SharedPageSpace } from './pagespace.js';
+import { SharedPageSpace } from './pagespace.js';
 import { HITS, MISSES } from './tally.js';
 import type { CacheStats, Codec, Lease, Loader, NamespaceStats, PageSpace, PagesOptions, SetOptions } from './types.js';
 import { codecOf, ValueCache } from './values.js';

@@ -210,6 +210,11 @@ export class Domain {
     return writer.remove(this.keys.fields({ spaceGeneration }), version);
   }
 
+  /** Gives back what `PageSpace.retire` says, of the key encoded last. */
+  retireEnded(inUse: readonly number[]): number {
+    return inUse.length === 0 ? 0 : this.session.writer.retireEnded(this.keys.fields({}), inUse);
+  }
+
   /** As remove, for all pages with numbers from `first` to before `end`. */
   removePages(first: number, end: number): void {
     const prefix = this.keys.prefix().length;

@@ -1,4 +1,6 @@
-/** Bytes that outlive a fetch: as a copy, or for as long as something is made of them. */
+/** Bytes that outlive a call: as a copy, in a target, or for as long as something is made of them. */
+import { copyBytes, roomIn } from '../../lib/bytes.js';
+import { PoolError } from '../../lib/errors.js';
 import type { Page } from '../pool/index.js';
 
 export function copyAndRelease(page: Page): Uint8Array {
@@ -16,4 +18,16 @@ export async function useAndRelease<T>(page: Page, use: (bytes: Uint8Array) => T
   } finally {
     page.release();
   }
+}
+
+/** Throws OPTION_INVALID when the target has no room for the bytes. */
+export function copyInto(target: Uint8Array, offset: number, bytes: Uint8Array): void {
+  checkRoom(target, offset, bytes.length);
+  copyBytes(target, offset, bytes);
+}
+
+export function checkRoom(target: Uint8Array, offset: number, length: number): void {
+  const room = roomIn(target, offset);
+  if (room >= length) return;
+  throw new PoolError('OPTION_INVALID', `target: ${length} bytes do not fit it from ${offset} on (${room} are left).`);
 }

@@ -78,6 +78,7 @@ const zeroFill = z.boolean().optional();
 const pageLoadSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl });
 const pageFetchSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const putSchema = z.strictObject({ from: version, until: version, lease, ttlMs: ttl });
+const inUseSchema = z.array(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER));
 const pagesSchema = z.strictObject({
   pageSize: z
     .number()
@@ -117,6 +118,10 @@ export function checkPut(options: PutOptions | undefined): PutOptions {
   }
   return checked;
 }
+/** A copy: what a caller's array does must not be done under a lock. */
+export function checkInUse(inUse: readonly number[]): number[] {
+  return checkOptions(inUseSchema, inUse, 'inUse');
+}
 export function checkPageLoad(options: PageLoadOptions | undefined): PageLoadOptions {
   return options === undefined ? {} : checkOptions(pageLoadSchema, options, 'options');
 }
@@ -135,4 +140,11 @@ function checkFunction(value: unknown, what: string): void {
 export function checkPages(space: string, options: PagesOptions): PagesOptions {
   checkOptions(name.min(1), space, 'space');
   return checkOptions(pagesSchema, options, 'pages');
+}
+export function checkCount(count: number): void {
+  if (Number.isSafeInteger(count) && count >= 0) return;
+  throw new PoolError(
+    'OPTION_INVALID',
+    `count: ${typeof count === 'number' ? count : typeof count} is no number of pages.`,
+  );
 }

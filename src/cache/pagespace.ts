@@ -1,14 +1,23 @@
 /** Pages of one file, table or relation, by number. */
-import { copyBytes, roomIn, takeBytes } from '../../lib/bytes.js';
+import { takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
 import { type Shown, showAs } from '../../lib/shown.js';
 import { type NearEntry, type NearMap, type Page, PinnedPage, type Reader } from '../pool/index.js';
 import { completePage, refusePromise } from './answers.js';
 import type { Domain } from './domain.js';
 import { Fetching } from './fetching.js';
-import { copyAndRelease, useAndRelease } from './lending.js';
+import { checkRoom, copyAndRelease, copyInto, useAndRelease } from './lending.js';
 import type { Claim, Loading, Published } from './loading.js';
-import { checkLoader, checkPageFetch, checkPageLoad, checkPut, checkUse, type PutOptions } from './options.js';
+import {
+  checkCount,
+  checkInUse,
+  checkLoader,
+  checkPageFetch,
+  checkPageLoad,
+  checkPut,
+  checkUse,
+  type PutOptions,
+} from './options.js';
 import { PageScan } from './scan.js';
 import { Scratches } from './scratch.js';
 import { HITS, MISSES } from './tally.js';
@@ -364,6 +373,13 @@ export class SharedPageSpace implements PageSpace, Shown {
     else for (let pageNo = first; pageNo < first + count; pageNo++) this.invalidate(pageNo);
   }
 
+  retire(pageNo: number, inUse: readonly number[]): number {
+    this.domain.session.check();
+    const versions = checkInUse(inUse);
+    this.domain.keys.encodePage(pageNo);
+    return this.domain.retireEnded(versions);
+  }
+
   drop(): void {
     this.domain.drop();
   }
@@ -376,23 +392,3 @@ export class SharedPageSpace implements PageSpace, Shown {
 }
 
 showAs(SharedPageSpace, 'PageSpace');
-
-function checkCount(count: number): void {
-  if (Number.isSafeInteger(count) && count >= 0) return;
-  throw new PoolError(
-    'OPTION_INVALID',
-    `count: ${typeof count === 'number' ? count : typeof count} is no number of pages.`,
-  );
-}
-
-/** Throws OPTION_INVALID when the target has no room for the bytes. */
-export function copyInto(target: Uint8Array, offset: number, bytes: Uint8Array): void {
-  checkRoom(target, offset, bytes.length);
-  copyBytes(target, offset, bytes);
-}
-
-function checkRoom(target: Uint8Array, offset: number, length: number): void {
-  const room = roomIn(target, offset);
-  if (room >= length) return;
-  throw new PoolError('OPTION_INVALID', `target: ${length} bytes do not fit it from ${offset} on (${room} are left).`);
-}

@@ -190,6 +190,13 @@ export interface PageSpace {
    * version: from that version on. Throws BUSY.
    */
   invalidate(pageNo: number, version?: number): void;
+  /**
+   * Gives back versions of the page that have ended and that nobody will ask for, instead of leaving them to eviction: those whose
+   * `until` is at or below the highest of `inUse`, and which answer none of `inUse`, the versions that are still asked for. Who asks
+   * for one of them after all has a miss, as of a page that was evicted. Fills under way are not refused. Returns how many versions
+   * went. Throws BUSY, OPTION_INVALID.
+   */
+  retire(pageNo: number, inUse: readonly number[]): number;
   /** invalidate for `count` pages from `first` on. Of many it takes as long as there are pages in the pool. */
   invalidateRange(first: number, count: number): void;
   /** All pages of the space at once, as invalidate does. Throws BUSY. */

@@ -7,9 +7,12 @@
  *      He takes it back, or publishes it if its lease still holds and the key is free (Writer.publish).
  * (V3) what a page that found no room would have superseded is hidden, and nothing else: a version with an end leaves those
  *      after it as they are.
+ * (V4) a version that has ended and that nobody asks for is retired as eviction does it: whoever asks for it after all has a miss.
+ *      Nothing else changes: no count moves, as the page was right, and a fill of it still is; and its `from` is told by a bound
+ *      as of any page that goes, though the version after it says more as long as it is there.
  */
 import { FLAG_LEASED, STATE_DRAFT, STATE_FREE, STATE_MASK, STATE_RETIRED, STATE_SEALED } from '../layout/index.js';
-import { REASON_DELETED } from '../near/index.js';
+import { REASON_DELETED, REASON_EVICTED } from '../near/index.js';
 import { assertHeld, type Bells, type Calls, type Locks, type Nodes } from '../nodes/index.js';
 import {
   type DraftFields,
@@ -94,6 +97,23 @@ export class Removal {
     }
     if (shards.limbo(shard) > 0) this.reclaimer.reclaim(shard);
     this.endClaimsOf(shard, fields);
+  }
+
+  /** (V4) Versions that ended at or before the highest of `inUse`, and were there at none of them. Returns how many. */
+  retireEnded(shard: number, fields: DraftFields, inUse: readonly number[]): number {
+    assertHeld(this.parts, shard);
+    const { shards, slots } = this.parts;
+    const newest = Math.max(...inUse);
+    let retired = 0;
+    for (const local of this.versions.of(shard, fields)) {
+      const slot = shard * this.slotsPerShard + local;
+      const [from, until] = [slots.from(slot), slots.until(slot)];
+      if (until > newest || inUse.some((version) => from <= version && version < until)) continue;
+      this.reclaimer.retire(shard, local, REASON_EVICTED);
+      retired++;
+    }
+    if (shards.limbo(shard) > 0) this.reclaimer.reclaim(shard);
+    return retired;
   }
 
   /**

@@ -225,11 +225,10 @@ export class Writer {
   /** Seals a filled draft. Throws BUSY, POOL_CORRUPT. */
   seal(place: DraftPlace): SealOutcome {
     // Before the lock: it reads every byte. A draft that is still ours under the lock was ours all the time.
-    const { segment, slots: all } = this.parts;
-    this.sum = segment.survivesRestart && this.isOurs(place) ? all.sumOfDraft(place.slot) : 0;
+    const { segment, slots, stripes, spaces } = this.parts;
+    this.sum = segment.survivesRestart && this.isOurs(place) ? slots.sumOfDraft(place.slot) : 0;
     return this.parts.locks.within(place.shard, () => {
       if (!this.isOurs(place)) return 'lost';
-      const { slots, stripes, spaces } = this.parts;
       const { slot, shard } = place;
       slots.verify(slot);
       const local = slot - shard * this.slotsPerShard;
@@ -348,6 +347,12 @@ export class Writer {
   remove(fields: DraftFields, version?: number): boolean {
     const shard = this.parts.shards.ofHash(fields.hashLow);
     return this.parts.locks.within(shard, () => this.removal.remove(shard, fields, version));
+  }
+
+  /** Retires ended versions of the key that answer none of `inUse`; how many. Throws BUSY. */
+  retireEnded(fields: DraftFields, inUse: readonly number[]): number {
+    const shard = this.parts.shards.ofHash(fields.hashLow);
+    return this.parts.locks.within(shard, () => this.removal.retireEnded(shard, fields, inUse));
   }
 
   /** Hides what the page, for which there is no room, would have superseded. Throws BUSY. */

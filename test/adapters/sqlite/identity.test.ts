@@ -1,8 +1,9 @@
 /** Which database a file is: what was changed, replaced or left behind by others is noticed before a row of it is served. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { openReader, openReadOnly, openWriter } from '../../../adapters/sqlite/index.js';
+import { openReader, openReadOnly, openWriter, type Writer } from '../../../adapters/sqlite/index.js';
 import type { PoolError } from '../../../src/index.js';
 import { Engine, makeWorld, SCHEMA, STOCK, sumOf, transfer, type World } from './world.js';
 
@@ -115,6 +116,35 @@ describe('the identity of a database', () => {
     transfer(writing.db, 1);
     expect(reading.refresh()).to.equal(true);
     expect(existsSync(`${file}.new`)).to.equal(false);
+  });
+
+  it('is of one connection: a second database of the pool is not attached to it, under any name, and serves its own', async () => {
+    const { sqlite3, folder, pool, writer, reader } = await makeWorld();
+    const writing = await writer();
+    writing.db.exec(SCHEMA);
+    const reading = await reader();
+    const file = join(folder, 'other.db');
+    using second = openWriter(sqlite3, { file, pool });
+    second.db.exec('CREATE TABLE t(a); INSERT INTO t VALUES (7)');
+    using follower = openReader(sqlite3, { file, pool });
+    const innerOf = (db: Writer['db']) => String(db.selectValue('SELECT file FROM pragma_database_list'));
+    for (const db of [writing.db, reading.db]) {
+      for (const inner of [innerOf(second.db), innerOf(follower.db)]) {
+        for (const name of [
+          file,
+          inner,
+          `file:${inner}?vfs=sealpool`,
+          `file:${inner}?vfs=sealpool&mode=ro&immutable=1`,
+        ]) {
+          expect(() => db.exec(`ATTACH '${name}' AS other`), name).to.throw(/CANTOPEN/);
+        }
+      }
+      expect(db.selectValues('SELECT name FROM pragma_database_list')).to.deep.equal(['main']);
+      expect(sumOf(db)).to.equal(40_000);
+    }
+    second.db.exec('INSERT INTO t VALUES (8)');
+    expect(follower.refresh()).to.equal(true);
+    expect(follower.db.selectValues('SELECT a FROM t')).to.deep.equal([7, 8]);
   });
 
   it('is left to another SQLite where a journal is of a transaction over several databases', async () => {

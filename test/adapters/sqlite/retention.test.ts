@@ -72,4 +72,27 @@ describe('the past of a live database', () => {
     expect(after.pins - before.pins).to.equal(30);
     expect(after.objects - before.objects).to.be.at.most(30 + 40);
   });
+
+  it('is given back when no reader has it any more: one version of a page is left, and one for each snapshot of it', async () => {
+    const { pool, writer, reader } = await makeWorld();
+    const { db } = await writer();
+    db.exec(SCHEMA);
+    // Of pages of the database: heads are larger, logs smaller.
+    const versions = () => [...pool.list()].filter(({ size }) => size === PAGE).length;
+    const pages = () => db.selectValue('PRAGMA page_count') as number;
+    const readers = [await reader(), await reader()];
+    const then = contents(db);
+    for (let round = 0; round < 30; round++) {
+      transfer(db, round);
+      readers[1]?.refresh();
+      expect(contents((readers[1] as (typeof readers)[0]).db)).to.equal(contents(db));
+    }
+    expect(contents((readers[0] as (typeof readers)[0]).db)).to.equal(then);
+    expect(versions())
+      .to.be.greaterThan(pages() + 10)
+      .and.at.most(3 * pages());
+    for (const one of readers) one.close();
+    transfer(db, 0);
+    expect(versions()).to.be.at.most(pages());
+  });
 });

@@ -65,6 +65,23 @@ function loadAsOf(node: SimulatedNode, asOf: number): void {
 
 export const CORNERS: readonly Scenario[] = [
   {
+    name: 'versions that have ended, given back',
+    prepare: ({ survivor }) => {
+      for (const from of [10, 20, 30]) survivor.pages.put(1, contentOf(1, 1, 96), { from });
+    },
+    act: ({ doomed }) => {
+      doomed.pages.retire(1, [25, 30]);
+      doomed.pages.retire(1, [30]);
+    },
+    verify: (node) => {
+      node.pages.retire(1, [30]);
+      const found = [15, 25, 30].map((asOf) => node.pages.borrow(1, asOf) !== undefined);
+      if (found.join() !== 'false,false,true') throw new Error(`versions in use and not: ${found}`);
+      refuseVersion(node, 1, 25);
+    },
+    tidy: (node) => node.pages.drop(),
+  },
+  {
     name: 'loads as of versions, of which one takes the place of the other, and an older one beside a newer',
     prepare: ({ survivor }) => survivor.pages.put(1, contentOf(1, 20, 96), { from: 20 }),
     act: ({ doomed }) => {
