@@ -1,21 +1,10 @@
 /** Versions of pages that are gone, dropped, or lost with their slot: what they refuse, and what they do not. */
 import { expect } from 'chai';
 import type { PageSpace } from '../../src/index.js';
-import { SharedCache } from '../../src/index.js';
-import type { AttachedPool } from '../../src/pool/index.js';
 import { Slot } from '../../src/pool/layout/layout.js';
 import { expectCleanCensus } from '../support/census.js';
-import { join, makePool, sleep } from './pools.js';
-
-const SIZE = 64;
-const page = (version: number) => new Uint8Array(SIZE).fill(version & 0xff);
-
-async function makeSpaces(): Promise<{ pool: AttachedPool; spaces: [PageSpace, PageSpace] }> {
-  const pool = await makePool({ maxObjects: 2048 });
-  const second = await join(pool.path);
-  const spaceOn = (node: AttachedPool) => new SharedCache(node, { namespace: 'n' }).pages('t', { pageSize: SIZE });
-  return { pool, spaces: [spaceOn(pool), spaceOn(second)] };
-}
+import { sleep } from './pools.js';
+import { makeSpaces, page } from './twospaces.js';
 
 /** What both nodes answer for the page at the versions. */
 function answers(spaces: readonly PageSpace[], pageNo: number, versions: readonly (number | undefined)[]) {

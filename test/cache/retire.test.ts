@@ -1,24 +1,22 @@
 /** Versions that have ended and that nobody asks for any more are given back, and no others. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type PageSpace, SharedCache } from '../../src/index.js';
-import type { AttachedPool } from '../../src/pool/index.js';
-import { codeOf, join, makePool } from './pools.js';
-
-const SIZE = 64;
-const page = (version: number) => new Uint8Array(SIZE).fill(version & 0xff);
-
-async function makeSpaces(): Promise<{ pool: AttachedPool; spaces: [PageSpace, PageSpace] }> {
-  const pool = await makePool({ maxObjects: 2048 });
-  const second = await join(pool.path);
-  const spaceOn = (node: AttachedPool) => new SharedCache(node, { namespace: 'n' }).pages('t', { pageSize: SIZE });
-  return { pool, spaces: [spaceOn(pool), spaceOn(second)] };
-}
+import type { PageSpace } from '../../src/index.js';
+import { codeOf } from './pools.js';
+import { makeSpaces, page } from './twospaces.js';
 
 const at = (space: PageSpace, pageNo: number, versions: readonly number[]) =>
   versions.map((asOf) => space.borrow(pageNo, asOf)?.[0]);
 
 describe('retire of versions', () => {
+  it('takes as many versions in use as there are, also more than a call has room for as arguments', async () => {
+    const { spaces } = await makeSpaces();
+    for (const from of [10, 20, 30]) spaces[0].put(1, page(from), { from });
+    const inUse = Array.from({ length: 300_000 }, (_, i) => 20 + (i % 11));
+    expect(spaces[0].retire(1, inUse)).to.equal(1);
+    expect(at(spaces[1], 1, [15, 25, 30])).to.deep.equal([undefined, 20, 30]);
+  });
+
   it('gives back those that have ended and that no version in use asks for, on every node', async () => {
     const { pool, spaces } = await makeSpaces();
     const [one, other] = spaces;

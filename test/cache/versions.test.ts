@@ -8,17 +8,8 @@ import { KeyHash } from '../../lib/hash.js';
 import type { Lease, PageSpace } from '../../src/index.js';
 import { SharedCache } from '../../src/index.js';
 import type { AttachedPool } from '../../src/pool/index.js';
-import { join, makePool, sleep } from './pools.js';
-
-const SIZE = 64;
-const page = (version: number) => new Uint8Array(SIZE).fill(version & 0xff);
-
-async function makeSpaces(): Promise<{ pool: AttachedPool; spaces: [PageSpace, PageSpace] }> {
-  const pool = await makePool({ maxObjects: 2048 });
-  const second = await join(pool.path);
-  const spaceOn = (node: AttachedPool) => new SharedCache(node, { namespace: 'n' }).pages('t', { pageSize: SIZE });
-  return { pool, spaces: [spaceOn(pool), spaceOn(second)] };
-}
+import { makePool, sleep } from './pools.js';
+import { makeSpaces, page, SIZE } from './twospaces.js';
 
 /** Numbers of pages of the space whose keys share one stripe, as keys by the thousand must. */
 function numbersOfOneStripe(pool: AttachedPool, space: PageSpace, count: number): number[] {

@@ -103,7 +103,7 @@ export class Removal {
   retireEnded(shard: number, fields: DraftFields, inUse: readonly number[]): number {
     assertHeld(this.parts, shard);
     const { shards, slots } = this.parts;
-    const newest = Math.max(...inUse);
+    const newest = inUse.reduce((most, version) => Math.max(most, version), 0);
     let retired = 0;
     for (const local of this.versions.of(shard, fields)) {
       const slot = shard * this.slotsPerShard + local;

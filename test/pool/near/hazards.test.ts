@@ -2,16 +2,12 @@ import { expect } from 'chai';
 import { HazardHead } from '../../../src/pool/layout/index.js';
 import type { AttachedPool } from '../../../src/pool/pool.js';
 import { Chance } from '../../support/chance.js';
+import { keysOf, markOf, twoOnPages } from '../../support/pins.js';
 import { codeOf, KIB, MIB, usePools } from '../../support/pools.js';
 
 const PAGES = 3000;
 const OPTIONS = { size: 8 * MIB, pageSize: KIB, maxObjects: 2 * PAGES };
 const SLACK = 64;
-
-function markOf(pool: AttachedPool): number {
-  const { words, geometry, nodes } = pool.session.parts;
-  return words.load(geometry.regions.hazardHeads.word + nodes.self * HazardHead.words + HazardHead.word.pinHigh);
-}
 
 /** How many words of pins a scan of another node's reads. */
 function wordsScanned(scanner: AttachedPool, owner: AttachedPool, at: (count: number) => void = () => {}): number {
@@ -38,12 +34,7 @@ function wordsScanned(scanner: AttachedPool, owner: AttachedPool, at: (count: nu
 describe('pins', () => {
   const pools = usePools();
 
-  async function filled(): Promise<[AttachedPool, AttachedPool]> {
-    const pool = await pools.create(OPTIONS);
-    const other = await pools.connect(pool.path);
-    for (let i = 0; i < PAGES; i++) other.put(`k${i}`, new Uint8Array(8).fill(i));
-    return [pool, other];
-  }
+  const filled = () => twoOnPages(pools, OPTIONS, PAGES);
 
   const names = Array.from({ length: PAGES }, (_, i) => `k${i}`);
   const orders: Record<string, (pages: number[]) => number[]> = {
@@ -135,7 +126,3 @@ describe('pins', () => {
     expect(wordsScanned(other, pool)).to.be.at.most(SLACK);
   });
 });
-
-function keysOf(pool: AttachedPool): Parameters<AttachedPool['session']['glance']>[0] {
-  return (pool as unknown as { keys: Parameters<AttachedPool['session']['glance']>[0] }).keys;
-}

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { inspect } from '../../../src/index.js';
-import { HazardHead } from '../../../src/pool/layout/index.js';
 import type { AttachedPool } from '../../../src/pool/pool.js';
+import { keysOf, markOf, twoOnPages } from '../../support/pins.js';
 import { codeOf, KIB, MIB, usePools } from '../../support/pools.js';
 
 const PAGES = 2000;
@@ -32,11 +32,6 @@ function beforeStores<T>(pool: AttachedPool, between: () => void, work: () => T)
   }
 }
 
-function markOf(pool: AttachedPool): number {
-  const { words, geometry, nodes } = pool.session.parts;
-  return words.load(geometry.regions.hazardHeads.word + nodes.self * HazardHead.words + HazardHead.word.pinHigh);
-}
-
 function blocksTaken(pool: AttachedPool): number {
   const { words, geometry } = pool.session.parts;
   const { pinOwners, pinBlocks } = geometry.regions;
@@ -48,12 +43,7 @@ function blocksTaken(pool: AttachedPool): number {
 describe('blocks of pins', () => {
   const pools = usePools();
 
-  async function filled(): Promise<[AttachedPool, AttachedPool]> {
-    const pool = await pools.create(OPTIONS);
-    const other = await pools.connect(pool.path);
-    for (let i = 0; i < PAGES; i++) other.put(`k${i}`, new Uint8Array(8).fill(i));
-    return [pool, other];
-  }
+  const filled = () => twoOnPages(pools, OPTIONS, PAGES);
 
   it('are seen whole by a scan at every store of a node that pins and releases, while another takes and gives back', async () => {
     const [pool, other] = await filled();
@@ -141,7 +131,3 @@ describe('blocks of pins', () => {
     for (const page of [...few, ...pages]) page?.release();
   });
 });
-
-function keysOf(pool: AttachedPool): Parameters<AttachedPool['session']['glance']>[0] {
-  return (pool as unknown as { keys: Parameters<AttachedPool['session']['glance']>[0] }).keys;
-}
