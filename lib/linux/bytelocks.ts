@@ -60,8 +60,9 @@ export class ByteLocks {
     const end = start + length;
     if (libc().fcntl(this.descriptor, F_OFD_GETLK, flock) !== 0) return { from: start, to: end };
     if (flock.readInt16LE(0) === TYPES.none) return undefined;
-    const from = Math.max(start, Number(flock.readBigInt64LE(8)));
+    // A lock may begin before the range. Of no length it goes on for ever.
+    const first = Number(flock.readBigInt64LE(8));
     const taken = Number(flock.readBigInt64LE(16));
-    return { from, to: taken === 0 ? end : Math.min(end, from + taken) };
+    return { from: Math.max(start, first), to: taken === 0 ? end : Math.min(end, first + taken) };
   }
 }
