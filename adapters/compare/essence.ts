@@ -6,13 +6,14 @@
  */
 import { bytesText, countText, microsecondsText, secondsText, timesOf } from './figures.js';
 import { armNamed, bestPrivate } from './summary.js';
-import type { ArmResult, CompareResult } from './types.js';
+import type { CompareResult } from './types.js';
 
 /** Three sentences, before the workload runs. `memory`: as given; absent: the workload's own. */
 export function openingOf(nodes: number, memory?: number | string, workload: 'sqlite' | 'htap' = 'sqlite'): string[] {
   const amount = memory === undefined ? 'the same memory in all' : `the same ${sizeText(memory)} of memory in all`;
   const who = `${nodes === 1 ? 'One process runs' : `${nodes} processes run`} the 22 analytic queries of CH-benCHmark over one SQLite database`;
-  const last = "last, for comparison, with no cache but the operating system's";
+  const last =
+    "last, for comparison, with no cache but the operating system's, with as little of it where that can be limited, and unlimited";
   const ways = `with a private cache in each, and with one pool that all share, on ${amount}; ${last}`;
   if (workload === 'sqlite') {
     return [
@@ -23,7 +24,7 @@ export function openingOf(nodes: number, memory?: number | string, workload: 'sq
   }
   return [
     `${who}, which another process changes all the while.`,
-    `They do so for a while ${ways}, and where that can be limited with as little of it.`,
+    `They do so for a while ${ways}.`,
     'You will see how often each way had to go to storage for the same queries, how long that took, how the writer fared, and whether the answers were right.',
   ];
 }
@@ -77,10 +78,9 @@ function times(rival: number, shared: number, better: string, worse: string): st
 
 /** Sentences. */
 export function whatTheyDoNotMean(result: CompareResult): string[] {
-  const system = armNamed(result, 'os-cache');
   return [
     `Not that every load gains as much: here all ${result.nodes} nodes want the same pages, which private caches hold ${result.nodes} times.`,
-    ...(system === undefined ? [] : [againstSystem(system)]),
+    ...againstSystem(result),
     ...(result.format === undefined
       ? [
           'Not what a miss costs elsewhere: here it is a read of a local device; the slower the storage, the more its reads decide the time.',
@@ -90,6 +90,15 @@ export function whatTheyDoNotMean(result: CompareResult): string[] {
   ];
 }
 
-function againstSystem({ elapsedMs }: ArmResult): string {
-  return `Not that the pool beats the operating system's cache where that may hold all of a local file: it took ${secondsText(elapsedMs)} s here.`;
+function againstSystem(result: CompareResult): string[] {
+  const [system, limited] = [armNamed(result, 'os-cache'), armNamed(result, 'os-cache-limited')];
+  if (system === undefined) return [];
+  const took = `it took ${secondsText(system.elapsedMs)} s here`;
+  const less =
+    limited === undefined
+      ? ''
+      : `, and ${secondsText(limited.elapsedMs)} s with no more bytes than the other arms have`;
+  return [
+    `Not that the pool beats the operating system's cache where that may hold all of a local file: ${took}${less}.`,
+  ];
 }

@@ -44,6 +44,9 @@ export function whatWasCompared(result: CompareResult): string {
   const arms = [
     ...(result.arms.some(isPrivate) ? [`in a private arm every node keeps its own cache with ${share}`] : []),
     ...(armNamed(result, 'shared') ? ['in the shared arm all nodes read one pool of that size'] : []),
+    ...(armNamed(result, 'os-cache-limited')
+      ? ['os-cache-limited leaves caching to the operating system, with that much of its cache for all nodes']
+      : []),
     ...(armNamed(result, 'os-cache')
       ? ['os-cache leaves caching to the operating system, which that limit does not bind']
       : []),

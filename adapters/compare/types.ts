@@ -14,6 +14,9 @@ export type ArmName =
   | 'os-cache'
   | 'os-cache-limited';
 
+/** Nothing tells such an arm's hits: they are the requests for which nothing was fetched from the device. */
+export const isOsCache = (name: ArmName): boolean => name.startsWith('os-cache');
+
 /** The figures of one arm, summed over its nodes. Byte counts are bytes, latencies microseconds per page request. */
 export interface ArmResult {
   readonly name: ArmName;

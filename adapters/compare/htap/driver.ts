@@ -4,7 +4,6 @@
  *
  * What a crash leaves: the copy and the pools, in folders that the next run removes; the generated database, kept on purpose.
  */
-import { spawnSync } from 'node:child_process';
 import { closeSync, copyFileSync, fsyncSync, openSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -12,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { PoolError } from '../../../lib/errors.js';
 import { ownFolder } from '../../../lib/linux/index.js';
 import { destroyStale, type Eviction } from '../../../src/pool/index.js';
+import { type CacheLimit, dropCache, openCacheLimit } from '../cgroup.js';
 import { poolFolder } from '../pool-folder.js';
 import { type DatabaseFile, provideDatabase } from '../sqlite/database.js';
 import { bytesOf } from '../sqlite/driver.js';
@@ -23,7 +23,6 @@ import { cardinality } from '../sqlite/schema.js';
 import { formatPool } from '../sqlite/shared-source.js';
 import type { Progress } from '../types.js';
 import { type ArmPlan, ENGINE_CACHE_KIB, type HtapArm, type MissSource, planArm } from './arms.js';
-import { type CacheLimit, openCacheLimit } from './cgroup.js';
 import { type ArmFigures, figuresOf } from './figures.js';
 import type {
   OracleResult,
@@ -108,9 +107,13 @@ export async function runHtap(options: HtapOptions): Promise<HtapRun> {
       arms.push(await runArm(run, plan));
       continue;
     }
-    using limit = openCacheLimit();
-    if (limit === undefined) leftOut.push(`${name} is left out: no memory cgroup can be made here.`);
-    else arms.push(await runArm(run, plan, limit));
+    const limit = openCacheLimit();
+    if (typeof limit === 'string') {
+      leftOut.push(`${name} is left out: ${limit}.`);
+      continue;
+    }
+    using held = limit;
+    arms.push(await runArm(run, plan, held));
   }
   const judged = await judge(run, arms);
   return { arms: arms.map((arm) => ({ ...arm, ...judged(arm.name) })), fileSize: database.size, memory, leftOut };
@@ -146,8 +149,7 @@ function copyCold(from: string, to: string): void {
   const descriptor = openSync(to, 'r+');
   fsyncSync(descriptor);
   closeSync(descriptor);
-  // By posix_fadvise; where that is refused the OS cache begins warm, and has fewer reads.
-  spawnSync('dd', [`if=${to}`, 'iflag=nocache', 'count=0']);
+  dropCache(to);
 }
 
 async function runArm(run: Run, plan: ArmPlan, limit?: CacheLimit): Promise<ArmFigures> {

@@ -1,5 +1,5 @@
 /**
- * The three arms of the sqlite workload: what each spends the same bytes on, and its figures.
+ * The arms of the sqlite workload: what each spends the same bytes on, and its figures.
  *
  * What counts against the memory: pages and the index that finds them, wherever a node keeps them. SQLite's own page
  * cache (ENGINE_CACHE_KIB a node) is the same in every arm, comes on top of it, and is counted as private bytes.
@@ -8,7 +8,7 @@ import { PoolError } from '../../../lib/errors.js';
 import { destroyStale } from '../../../src/pool/index.js';
 import { LRU_ENTRY_OVERHEAD } from '../../sqlite-wasm/index.js';
 import { poolFolder } from '../pool-folder.js';
-import type { ArmName, ArmResult } from '../types.js';
+import { type ArmName, type ArmResult, isOsCache } from '../types.js';
 import { PAGE_SIZE } from './generate.js';
 import { Latency } from './latency.js';
 import { ownPath } from './leftovers.js';
@@ -77,16 +77,19 @@ export function sharedArm(nodes: number, memory: number, fileSize: number): Shar
   };
 }
 
-export function osCacheArm(fileSize: number): Arm {
+/** `limit`: bytes that the cache may have; absent: it is not limited. */
+export function osCacheArm(fileSize: number, limit?: number): Arm {
   const notes = [
-    'The operating system caches the whole file, shared by all nodes and not limited to the given memory.',
-    'Its storage reads are the bytes that the kernel says it fetched from the device (/proc/self/io), in pages.',
+    limit === undefined
+      ? 'The operating system caches the whole file, shared by all nodes and not limited to the given memory.'
+      : "The operating system's cache, shared by all nodes, is cut back to the given memory every few milliseconds (a memory cgroup), and may have a little more in between.",
+    'Its storage reads are the bytes that the kernel says it fetched from the device (/proc/self/io), in pages: what it read ahead is among them, wanted or not.',
   ];
   return {
-    name: 'os-cache',
+    name: limit === undefined ? 'os-cache' : 'os-cache-limited',
     source: { kind: 'uncached', direct: false },
     nodeBytes: 0,
-    sharedBytes: fileSize,
+    sharedBytes: Math.min(fileSize, limit ?? fileSize),
     notes,
   };
 }
@@ -99,14 +102,13 @@ export function armResult(arm: Arm, { results, elapsedMs }: RunResult): ArmResul
   const requests = sum((node) => node.requests);
   const storageNotes = new Set(nodes.flatMap(({ note }) => note ?? []));
   const notes = [...arm.notes, ...storageNotes];
-  let hits = sum((node) => node.hits);
+  const hits = sum((node) => node.hits);
   let storageReads = sum((node) => node.storageReads);
-  if (arm.name === 'os-cache') {
+  if (isOsCache(arm.name)) {
     if (nodes.some(({ deviceBytes }) => deviceBytes === undefined)) {
       notes.push('/proc/self/io cannot be read here: the storage reads of this arm are not known and stand as 0.');
     }
     storageReads = Math.ceil(sum((node) => node.deviceBytes ?? 0) / PAGE_SIZE);
-    hits = Math.max(0, requests - storageReads);
   }
   return {
     name: arm.name,

@@ -26,7 +26,10 @@ import { Random } from './random.js';
 import { openSharedSource } from './shared-source.js';
 import { runTask, send } from './task.js';
 
-/** Counts and times every page request on its way to the source. */
+/**
+ * Counts and times every page request on its way to the source. Of one that reads through the OS page cache a hit is a request for which
+ * the kernel fetched nothing from the device, not even ahead.
+ */
 class MeasuredSource implements PageSource {
   readonly pageSize: number;
   readonly fileSize: number;
@@ -34,9 +37,12 @@ class MeasuredSource implements PageSource {
   requests = 0;
   hits = 0;
   private readonly source: PageSource;
+  private readonly asksKernel: boolean;
+  private blocks = 0;
 
-  constructor(source: PageSource) {
+  constructor(source: PageSource, { asksKernel }: { asksKernel: boolean }) {
     this.source = source;
+    this.asksKernel = asksKernel;
     this.pageSize = source.pageSize;
     this.fileSize = source.fileSize;
   }
@@ -46,8 +52,14 @@ class MeasuredSource implements PageSource {
     const hit = this.source.read(pageNo, target);
     this.latency.record((performance.now() - started) * 1e6);
     this.requests += 1;
-    if (hit) this.hits += 1;
+    if (this.asksKernel ? this.fetchedNothing() : hit) this.hits += 1;
     return hit;
+  }
+
+  private fetchedNothing(): boolean {
+    const before = this.blocks;
+    this.blocks = process.resourceUsage().fsRead;
+    return this.blocks === before;
   }
 }
 
@@ -106,7 +118,7 @@ async function read(task: ReadTask, go: Promise<void>): Promise<NodeResult> {
   using storage = openStorage(task.file, { direct: task.source.direct });
   const opened = await openSource(task, storage);
   try {
-    const source = new MeasuredSource(opened.source);
+    const source = new MeasuredSource(opened.source, { asksKernel: !task.source.direct });
     const database = openReadOnly(sqlite3, { file: task.file, pageSource: source });
     database.exec(`PRAGMA cache_size = -${task.engineCacheKiB}`);
     await send({ type: 'ready' });

@@ -1,5 +1,5 @@
 /** What the report draws of the sqlite workload besides its figures: per arm, over the nodes. */
-import type { ArmName, CompareResult } from '../types.js';
+import { type ArmName, type CompareResult, isOsCache } from '../types.js';
 import { Latency } from './latency.js';
 import type { NodeResult } from './messages.js';
 import type { Query } from './queries.js';
@@ -36,7 +36,7 @@ export function latencyDistribution(byArm: ByArm): Series {
  * came late. Not of the OS page cache, which tells of no hits.
  */
 export function warming(byArm: ByArm): Series[] {
-  const caches = new Map([...byArm].filter(([arm]) => arm !== 'os-cache'));
+  const caches = new Map([...byArm].filter(([arm]) => !isOsCache(arm)));
   const count = Math.min(...[...caches.values()].flat().map(({ warming: points }) => points.length));
   if (!Number.isFinite(count)) return [];
   const ratios = (nodes: readonly NodeResult[]) =>

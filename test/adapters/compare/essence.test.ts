@@ -57,6 +57,10 @@ describe('what a comparison says of itself', () => {
   it("does not let the operating system's cache pass unmentioned", () => {
     const arms = [sampleArm('private-lru', 1), sampleArm('shared', 1), sampleArm('os-cache', 1, { elapsedMs: 4_800 })];
     expect(whatTheyDoNotMean(sampleResult({ arms })).join(' ')).to.contain('it took 4.80 s here');
+    const limited = sampleArm('os-cache-limited', 1, { elapsedMs: 9_100 });
+    expect(whatTheyDoNotMean(sampleResult({ arms: [...arms, limited] })).join(' ')).to.match(
+      /it took 4\.80 s here, and 9\.10 s with no more bytes/,
+    );
     expect(whatTheyDoNotMean(sampleResult()).join(' ')).to.not.contain("operating system's");
   });
 

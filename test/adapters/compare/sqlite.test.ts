@@ -4,17 +4,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import initialise from '@sqlite.org/sqlite-wasm';
 import { expect } from 'chai';
+import { openCacheLimit } from '../../../adapters/compare/cgroup.js';
 import { privateArm, sharedArm } from '../../../adapters/compare/sqlite/arms.js';
 import { conclusions } from '../../../adapters/compare/sqlite/conclusions.js';
-import { generate } from '../../../adapters/compare/sqlite/generate.js';
+import { generate, PAGE_SIZE } from '../../../adapters/compare/sqlite/generate.js';
 import { bytesOf, type CompareSqliteOptions, compareSqlite } from '../../../adapters/compare/sqlite/index.js';
 import { Latency } from '../../../adapters/compare/sqlite/latency.js';
 import type { ReadTask } from '../../../adapters/compare/sqlite/messages.js';
 import { runNodes } from '../../../adapters/compare/sqlite/nodes.js';
+import type { ArmResult } from '../../../adapters/compare/types.js';
 import { ownFolder } from '../../../lib/linux/index.js';
 import * as sealpool from '../../../src/index.js';
 
 const SCALE = 0.004;
+
+function canLimit(): boolean {
+  const limit = openCacheLimit();
+  if (typeof limit === 'string') return false;
+  limit[Symbol.dispose]();
+  return true;
+}
+
 const defaultArms = ['private-lru', 'os-cache'] as const;
 
 describe('the CH-benCHmark-derived database', () => {
@@ -73,6 +83,37 @@ describe('compareSqlite', () => {
     expect(seen.get('private-lru')).to.equal(1);
     expect(seen.get('os-cache')).to.equal(1);
   });
+
+  it('leaves the limited OS cache out where no memory cgroup can be made, and says why', async () => {
+    const groups = { list: join(folder, 'absent'), root: folder };
+    const { arms, checks, notes } = await run({ queries: [1], arms: ['os-cache-limited', 'os-cache'], groups });
+    expect(arms.map(({ name }) => name)).to.deep.equal(['os-cache']);
+    expect(checks).to.have.length(1);
+    expect(notes[0]).to.equal('os-cache-limited is left out: this process is in no group that limits memory.');
+  });
+
+  if (canLimit()) {
+    it('gives the limited OS cache no more than the memory, and begins with a cold one', async () => {
+      const { arms, checks, memory } = await run({ arms: ['os-cache-limited', 'os-cache'], scale: 0.05 });
+      const [limited, unlimited] = arms as [ArmResult, ArmResult];
+      const pages = unlimited.bytesShared / PAGE_SIZE;
+      expect(limited.bytesShared)
+        .to.equal(memory)
+        .and.below(unlimited.bytesShared / 3);
+      // It read the file again and again, the other each page but the unused ones once.
+      expect(limited.storageReads).to.be.above(1.5 * pages);
+      expect(unlimited.storageReads).to.be.within(pages / 2, 1.05 * pages);
+      expect(limited.hits).to.be.below(unlimited.hits).and.above(0);
+      expect(unlimited.hitRatio).to.be.within(0.9, 0.99999);
+      expect(limited.notes.join(' ')).to.not.contain('had no effect');
+      expect(checks.map(({ ok }) => ok)).to.deep.equal([true, true]);
+    });
+
+    it('says so where the limit of the OS cache had nothing to drop', async () => {
+      const [limited] = (await run({ arms: ['os-cache-limited'], memory: '64MiB', queries: [1] })).arms;
+      expect(limited!.notes.join(' ')).to.contain('had no effect');
+    });
+  }
 
   it('lets the last node come late where that is asked for, and draws how nodes become warm', async () => {
     const firsts = new Map<string, number>();

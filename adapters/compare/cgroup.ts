@@ -5,15 +5,17 @@
  *      whose heap grows. So the group has no limit but for a moment, every few milliseconds, in which the kernel drops what the
  *      cache has too much. In between it may have more, which is in its favour.
  * (C2) version 2 is told by the other kind of limit, which throttles and kills nobody.
- * (C3) where no group can be made there is none, and the arm is left out.
+ * (C3) where no group can be made there is none, and why; the arm is left out.
+ * (C4) a page is charged to the group that first read it, so the cache has nothing of the file when the arm begins (`dropCache`). Where
+ *      it had, the limit may never have had anything to drop: `hasDropped` says so.
  *
  * What a crash leaves: an empty group.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ownName } from '../../../lib/linux/index.js';
+import { ownName } from '../../lib/linux/index.js';
 
-const ROOT = '/sys/fs/cgroup';
 const TRIM_MS = 10;
 
 /** The names of the files, by version: limit, what is used, what of it is cache (in memory.stat); and what is no limit. */
@@ -27,27 +29,51 @@ export interface CacheLimit extends Disposable {
   add(processId: number): void;
   /** From now on the cache has `bytes`. */
   begin(bytes: number): void;
+  /** Whether the cache ever had more than it may. */
+  readonly hasDropped: boolean;
 }
 
-/** (C3) */
-export function openCacheLimit(): CacheLimit | undefined {
+/** Where this process's groups are, and are mounted. Tests pass others. */
+export interface GroupPlaces {
+  readonly list: string;
+  readonly root: string;
+}
+
+const PLACES: GroupPlaces = { list: '/proc/self/cgroup', root: '/sys/fs/cgroup' };
+
+/** (C3) Why not, as the end of a sentence, where it cannot be limited. */
+export function openCacheLimit(places: GroupPlaces = PLACES): CacheLimit | string {
+  let why = 'this process is in no group that limits memory';
   for (const names of VERSIONS) {
-    const own = ownGroup(names.controller);
-    const folder = own && join(own, ownName('htap'));
-    if (folder === undefined || !attempt(() => mkdirSync(folder))) continue;
-    if (existsSync(join(folder, names.limit))) return new Group(folder, names);
-    rmdirSync(folder);
+    const own = ownGroup(names.controller, places);
+    if (own === undefined) continue;
+    const folder = join(own, ownName('compare'));
+    const failure = failureOf(() => mkdirSync(folder));
+    if (failure !== undefined) {
+      why = `a memory cgroup cannot be made here: ${failure}`;
+    } else {
+      if (existsSync(join(folder, names.limit))) return new Group(folder, names);
+      rmdirSync(folder);
+    }
   }
-  return undefined;
+  return why;
 }
 
-function ownGroup(controller: string): string | undefined {
-  const lines = readFileSync('/proc/self/cgroup', 'utf8').split('\n');
+/** Undefined where the machine has no such version, or shows it elsewhere. */
+function ownGroup(controller: string, { list, root }: GroupPlaces): string | undefined {
+  const lines = existsSync(list) ? readFileSync(list, 'utf8').split('\n') : [];
   const line = lines.find((text) => text.split(':')[1] === controller);
-  return line && join(ROOT, controller, line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1));
+  const folder = line && join(root, controller, line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1));
+  return folder !== undefined && existsSync(folder) ? folder : undefined;
+}
+
+/** (C4) By posix_fadvise, of a file that is on its device. Where that is refused the cache begins warm. */
+export function dropCache(file: string): void {
+  spawnSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0']);
 }
 
 class Group implements CacheLimit {
+  hasDropped = false;
   private readonly folder: string;
   private readonly names: (typeof VERSIONS)[number];
   private timer: NodeJS.Timeout | undefined;
@@ -63,10 +89,11 @@ class Group implements CacheLimit {
 
   begin(bytes: number): void {
     const { limit, used, none } = this.names;
-    const write = (value: string): boolean => attempt(() => writeFileSync(join(this.folder, limit), value));
+    const write = (value: string) => failureOf(() => writeFileSync(join(this.folder, limit), value));
     this.timer = setInterval(() => {
       const surplus = this.cacheBytes() - bytes;
       if (surplus <= 0) return;
+      this.hasDropped = true;
       write(String(Number(readFileSync(join(this.folder, used), 'utf8')) - surplus));
       write(none);
     }, TRIM_MS);
@@ -82,16 +109,16 @@ class Group implements CacheLimit {
   /** After the children are gone. */
   [Symbol.dispose](): void {
     clearInterval(this.timer);
-    attempt(() => rmdirSync(this.folder));
+    failureOf(() => rmdirSync(this.folder));
   }
 }
 
-/** Whether it did not fail. */
-function attempt(step: () => void): boolean {
+/** Undefined where it did not fail. */
+function failureOf(step: () => void): string | undefined {
   try {
     step();
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   }
 }
