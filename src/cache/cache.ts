@@ -15,28 +15,43 @@ import {
   PinnedPage,
   type Pool,
   pagePrefix,
+  pinMany,
   type Reader,
   totalOf,
 } from '../pool/index.js';
+import { fetchMany } from './bulk.js';
 import { Domain } from './domain.js';
-import { Fetching } from './fetching.js';
+import { Fetching, type Sought, type Taken } from './fetching.js';
 import { copyAndRelease, copyInto, useAndRelease } from './lending.js';
 import {
   type CacheOptions,
   checkCache,
   checkFetch,
+  checkFetchMany,
+  checkKeys,
   checkLoader,
   checkPages,
   checkPool,
   checkSet,
   checkUse,
+  type FetchManyOptions,
   type FetchOptions,
   LOAD_TIMEOUT_MS,
   loadedMetadata,
 } from './options.js';
 import { SharedPageSpace } from './pagespace.js';
 import { HITS, MISSES } from './tally.js';
-import type { CacheStats, Codec, Lease, Loader, NamespaceStats, PageSpace, PagesOptions, SetOptions } from './types.js';
+import type {
+  BulkLoader,
+  CacheStats,
+  Codec,
+  Lease,
+  Loader,
+  NamespaceStats,
+  PageSpace,
+  PagesOptions,
+  SetOptions,
+} from './types.js';
 import { codecOf, ValueCache } from './values.js';
 
 export class SharedCache implements Shown {
@@ -87,6 +102,14 @@ export class SharedCache implements Shown {
   get(key: Key): Page | undefined {
     const entry = this.find(key);
     return entry === undefined ? undefined : new PinnedPage(this.domain.session, key, entry);
+  }
+
+  /** As get, for each of the keys, in their order; a key that is named twice is pinned twice. Throws as get does: then none stays pinned. */
+  getMany(keys: readonly Key[]): (Page | undefined)[] {
+    checkKeys(keys);
+    const pages = pinMany(this.domain.session, keys, (key) => this.get(key));
+    this.domain.session.inHand.length = 0;
+    return pages;
   }
 
   private find(key: Key): NearEntry | undefined {
@@ -213,22 +236,50 @@ export class SharedCache implements Shown {
     const given = options.metadata instanceof Uint8Array ? options.metadata.slice() : options.metadata;
     let metadata: Uint8Array | undefined;
     let isKnown = false;
-    const sought = {
+    const take = (answer: unknown) => {
+      const bytes = loadedBytes(answer);
+      if (!isKnown) metadata = loadedMetadata(given);
+      isKnown = true;
+      return { bytes, metadata, told: 'unversioned' as const };
+    };
+    const call = (loadSignal: AbortSignal) => load(key, { signal: loadSignal });
+    return this.fetching.fetch(
+      { ...this.sought(key, ttlMs, take), call },
+      { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs },
+    );
+  }
+
+  private sought(key: Key, ttlMs: number | undefined, take: (answer: unknown) => Taken): Omit<Sought, 'call'> {
+    return {
       key,
       size: 0,
       asOf: undefined,
       ttlMs: ttlMs ?? this.ttlMs,
       encode: () => this.domain.keys.encode(key),
       look: () => this.glance(key),
-      call: (loadSignal: AbortSignal) => load(key, { signal: loadSignal }),
-      take: (answer: unknown) => {
-        const bytes = loadedBytes(answer);
-        if (!isKnown) metadata = loadedMetadata(given);
-        isKnown = true;
-        return { bytes, metadata, told: 'unversioned' as const };
-      },
+      take,
     };
-    return this.fetching.fetch(sought, { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs });
+  }
+
+  /**
+   * The pages of the keys, pinned, in the order in which the keys are named first; a key named twice has one. What is missing goes to
+   * `load` in one call, but for what others load, which is waited for: each key is loaded once across all nodes. Keys that the source has
+   * nothing for are not in the answer. Rejects as fetch does, for any of the keys: then nothing stays pinned, and what the
+   * loader threw for, or an answer that is refused, publishes nothing.
+   */
+  async fetchMany(keys: readonly Key[], load: BulkLoader, options?: FetchManyOptions): Promise<Map<Key, Page>> {
+    const { ttlMs, signal, loadTimeoutMs } = checkFetchMany(options);
+    checkKeys(keys);
+    checkLoader(load, 'loadMany');
+    const { domain, fetching } = this;
+    const take = (answer: unknown) => ({ bytes: loadedBytes(answer), told: 'unversioned' as const });
+    const host = {
+      domain,
+      fetching,
+      find: (key: Key) => this.get(key),
+      seek: (key: Key) => this.sought(key, ttlMs, take),
+    };
+    return fetchMany(host, keys, load, { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs });
   }
 
   /** As fetch, but a private copy: nothing has to be released, and whoever gets it may keep, post and change it. */

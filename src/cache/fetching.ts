@@ -27,6 +27,8 @@ export interface Sought extends ClaimKey {
   call(signal: AbortSignal): unknown;
   /** What it answered. Throws OPTION_INVALID, SHORT_LOAD. */
   take(answer: unknown): Taken;
+  /** The load has failed, or nobody waits for it any more. */
+  onGiveUp?(reason: unknown): void;
 }
 
 /** The bytes of an answer, what is stored with them, and which versions they are right for. */
@@ -137,6 +139,16 @@ export class Fetching {
     }
   }
 
+  /** (F2) As many loaders of the key as are on the stack, by what its domain calls it. */
+  depthOf(name: string): number {
+    return this.runs.depthOf(name);
+  }
+
+  /** (F2) Calls a loader of several keys later, as if those of each were on the stack that were so then. */
+  callFor<T>(depths: ReadonlyMap<string, number>, load: () => T): T {
+    return this.runs.callFor(depths, load);
+  }
+
   /** One look, synchronous: the page, a load of one's own or another's, or a wait after which one looks again. */
   private step(sought: Sought, limits: Limits, patience: Patience, isFirstWait: boolean): Step {
     const { signal } = limits;
@@ -223,8 +235,9 @@ export class Fetching {
       keep: () => {
         if (place !== undefined) session.track(place, undefined);
       },
-      giveUp: () => {
+      giveUp: (reason: unknown) => {
         if (place !== undefined) loading.abandonInTurn(place);
+        sought.onGiveUp?.(reason);
       },
       turnAfter: (error: unknown) => loading.turnAfter(error),
       count: (failed: boolean) => loading.loaded(startedMs, failed),

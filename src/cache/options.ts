@@ -30,6 +30,13 @@ export interface FetchOptions {
   signal?: AbortSignal;
 }
 
+/** As of fetch, for each of the keys. */
+export interface FetchManyOptions {
+  ttlMs?: number;
+  loadTimeoutMs?: number;
+  signal?: AbortSignal;
+}
+
 export interface PutOptions {
   /** First version the page is valid for; a safe integer, default 0. */
   from?: number;
@@ -74,6 +81,7 @@ const fetchSchema = z.strictObject({
   signal,
   loadTimeoutMs: loadTimeout,
 });
+const fetchManySchema = z.strictObject({ ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const zeroFill = z.boolean().optional();
 const pageLoadSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl });
 const pageFetchSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
@@ -104,6 +112,9 @@ export function checkSet(options: SetOptions | undefined): SetOptions {
 export function checkFetch(options: FetchOptions | undefined): FetchOptions {
   return options === undefined ? {} : checkOptions(fetchSchema, options, 'fetch');
 }
+export function checkFetchMany(options: FetchManyOptions | undefined): FetchManyOptions {
+  return options === undefined ? {} : checkOptions(fetchManySchema, options, 'fetchMany');
+}
 /** What the metadata of a fetch comes to once its load has answered. Throws OPTION_INVALID. */
 export function loadedMetadata(given: FetchOptions['metadata']): Uint8Array | undefined {
   if (typeof given !== 'function') return given;
@@ -128,8 +139,11 @@ export function checkPageLoad(options: PageLoadOptions | undefined): PageLoadOpt
 export function checkPageFetch(options: PageFetchOptions | undefined): PageFetchOptions {
   return options === undefined ? {} : checkOptions(pageFetchSchema, options, 'fetch');
 }
-export function checkLoader(load: unknown): void {
-  checkFunction(load, 'load');
+export function checkLoader(load: unknown, what = 'load'): void {
+  checkFunction(load, what);
+}
+export function checkKeys(keys: unknown): void {
+  if (!Array.isArray(keys)) throw new PoolError('OPTION_INVALID', 'keys: expected an array.', { option: 'keys' });
 }
 export function checkUse(use: unknown): void {
   checkFunction(use, 'use');

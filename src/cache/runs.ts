@@ -10,7 +10,7 @@
  *      Who joins is entered last, with no function's entry before he has the promise: else a page would be pinned, or
  *      an error told, for nobody. What the loader gave is listened to at once: its error is never one that nobody handles.
  * (L4) all who wait here share a failure. Of a load that took too long, or whose caller called it on a stack with no room left,
- *      they are told nothing: they load for themselves. So do they when an invalidation overtakes it, at once: the claim has
+ *      they are told nothing: they load for themselves, as where a source of many keys has nothing for theirs. So do they when an invalidation overtakes it, at once: the claim has
  *      lost its key then. Its caller gets what it loads.
  */
 import { PoolError } from '../../lib/errors.js';
@@ -50,7 +50,7 @@ export interface Work {
   /** Puts the claim, if there is one, into the books. */
   keep(): void;
   /** Gives the claim, if there is one, up. */
-  giveUp(): void;
+  giveUp(reason: unknown): void;
   /** Counts the load. */
   count(failed: boolean): void;
 }
@@ -85,6 +85,9 @@ function after(session: NodeSession, ms: number, callback: () => void): Ticker |
 export function aborted(signal: AbortSignal | undefined): PoolError {
   return new PoolError('ABORTED', 'The fetch was aborted.', undefined, signal?.reason);
 }
+
+/** The source has nothing for the key: of that only who asked it is told. */
+export class Absent extends Error {}
 
 /** The stack of the caller had no room left: no failure of the source. */
 function isOverflow(error: unknown): boolean {
@@ -129,7 +132,7 @@ export class Run {
   private callLoader(): void {
     const { work, runs } = this;
     const onAnswer = (answer: unknown) => this.answered(answer);
-    const onError = (error: unknown) => this.fail(error);
+    const onError = (error: unknown) => this.fail(error, !(error instanceof Absent));
     runs.starting(work.name, 1);
     try {
       Promise.resolve(work.call(this.controller.signal)).then(onAnswer, onError);
@@ -214,7 +217,7 @@ export class Run {
     for (const asker of this.askers) asker.stop();
     this.work.count(failed);
     if (failed) {
-      this.work.giveUp();
+      this.work.giveUp(reason);
       this.controller.abort(reason);
     }
     return true;
@@ -297,11 +300,21 @@ export class Runs {
     if (this.open.get(name) === run) this.open.delete(name);
   }
 
-  starting(name: string, by: 1 | -1): void {
+  starting(name: string, by: number): void {
     if (this.onStack.size === 0) this.session.machine.afterRun(() => this.onStack.clear());
     const count = this.depthOf(name) + by;
     if (count <= 0) this.onStack.delete(name);
     else this.onStack.set(name, count);
+  }
+
+  /** Calls one loader for loads of all these names, each with as many loaders of it on the stack as are given. */
+  callFor<T>(depths: ReadonlyMap<string, number>, load: () => T): T {
+    for (const [name, depth] of depths) this.starting(name, depth);
+    try {
+      return load();
+    } finally {
+      for (const [name, depth] of depths) this.starting(name, -depth);
+    }
   }
 
   /** How many loaders of the key have called what is running now. */

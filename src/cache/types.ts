@@ -12,6 +12,15 @@ export interface Lease {
 
 export type Loader = (key: Key, context: { signal: AbortSignal }) => Promise<Uint8Array> | Uint8Array;
 
+/**
+ * What a loader of many keys answers: a Map by key, in which those are missing that the source has nothing for and others than it was
+ * asked for count for nothing; or an array in the order of the keys it was given, with undefined for those.
+ */
+export type BulkAnswer = ReadonlyMap<Key, Uint8Array> | readonly (Uint8Array | undefined)[];
+
+/** The keys are different ones. The signal is aborted when nobody waits for any of them any more. */
+export type BulkLoader = (keys: readonly Key[], context: { signal: AbortSignal }) => Promise<BulkAnswer> | BulkAnswer;
+
 /** Makes bytes of values, and values of bytes. `decode` is given a borrow: it may not keep it, nor await. */
 export interface Codec<T> {
   encode(value: T): Uint8Array;

@@ -64,5 +64,5 @@ export { isBusy, lockOf } from './nodes/index.js';
 export type { DraftFields, Held } from './objects/index.js';
 export { connect, destroy, format } from './open.js';
 export { AttachedPool } from './pool.js';
-export { type NodeSession, PinnedPage, PrivatePage } from './session/index.js';
+export { type NodeSession, PinnedPage, PrivatePage, pinMany } from './session/index.js';
 export { destroyStale } from './stale.js';

@@ -51,6 +51,7 @@ import {
   OpenSubscription,
   PinnedPage,
   pagesWhenSealed,
+  pinMany,
   pinningHost,
   placeOf,
 } from './session/index.js';
@@ -133,20 +134,8 @@ export class AttachedPool implements Pool, Shown {
   }
 
   getMany(keys: readonly Key[]): (Page | undefined)[] {
-    const { session } = this;
-    session.letGoInHand();
-    const pages: (Page | undefined)[] = [];
-    try {
-      for (const key of keys) {
-        const page = this.get(key);
-        if (page !== undefined) session.inHand.push(page);
-        pages.push(page);
-      }
-    } catch (error) {
-      session.letGoInHand();
-      throw error;
-    }
-    session.inHand.length = 0;
+    const pages = pinMany(this.session, keys, (key) => this.get(key));
+    this.session.inHand.length = 0;
     return pages;
   }
 

@@ -8,5 +8,6 @@ export { OpenDraft } from './draft.js';
 export { type Attached, NodeSession } from './node.js';
 export { PinnedPage, PrivatePage } from './page.js';
 export type { NodeParts } from './parts.js';
+export { pinMany } from './pinning.js';
 export { OpenSubscription } from './subscription.js';
 export { pagesWhenSealed, pinningHost } from './waiting.js';

@@ -39,12 +39,13 @@ class Source {
 
 type Fetch = (source: Source, signal?: AbortSignal) => Promise<Page>;
 
-type What = 'a key' | 'a page' | 'a page as of a version';
+type What = 'a key' | 'a page' | 'a page as of a version' | 'keys in one call';
 
 function fetchOf(node: SimulatedNode, what: What): Fetch {
   if (what === 'a key')
     return (source, signal) =>
       node.cache.fetch(KEY, source.load, { loadTimeoutMs: 1e9, ...(signal === undefined ? {} : { signal }) });
+  if (what === 'keys in one call') return (source, signal) => fetchKeys(node, source, signal);
   return (source, signal) =>
     node.pages.fetch(
       1,
@@ -54,6 +55,20 @@ function fetchOf(node: SimulatedNode, what: What): Fetch {
       },
       { loadTimeoutMs: 1e9, ...(what === 'a page' ? {} : { asOf: 3 }), ...(signal === undefined ? {} : { signal }) },
     );
+}
+
+/** Beside the key one that is there, and one that nobody else asks for. */
+async function fetchKeys(node: SimulatedNode, source: Source, signal?: AbortSignal): Promise<Page> {
+  const keys = [KEYS[1] as string, KEY, KEYS[2] as string];
+  const load = async () => new Map([...keys].map((key) => [key, contentOf(0, 1, 96)] as const));
+  const pages = await node.cache.fetchMany(keys, async () => (await source.load()) && load(), {
+    loadTimeoutMs: 1e9,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const release = () => {
+    for (const page of pages.values()) page.release();
+  };
+  return { bytes: new Uint8Array(0), release };
 }
 
 function release(of: string, outcome: Outcome<Page> | undefined, fails: boolean): void {
@@ -110,6 +125,7 @@ function runLoad(world: World, { what, fails, who }: How): OddRun {
       const fetch = fetchOf(node, what);
       const source = new Source();
       const others: Outcome<Page>[] = [];
+      if (what === 'keys in one call') survivor.cache.set(KEYS[1] as string, contentOf(1, 1));
       const { signal, abort } = abortable();
       if (who !== 'leader') others.push(new Outcome(fetchOf(who === 'other' ? survivor : node, what)(source)));
       const leaving = who === 'leaver' ? new Outcome(fetch(source, signal)) : undefined;
@@ -153,7 +169,7 @@ function runThrowing(world: World): OddRun {
 export function loadRuns(world: World): [string, OddRun][] {
   const runs: [string, OddRun][] = [['a loader that throws', runThrowing(world)]];
   for (const who of ['leader', 'follower', 'other', 'leaver'] as const) {
-    for (const what of ['a key', 'a page', 'a page as of a version'] as const)
+    for (const what of ['a key', 'a page', 'a page as of a version', 'keys in one call'] as const)
       for (const fails of [false, true])
         runs.push([`${who} of a load of ${what}${fails ? ' that fails' : ''}`, runLoad(world, { what, fails, who })]);
   }

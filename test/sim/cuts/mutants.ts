@@ -94,10 +94,10 @@ export const CUT_MUTANTS: readonly CutMutant[] = [
     '        this.released = true;\n',
   ),
   of(
-    'pool',
+    'session/pinning',
     'pins of several keys are not in hand',
     'pins of several',
-    '                    session.inHand.push(page);\n',
+    '                session.inHand.push(page);\n',
     '',
   ),
   // (Q) calls.ts.
