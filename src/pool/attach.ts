@@ -6,7 +6,7 @@ import { Reader, Writer } from './access/index.js';
 import { EventLog } from './events/index.js';
 import { lockCount, type Segment } from './layout/index.js';
 import { HazardScan, RetireLog, TouchDrain } from './near/index.js';
-import { Bells, Calls, Fences, Locks, Nodes } from './nodes/index.js';
+import { Bells, Calls, Fences, Locks, Nodes, type Strangers } from './nodes/index.js';
 import {
   CheckpointDirectory,
   makePolicies,
@@ -31,6 +31,8 @@ export interface AttachOptions {
   readonly doorbells?: Doorbells;
   /** How long a synchronous call waits for a living holder of a lock. */
   readonly syncWaitMs?: number | undefined;
+  /** What was seen of nodes of another boot. */
+  readonly strangers?: Strangers;
 }
 
 /** The parts that need no row of their own: enough to look, not to write. */
@@ -95,7 +97,7 @@ export function partsFor(
 
 /**
  * Takes a row and makes a node of it. The caller holds the file's membership lock until the last step is done. Whatever an
- * earlier, dead node of the row left is cleaned up before this returns. Throws TOO_MANY_NODES.
+ * earlier, dead node of the row left is cleaned up before this returns. Throws TOO_MANY_NODES, UNSUPPORTED.
  *
  * The first step takes the row, and every lock that the earlier node had: from then on nobody waits for this one. A death
  * after any step is that of a node; what it had not yet undone is whose row it was, and whoever cleans the row undoes it.
@@ -106,7 +108,7 @@ export function* attachInSteps(
   liveness: Liveness,
   options: AttachOptions,
 ): Steps<Attached> {
-  const nodes = new Nodes(segment.words, segment.geometry, machine, liveness);
+  const nodes = new Nodes(segment.words, segment.geometry, machine, liveness, options.strangers);
   try {
     nodes.join(options.name);
     return yield* attachAs(nodes, segment, machine, options);

@@ -18,7 +18,7 @@ import {
 } from '../../lib/linux/index.js';
 import { Pace, type Steps } from '../../lib/steps.js';
 import { attachInSteps, partsFor } from './attach.js';
-import { identityIn, refuseIfAttached, viewOnly } from './attached.js';
+import { identityIn, refuseIfAttached, refuseStrangers, viewOnly } from './attached.js';
 import { checkPlan, formatFile, warnOfShortage } from './formatter.js';
 import {
   type CheckedConnect,
@@ -134,7 +134,7 @@ export async function format(path: string, options: FormatOptions): Promise<Pool
       const state = stateOf(file);
       const what = THERE[state];
       if (what !== undefined && !checked.force) throw new PoolError('POOL_EXISTS', `${path} ${what}.`, { path });
-      refuseIfAttached(file);
+      await refuseIfAttached(file);
       if (what !== undefined && takeAway(file)) continue;
       await formatFile(file, checked, new Pace(new LinuxMachine()));
       return infoOf(path, readIdentity(file));
@@ -154,7 +154,7 @@ export async function destroy(
   const file = await openLocked(path, { trustUids: options.trustUids ?? [] }, deadline);
   try {
     if (stateOf(file) === 'foreign') throw new PoolError('FORMAT_MISMATCH', `${path} is no pool.`, { path });
-    if (options.force !== true) refuseIfAttached(file);
+    if (options.force !== true) await refuseIfAttached(file);
     file.unlink();
     removeBells(path);
   } finally {
@@ -180,7 +180,7 @@ async function openPool(path: string, options: CheckedConnect, deadline: Deadlin
     const isThere = THERE[state] !== undefined;
     if (isThere && !isUnwanted(file, state, options)) return file;
     if (create === undefined) throw unformatted(path, state);
-    refuseIfAttached(file);
+    await refuseIfAttached(file);
     if (isThere && takeAway(file)) {
       file.close();
       return openPool(path, options, deadline, pace);
@@ -269,10 +269,11 @@ async function join(file: PoolFile, options: CheckedConnect, pace: Pace): Promis
   const nearEntries = copies !== 'none' ? 0 : (options.nearEntries ?? Math.min(geometry.maxObjects, NEAR_ENTRIES_MAX));
   const { syncWaitMs, maxPinShare = PIN_SHARE } = options;
   const how = { nearEntries, copies, maxPinShare, syncWaitMs };
-  const attaching = { name: nameOf(options, machine), ...how, ...doorbellsOf(file) };
+  const nodes = new Nodes(segment.words, geometry, machine, liveness);
+  const attaching = { name: nameOf(options, machine), ...how, ...doorbellsOf(file), strangers: nodes.strangers };
   const attachNode = () => pace.run(attachInSteps(segment, machine, liveness, attaching));
   try {
-    const nodes = new Nodes(segment.words, geometry, machine, liveness);
+    await refuseStrangers(file.path, nodes, machine, options.signal);
     // With a node alive the kernel has every store: what looks like a copy is the file by another way.
     const isSound = isWhole(segment, machine) || nodes.list(true).some(({ state }) => state === 'alive');
     const attached = await (isSound ? attachNode() : restore({ segment, machine, nodes }, options, attachNode));

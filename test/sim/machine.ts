@@ -16,14 +16,15 @@ export interface Waiting {
 export class SimulatedMachine implements Machine {
   readonly processId = 1;
   readonly hostName = 'simulated';
-  readonly bootId = Int32Array.of(1, 2, 3, 4);
+  readonly bootId: Int32Array;
   private readonly control: ControlBlock;
   private readonly waiting: Waiting;
   private readonly ends: (() => void)[] = [];
 
-  constructor(control: ControlBlock, waiting: Waiting) {
+  constructor(control: ControlBlock, waiting: Waiting, boot = 1) {
     this.control = control;
     this.waiting = waiting;
+    this.bootId = Int32Array.of(boot, 2, 3, 4);
   }
 
   nowMs(): number {

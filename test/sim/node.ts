@@ -19,6 +19,8 @@ export interface NodeOptions {
   readonly stepper: Stepper & Waiting;
   readonly buffer?: StoreBuffer;
   readonly nearEntries?: number;
+  /** Of its kernel; 1 unless it says otherwise. */
+  readonly boot?: number;
 }
 
 export interface SimulatedNode {
@@ -38,7 +40,7 @@ export function machineOf(world: World, options: NodeOptions) {
   const { stepper, buffer } = options;
   const { geometry, control, memory } = world;
   const words = new SteppedWords(memory.metadata as unknown as ArrayBuffer, geometry.dataOffset, stepper, buffer);
-  const machine = new SimulatedMachine(control, stepper);
+  const machine = new SimulatedMachine(control, stepper, options.boot);
   const segment = world.segment(words, () => {
     stepper.step(true, -1);
     stepper.stored(-1);

@@ -273,7 +273,9 @@ export class Waits {
     if (this.isClosed) return;
     const { bells } = this.parts;
     bells.onOwn = undefined;
-    this.takeDown();
+    // A fenced node's line may be another's.
+    if (this.parts.nodes.isFenced) this.bell?.close();
+    else this.takeDown();
     this.open = false;
     this.ticker?.stop();
     for (const closer of [...this.closers]) closer();

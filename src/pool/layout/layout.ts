@@ -35,7 +35,7 @@ export * from './layoutofnodes.js';
 
 export const MAGIC_LOW = 0x6c616573; // 'seal'
 export const MAGIC_HIGH = 0x6c6f6f70; // 'pool'
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 
 export const STATE_FREE = 1;
 export const STATE_DRAFT = 2;

@@ -16,7 +16,7 @@ export const NodeRow = struct('NodeRow', [
       reserved1: ['u32', 6],
     },
   },
-  { writer: NODE, fields: { name: ['u32', 12], reserved2: ['u32', 4] } },
+  { writer: NODE, fields: { name: ['u32', 12], heartbeat: 'sync32', reserved2: ['u32', 3] } },
   {
     writer: NODE,
     fields: {

@@ -136,6 +136,11 @@ export class Hazards {
     this.closed = true;
   }
 
+  /** The row is another's already. */
+  abandon(): void {
+    this.closed = true;
+  }
+
   private clearBorrows(): void {
     this.count = 0;
     this.position = 0;

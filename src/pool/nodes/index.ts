@@ -1,7 +1,8 @@
 /**
  * Who is attached, who holds a lock, how sleepers are woken, what each counts.
  * Entered by every room above.
- * Invariants: (L) locks.ts, (N) nodes.ts, (B) bells.ts, (Q) calls.ts, (C) fences.ts, (U) pinblocks.ts.
+ * Invariants: (L) locks.ts, (N) nodes.ts, (B) bells.ts, (Q) calls.ts, (C) fences.ts, (U) pinblocks.ts,
+ * (F) strangers.ts.
  */
 export { Bells } from './bells.js';
 export { Calls } from './calls.js';
@@ -12,3 +13,4 @@ export { isBusy, Locks, lockOf } from './locks.js';
 export { Nodes } from './nodes.js';
 export { PinBlocks } from './pinblocks.js';
 export { PinPlaces } from './pinplaces.js';
+export { Strangers } from './strangers.js';

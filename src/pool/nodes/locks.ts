@@ -46,6 +46,8 @@ export interface DeathJudge {
   isDead(row: number, thorough: boolean): boolean;
   /** Whether the node of the row runs, or would if it had a processor. False where that is not known. Asks the kernel. */
   isRunnable?(row: number): boolean;
+  /** Throws NODE_FENCED where others took this node for dead: it takes no lock any more. */
+  checkFence?(): void;
 }
 
 export class Locks {
@@ -161,7 +163,7 @@ export class Locks {
       if (this.judge.isDead(owner, machine.elapsedMs() - started > 20)) return true;
       if (this.isStuck(seen)) return false;
       const waited = machine.elapsedMs() - started;
-      if (waited >= LIMIT_MS || (waited >= this.waitMs && !this.isRunnable(owner))) {
+      if (waited >= LIMIT_MS || (waited >= this.waitMs && this.judge.isRunnable?.(owner) !== true)) {
         this.stuck.set(lock, seen);
         return false;
       }
@@ -184,10 +186,6 @@ export class Locks {
     return false;
   }
 
-  private isRunnable(owner: number): boolean {
-    return this.judge.isRunnable?.(owner) === true;
-  }
-
   /** How long a call may wait for the lock now, if its owner lives. */
   limitMs(lock: number, nowMs: number): number {
     if (this.isKnownToStand(lock)) return 0;
@@ -206,8 +204,9 @@ export class Locks {
     this.stuck.set(lock, hold);
   }
 
-  /** Throws BUSY. */
+  /** Throws BUSY, NODE_FENCED. */
   acquire(lock: number): void {
+    this.judge.checkFence?.();
     const word = this.base + lock * LockLine.words;
     this.calls.begin();
     const seen = this.words.load(word);
@@ -218,6 +217,7 @@ export class Locks {
 
   /** Takes the lock only if it is free and clean. */
   tryAcquire(lock: number): boolean {
+    this.judge.checkFence?.();
     const word = this.base + lock * LockLine.words;
     const seen = this.words.load(word);
     if ((seen & (OWNER_MASK | DIRTY)) !== 0) return false;
@@ -276,6 +276,7 @@ export class Locks {
 
   /** Takes over every lock that an earlier, dead incarnation of this row, or a cut call, left held. Returns how many. */
   recoverOwn(locks: number): number {
+    this.judge.checkFence?.();
     let count = 0;
     for (let lock = 0; lock < locks; lock++) {
       const word = this.base + lock * LockLine.words;
@@ -357,7 +358,7 @@ export class Locks {
   /** Whether who has waited so long, of which so long for the present hold, is to give up. */
   private isInVain(owner: number, waitedMs: number, holdMs: number, limitMs: number): boolean {
     if (this.patienceMs < this.waitMs) return waitedMs >= this.patienceMs;
-    return waitedMs >= LIMIT_MS || (holdMs >= limitMs && !this.isRunnable(owner));
+    return waitedMs >= LIMIT_MS || (holdMs >= limitMs && this.judge.isRunnable?.(owner) !== true);
   }
 
   private tryTake(lock: number, word: number, seen: number): boolean {

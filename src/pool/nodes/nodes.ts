@@ -4,9 +4,15 @@
  * (N1) a row is free exactly when its cleanedUpTo equals its incarnation; a new node takes it with the next incarnation.
  * (N2) rows are given out under the file's membership lock, so two joiners never take one row. A dead row may be taken
  *      before anybody cleaned it: the new node then recovers the locks its row holds before it does anything else.
- * (N3) a node is dead when the kernel marked its mutex, when it belongs to another boot, or when nobody has the row's
- *      file lock. On one host no living node is ever taken for dead.
+ * (N3) a node is dead when the kernel marked its mutex, or when nobody has the row's file lock; one of another boot id, of
+ *      which this kernel knows nothing, when its heartbeat stands still (strangers.ts). On one host no living node is ever
+ *      taken for dead.
  * (N4) every taken row is below rowsHigh, which is raised before the row is taken and never lowered.
+ * (N5) nodes of two kernels do not share a pool in this version. Who joins judges every node of another boot id before he
+ *      stores anything, and looks once more when his own row is there: of two that come at once one sees the other. Their
+ *      file locks do not exclude each other, so a row is entered by compare-and-exchange.
+ * (N6) a node whose row was cleaned or taken by others, who took it for dead, is fenced: it looks before it takes a lock, and
+ *      at upkeep, and stores no more. Paused between a look and the store behind it, it still makes that one.
  *
  * A crash while joining: before the incarnation is stored the row is still free; after it the mutex is already held, so
  * the death is marked like any other.
@@ -31,6 +37,7 @@ import {
   writeUnsigned64,
 } from '../layout/index.js';
 import { PinPlaces } from './pinplaces.js';
+import { Strangers } from './strangers.js';
 
 const row = NodeRow.word;
 const textEncoder = new TextEncoder();
@@ -44,11 +51,26 @@ export class Nodes {
   private readonly cleanings: number;
   private readonly rowsHigh: number;
   private readonly fences: number;
+  /** What was seen of nodes of another boot. */
+  readonly strangers: Strangers;
   /** Row of this node, or -1 before `join`. */
   self = -1;
   incarnation = 0;
+  /** Others took this node for dead (N6). */
+  isFenced = false;
+  private hasLeft = false;
+  /** What this node's heartbeat was set to last. */
+  private heartbeat = 0;
 
-  constructor(words: Words, geometry: Geometry, machine: Machine, liveness: Liveness) {
+  /** `strangers`: what was seen already. */
+  constructor(
+    words: Words,
+    geometry: Geometry,
+    machine: Machine,
+    liveness: Liveness,
+    strangers = new Strangers(words, geometry, machine),
+  ) {
+    this.strangers = strangers;
     this.words = words;
     this.geometry = geometry;
     this.machine = machine;
@@ -89,12 +111,13 @@ export class Nodes {
     return incarnation !== this.incarnationOf(index) || !this.isTaken(index) || this.isDead(index, false);
   }
 
-  /** The judgement of (N3); `thorough` asks the file lock and the boot id too. */
+  /** The judgement of (N3); `thorough` asks the file lock, the boot id and the heartbeat too. */
   isDead(index: number, thorough: boolean): boolean {
     if (index === this.self) return false;
     if (index < 0 || index >= this.geometry.maxNodes) return true;
     if (this.liveness.isMarkedDead(index) || !this.isTaken(index)) return true;
-    return thorough && (this.isOfAnotherBoot(index) || !this.liveness.isHeld(index));
+    if (!thorough) return false;
+    return this.strangers.isOne(index) ? this.strangers.look(index) === 'still' : !this.liveness.isHeld(index);
   }
 
   /** Whether the process of a living node does not go on, as far as can be told. Costs a system call or two. */
@@ -125,16 +148,50 @@ export class Nodes {
     return lost;
   }
 
-  /** Without /proc a boot id is all zero, on either side: then the file lock alone decides. */
-  private isOfAnotherBoot(index: number): boolean {
-    const word = this.firstRow + index * NodeRow.words + row.bootId;
-    const isKnown = [0, 1, 2, 3].some((i) => this.words.read(word + i) !== 0);
-    if (!isKnown || this.machine.bootId.every((part) => part === 0)) return false;
-    for (let i = 0; i < 4; i++) if (this.words.read(word + i) !== this.machine.bootId[i]) return true;
-    return false;
+  /**
+   * Looks at every node of another boot that is not known to be dead. The row of one that lives, -1 where there is none, undefined
+   * where that takes more looks.
+   */
+  livingStranger(): number | undefined {
+    let isSure = true;
+    for (let index = 0; index < this.high(); index++) {
+      if (index === this.self || !this.isCounted(index) || !this.strangers.isOne(index)) continue;
+      const seen = this.strangers.look(index);
+      if (seen === 'moved') return index;
+      if (seen === 'unknown') isSure = false;
+    }
+    return isSure ? -1 : undefined;
   }
 
-  /** Takes a row. The caller holds the file's membership lock. Throws TOO_MANY_NODES. */
+  /** Whether others took this node for dead (N6). Two plain loads. */
+  isTakenOver(): boolean {
+    const { self, incarnation } = this;
+    if (self < 0 || this.hasLeft) return false;
+    const isKept = this.words.read(this.firstRow + self * NodeRow.words + row.incarnation) === incarnation;
+    if (!isKept || this.words.read(this.cleanings + self * NodeCleaning.words) === incarnation) this.isFenced = true;
+    return this.isFenced;
+  }
+
+  /** Before each lock. Throws NODE_FENCED. */
+  checkFence(): void {
+    if (!this.isTakenOver()) return;
+    throw new PoolError('NODE_FENCED', `Node ${this.self} of the pool was taken for dead.`, { node: this.self });
+  }
+
+  /** Shows that this node lives; false where its row is not its own any more. */
+  beat(): boolean {
+    const word = this.firstRow + this.self * NodeRow.words + row.heartbeat;
+    // Two kernels' nodes in one row may have one incarnation, but not one boot id.
+    if (this.words.load(word) !== this.heartbeat || !this.strangers.isOfThisBoot(this.self)) this.isFenced = true;
+    if (this.isTakenOver()) return false;
+    const next = (this.heartbeat + 1) | 0;
+    this.words.store(word, next);
+    // Cut before the store, neither is done.
+    this.heartbeat = next;
+    return true;
+  }
+
+  /** Takes a row. The caller holds the file's membership lock, and has judged strangers. Throws TOO_MANY_NODES, UNSUPPORTED. */
   join(name: string): void {
     const { maxNodes } = this.geometry;
     // Before a row is held: it throws where the process was told something wrong.
@@ -145,11 +202,27 @@ export class Nodes {
     }
     this.agreeOnFences(taken, canShare);
     this.self = taken;
+    const before = this.incarnationOf(taken);
     this.fillRow(taken, name);
-    this.incarnation = nextSequence(this.incarnationOf(taken)) || 1;
+    this.incarnation = nextSequence(before) || 1;
     if (taken + 1 > this.words.load(this.rowsHigh) >>> 0) this.words.store(this.rowsHigh, taken + 1);
     // ORDER join-1: the mutex is held and the hazards are empty before the incarnation; pairs with the hazard scan.
-    this.words.store(this.firstRow + taken * NodeRow.words + row.incarnation, this.incarnation);
+    const word = this.firstRow + taken * NodeRow.words + row.incarnation;
+    const isMine = this.words.compareExchange(word, before, this.incarnation) === before;
+    const other = isMine ? this.livingStranger() : taken;
+    if (other === -1) return;
+    if (isMine) this.leave();
+    // The row is another's: nothing more is stored there.
+    else this.self = -1;
+    throw this.refuseStranger(other ?? -1);
+  }
+
+  /** Why nobody joins beside the node of the row; -1 where nobody knows which. */
+  refuseStranger(index: number, path = 'one pool'): PoolError {
+    const node = index < 0 ? undefined : this.info(index, false);
+    const who = node === undefined ? 'somebody' : `node ${index} (${node.name}, process ${node.pid} there)`;
+    const what = `Nodes of two kernels in ${path}: ${who} lives under another boot id.`;
+    return new PoolError('UNSUPPORTED', what, { node });
   }
 
   /** Whether hazards are plain stores, fenced by whoever scans them. The same for every attached node. */
@@ -186,6 +259,7 @@ export class Nodes {
     words.store(heads + HazardHead.word.pinHigh, 0);
     const { pins } = this.geometry.regions;
     words.fill(pins.word + index * pins.stride, pins.stride, 0);
+    this.heartbeat = words.read(start + row.heartbeat);
     words.write(start + row.state, NODE_ALIVE);
     words.write(start + row.processId, this.machine.processId);
     writeUnsigned64(words, start + row.connectedAt, this.machine.nowMs());
@@ -207,6 +281,7 @@ export class Nodes {
 
   /** Gives this node's row back: its drafts, pins and locks are gone. While it lives nobody else writes its cleaning line. */
   leave(): void {
+    this.hasLeft = true;
     this.words.write(this.firstRow + this.self * NodeRow.words + row.state, NODE_LEFT);
     this.markCleaned(this.self, this.incarnation);
   }

@@ -56,6 +56,7 @@ export class Upkeep {
       this.stop();
       return;
     }
+    if (!this.showLife()) return;
     this.session.lookForFile();
     this.session.parts.calls.betweenRuns();
     for (const setBack of this.session.betweenRuns) setBack();
@@ -63,6 +64,14 @@ export class Upkeep {
     const { locks, geometry } = this.session.parts;
     // What frees space waits for the chunk lock once it has begun.
     if (!locks.isHeldByLiving(geometry.shards)) locks.withPatience(0, () => this.work());
+  }
+
+  /** False where others took this node for dead: then it ends here. */
+  private showLife(): boolean {
+    if (this.session.parts.nodes.beat()) return true;
+    this.attempt(() => this.session.close());
+    this.stop();
+    return false;
   }
 
   private work(): void {

@@ -116,9 +116,11 @@ export class NodeSession {
     );
   }
 
-  /** Throws DISCONNECTED. */
+  /** Throws DISCONNECTED, NODE_FENCED. */
   check(): void {
-    if (!this.open) throw new PoolError('DISCONNECTED', `The pool ${this.path} was disconnected.`);
+    if (this.open) return;
+    if (this.parts.nodes.isFenced) throw new PoolError('NODE_FENCED', `This node of ${this.path} was taken for dead.`);
+    throw new PoolError('DISCONNECTED', `The pool ${this.path} was disconnected.`);
   }
 
   get isOpen(): boolean {
@@ -309,7 +311,8 @@ export class NodeSession {
     if (this.isClosed) return;
     this.open = false;
     try {
-      if (!this.isGivenBack) this.giveBack();
+      if (this.parts.nodes.isTakenOver()) this.abandon();
+      else if (!this.isGivenBack) this.giveBack();
     } finally {
       // Who waits is told in any case.
       this.waits.close();
@@ -335,13 +338,20 @@ export class NodeSession {
     if (this.isBare()) nodes.leave();
   }
 
+  /** The row is others' now: nothing is given back, and nothing more is stored. What is handed out goes with the mapping. */
+  private abandon(): void {
+    this.holdings.close();
+    this.reader.hazards.abandon();
+    this.reader.near.clear();
+  }
+
   private detach(): void {
     this.isGivenBack = true;
     const { nodes, bells, segment } = this.parts;
     // Drafts given up after the waits were closed may have rung others.
     bells.port?.close();
     // ORDER leave-1: the row's file lock goes last: a joiner gets the row only after that; pairs with takeRow.
-    if (!this.hasLetGo) nodes.letGo();
+    if (!this.hasLetGo && !nodes.isFenced) nodes.letGo();
     this.hasLetGo = true;
     segment.unmap();
     segment.file.close();

@@ -134,6 +134,13 @@ export const CORNERS: readonly Scenario[] = [
     allows: { 1: [0, 2] },
   },
   {
+    name: 'joining beside a node of another boot id, and being refused',
+    boot: 2,
+    holds: [1],
+    joins: true,
+    act: ({ join }) => refused('UNSUPPORTED', () => void join()),
+  },
+  {
     name: 'joining a row whose node died holding locks, all rows being taken',
     holds: [1],
     joins: true,

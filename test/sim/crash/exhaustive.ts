@@ -80,8 +80,8 @@ export class Stage {
   }
 
   private join(): SimulatedNode {
-    const { nearEntries = 64 } = this.scenario;
-    this.doomed = attachSimulated(this.world, { name: 'doomed', stepper: this.doomedStepper, nearEntries });
+    const { nearEntries = 64, boot = 1 } = this.scenario;
+    this.doomed = attachSimulated(this.world, { name: 'doomed', stepper: this.doomedStepper, nearEntries, boot });
     return this.doomed;
   }
 

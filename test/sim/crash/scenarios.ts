@@ -37,6 +37,8 @@ export interface Scenario {
   readonly evicts?: boolean;
   /** The act begins with the doomed node not attached: `join` is the act. */
   readonly joins?: boolean;
+  /** Of the doomed node's kernel, where that is another than the others'. */
+  readonly boot?: number;
   /** Nobody else is attached until the act is over. */
   readonly isAlone?: boolean;
   /** Readers' hazard stores are full fences of their own, as where membarrier(2) is not to be had. */
