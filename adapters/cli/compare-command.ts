@@ -7,13 +7,15 @@
 
 import { constants } from 'node:fs';
 import { access, open, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, release, type } from 'node:os';
+import { availableParallelism, cpus, loadavg, release, type } from 'node:os';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import {
   type CompareResult,
   createProgress,
   failedChecks,
+  installLine,
+  loadEcharts,
   type Memory,
   openingOf,
   type Policy,
@@ -21,6 +23,7 @@ import {
   type ProgressDisplay,
   policies,
   renderJson,
+  renderPicture,
   renderReport,
   renderTable,
   traceSource,
@@ -53,6 +56,7 @@ interface CompareFlags {
   /** True without a file: standard output. */
   readonly json?: string | true;
   readonly report?: string;
+  readonly picture?: string;
 }
 
 type Plan = { readonly kind: 'sqlite' | 'htap' } | { readonly kind: 'traces'; readonly files: readonly string[] };
@@ -78,6 +82,7 @@ function checkTraces(plan: Plan): void {
 const beginnings = {
   '--json': ['{\n  "nodes"', '{\n  "runs"'],
   '--report': ['<!doctype html>'],
+  '--picture': ['<svg '],
 } as const;
 
 /** Refuses before the work what would fail or do harm after it. An empty or absent file may become either output. */
@@ -143,9 +148,22 @@ async function runPlan(plan: Plan, flags: CompareFlags, context: Context, progre
   return results;
 }
 
-function machineText(): string {
+/** `load`: how many processes wanted a processor before the run. */
+function machineText(load: number): string {
   const model = cpus()[0]?.model ?? 'unknown processor';
-  return `${type()} ${release()}, ${availableParallelism()} x ${model}, Node ${process.version}`;
+  const kernel = release().replace(/-.*/, '');
+  return `${type()} ${kernel}, ${availableParallelism()} x ${model}, Node ${process.version}, load ${load.toFixed(1)} before`;
+}
+
+/** Before the work, which may take minutes. */
+async function checkPicture(file: string, plan: Plan): Promise<void> {
+  if (plan.kind === 'traces' && plan.files.length > 1) throw new UsageError('--picture is of one run, not of several');
+  if ((await loadEcharts()) === undefined) {
+    throw new UsageError(
+      `--picture needs echarts, which is not installed. Install it with:\n  ${installLine('echarts')}`,
+    );
+  }
+  await checkOutput('--picture', file);
 }
 
 /** As a reader could type it again, in a checkout as well; words that a shell would take apart are quoted. */
@@ -167,12 +185,17 @@ async function writeOutputs(
   plan: Plan,
   flags: CompareFlags,
   words: readonly string[],
-  context: Context,
+  { context, load }: { context: Context; load: number },
 ): Promise<void> {
+  const made = { command: commandText(words), machine: machineText(load) };
   if (typeof flags.json === 'string') await writeFile(flags.json, renderJson(results));
   if (flags.report !== undefined) {
-    const report = await renderReport(results, { command: commandText(words), machine: machineText() });
-    await writeFile(flags.report, report);
+    await writeFile(flags.report, await renderReport(results, made));
+  }
+  const [result] = results;
+  const echarts = flags.picture === undefined ? undefined : await loadEcharts();
+  if (flags.picture !== undefined && result !== undefined && echarts !== undefined) {
+    await writeFile(flags.picture, renderPicture(result, { ...made, echarts }));
   }
   const { stdout } = context;
   if (flags.json === true) {
@@ -192,6 +215,8 @@ async function compare(traces: readonly string[], flags: CompareFlags, words: re
   checkTraces(plan);
   if (typeof flags.json === 'string') await checkOutput('--json', flags.json);
   if (flags.report !== undefined) await checkOutput('--report', flags.report);
+  if (flags.picture !== undefined) await checkPicture(flags.picture, plan);
+  const load = loadavg()[0] ?? 0;
   const progress = createProgress(context.stderr);
   if (plan.kind !== 'traces') {
     const opening = openingOf(flags.nodes, flags.memory, plan.kind).join(' ');
@@ -199,7 +224,7 @@ async function compare(traces: readonly string[], flags: CompareFlags, words: re
   }
   const finish = () => progress.finish();
   const results = await interruptible(finish, () => runPlan(plan, flags, context, progress).finally(finish));
-  await writeOutputs(results, plan, flags, words, context);
+  await writeOutputs(results, plan, flags, words, { context, load });
   const failed = failedChecks(results);
   if (failed > 0)
     throw new CommandFailed(`${failed} ${failed === 1 ? 'check' : 'checks'} failed: do not trust these figures`);
@@ -233,5 +258,6 @@ export function addCompare(program: Command, context: Context, words: readonly s
     .option('--seed <number>', 'for repeatable runs', integerBetween('--seed', 0, SEED_MAX), SEED_DEFAULT)
     .option('--json [file]', 'write JSON to the file, or to standard output')
     .option('--report <file>', 'write an HTML report; of the sqlite workload, in which the last node then comes late')
+    .option('--picture <file>', 'draw one run as an SVG file, for a document to show')
     .action((traces: string[], flags: CompareFlags) => compare(traces, flags, words, context));
 }

@@ -46,7 +46,7 @@ export interface Chart {
   readonly wide?: boolean;
 }
 
-interface Echarts {
+export interface Echarts {
   init(root: null, theme: null, options: object): ECharts;
   setPlatformAPI(platform: { measureText(text: string, font?: string): { width: number } }): void;
 }
@@ -91,7 +91,7 @@ function draw(echarts: Echarts, height: number, option: EChartsOption, width: nu
 
 const labelText = { color: MUTED, fontSize: 13 };
 
-function valueAxis(format: (value: number) => string): object {
+export function valueAxis(format: (value: number) => string): object {
   return {
     type: 'value',
     splitNumber: 4,
@@ -124,7 +124,7 @@ function heightOf(rows: number, extra = 40): number {
 }
 
 /** One horizontal bar per arm with its value at the end. */
-function armBars(
+export function armBars(
   echarts: Echarts,
   result: CompareResult,
   measure: (arm: ArmResult) => number,

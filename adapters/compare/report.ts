@@ -1,7 +1,7 @@
 /**
  * The result as one HTML file that needs nothing else: no network, no script, no fonts of its own.
  *
- * (R1) every text of a result goes through escapeHtml; only charts.ts and this file write markup.
+ * (R1) every text of a result goes through escapeHtml; only charts.ts, picture.ts and this file write markup.
  * (R2) all figures stand in tables; charts repeat them. Without echarts the report lacks charts, not figures.
  */
 import { type Chart, type ExtraSeries, loadEcharts, overviewCharts, runCharts } from './charts.js';

@@ -7,6 +7,7 @@
 import { rmSync } from 'node:fs';
 import { PoolError } from '../../../lib/errors.js';
 import { type CacheLimit, dropCache, type GroupPlaces, openCacheLimit } from '../cgroup.js';
+import { bytesText } from '../figures.js';
 import { type ArmName, type ArmResult, type CompareResult, isOsCache, type Progress } from '../types.js';
 import { type Arm, armResult, ENGINE_CACHE_KIB, osCacheArm, privateArm, type SharedArm, sharedArm } from './arms.js';
 import { conclusions } from './conclusions.js';
@@ -128,7 +129,7 @@ async function compare(options: CompareSqliteOptions, signal: AbortSignal): Prom
   return {
     nodes,
     memory,
-    workload: `sqlite: ${chosen.length} of the 22 CH-benCHmark-derived queries, ${plan.rounds} rounds, ${database.size} bytes`,
+    workload: workloadText(plan),
     seed,
     arms: results,
     checks,
@@ -145,6 +146,11 @@ async function compare(options: CompareSqliteOptions, signal: AbortSignal): Prom
       ...(isLate(options) ? warming(byArm) : []),
     ],
   };
+}
+
+function workloadText({ queries: { length }, rounds, database }: Plan): string {
+  const often = rounds === 1 ? '' : `${rounds} times `;
+  return `sqlite: ${length} of the 22 CH-benCHmark-derived queries ${often}over ${bytesText(database.size)}`;
 }
 
 /** Why not, where it cannot be run here. */

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -147,25 +147,39 @@ describe('compare', () => {
     expect(JSON.parse(stdout).runs.map((one: { workload: string }) => one.workload)).to.deep.equal(['good', 'second']);
   });
 
-  it('writes JSON and report to files beside the table, and over its own earlier output', async () => {
+  it('writes JSON, report and picture to files beside the table, and over its own earlier output', async () => {
     const json = traces.path('out.json');
     const report = traces.path('out.html');
+    const picture = traces.path('out.svg');
     for (const seed of ['1', '2']) {
       const { exitCode, stdout, stderr } = await run(fakeMain, [
         ...['compare', good, '--seed', seed],
-        ...['--json', json, '--report', report],
+        ...['--json', json, '--report', report, '--picture', picture],
       ]);
       expect(exitCode, stderr).to.equal(0);
       expect(stdout).to.contain(`(seed ${seed})`);
       expect(JSON.parse(readFileSync(json, 'utf8')).seed).to.equal(Number(seed));
       expect(readFileSync(report, 'utf8')).to.contain(`Seed&nbsp;${seed}.`).and.to.contain('<svg');
+      const drawn = readFileSync(picture, 'utf8');
+      expect(drawn)
+        .to.contain(`--seed ${seed} `)
+        .and.to.match(/\(Linux [\d.]+, \d+ x .*, Node v\d.*, load \d+\.\d before\)/);
     }
+  });
+
+  it('refuses a picture of several runs before the work', async () => {
+    const picture = traces.path('several.svg');
+    const words = ['compare', good, traces.path('second'), '--picture', picture];
+    const { exitCode, stderr } = await run(fakeMain, words);
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.contain('of one run').and.not.contain('shared:');
+    expect(existsSync(picture)).to.equal(false);
   });
 
   it('refuses to write over a file that it did not write, such as a trace after --json', async () => {
     const mine = traces.path('mine.txt');
     writeFileSync(mine, '17\n18\n');
-    for (const option of ['--json', '--report']) {
+    for (const option of ['--json', '--report', '--picture']) {
       const { exitCode, stderr } = await run(fakeMain, ['compare', option, mine]);
       expect(exitCode).to.equal(2);
       expect(stderr).to.contain(mine);
