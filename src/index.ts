@@ -13,6 +13,7 @@ export {
   destroyStale,
   type Filler,
   type FormatOptions,
+  type Freshness,
   format,
   inspect,
   type Key,

@@ -40,6 +40,7 @@ import {
   loadedMetadata,
 } from './options.js';
 import { SharedPageSpace } from './pagespace.js';
+import { fetchStale, keptFor, windowsOf } from './stale.js';
 import { HITS, MISSES } from './tally.js';
 import type {
   BulkLoader,
@@ -155,10 +156,11 @@ export class SharedCache implements Shown {
    */
   set(key: Key, bytes: Uint8Array, options?: SetOptions): boolean {
     this.domain.session.check();
-    const { ttlMs, metadata, lease } = checkSet(options);
+    const { ttlMs, metadata, lease, staleMs, staleOnErrorMs } = checkSet(options);
+    const keptMs = keptFor(windowsOf(staleMs, staleOnErrorMs));
     const content = takeBytes(bytes, 'bytes');
     this.domain.keys.encode(key);
-    return this.domain.store(content, { ttlMs: ttlMs ?? this.ttlMs, metadata, lease });
+    return this.domain.store(content, { ttlMs: ttlMs ?? this.ttlMs, keptMs, metadata, lease });
   }
 
   /** Whether the key is live. Counts as no request. */
@@ -220,7 +222,8 @@ export class SharedCache implements Shown {
 
   /**
    * The page, pinned; on a miss loaded once across all nodes. Who waits in this node for one load gets its error. Rejects
-   * with that, LOAD_TIMEOUT when the own loader took longer than loadTimeoutMs, LOAD_CYCLE, ABORTED, DISCONNECTED.
+   * with that, LOAD_TIMEOUT when the own loader took longer than loadTimeoutMs, LOAD_CYCLE, ABORTED, DISCONNECTED. With staleMs or
+   * staleOnErrorMs a page that has expired may be the answer: its `freshness` says so.
    */
   async fetch(key: Key, load: Loader, options?: FetchOptions): Promise<Page> {
     const checked = checkFetch(options);
@@ -231,7 +234,8 @@ export class SharedCache implements Shown {
 
   private fetchMissing(key: Key, load: Loader, options: FetchOptions): Promise<Page> {
     checkLoader(load);
-    const { ttlMs, signal, loadTimeoutMs } = options;
+    const { ttlMs, signal, staleMs, staleOnErrorMs } = options;
+    const windows = windowsOf(staleMs, staleOnErrorMs);
     // What is given as bytes is as it was at the call.
     const given = options.metadata instanceof Uint8Array ? options.metadata.slice() : options.metadata;
     let metadata: Uint8Array | undefined;
@@ -243,18 +247,25 @@ export class SharedCache implements Shown {
       return { bytes, metadata, told: 'unversioned' as const };
     };
     const call = (loadSignal: AbortSignal) => load(key, { signal: loadSignal });
-    return this.fetching.fetch(
-      { ...this.sought(key, ttlMs, take), call },
-      { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs },
-    );
+    const limits = { signal, loadTimeoutMs: options.loadTimeoutMs ?? this.loadTimeoutMs };
+    const sought = { ...this.sought(key, ttlMs, keptFor(windows), take), call };
+    if (windows !== undefined) return fetchStale(this.fetching, this.domain, sought, limits, windows);
+    return this.fetching.fetch(sought, limits);
   }
 
-  private sought(key: Key, ttlMs: number | undefined, take: (answer: unknown) => Taken): Omit<Sought, 'call'> {
+  private sought(
+    key: Key,
+    ttlMs: number | undefined,
+    keptMs: number,
+    take: (answer: unknown) => Taken,
+  ): Omit<Sought, 'call'> {
     return {
       key,
       size: 0,
       asOf: undefined,
       ttlMs: ttlMs ?? this.ttlMs,
+      keptMs,
+      mayBeKept: true,
       encode: () => this.domain.keys.encode(key),
       look: () => this.glance(key),
       take,
@@ -277,7 +288,7 @@ export class SharedCache implements Shown {
       domain,
       fetching,
       find: (key: Key) => this.get(key),
-      seek: (key: Key) => this.sought(key, ttlMs, take),
+      seek: (key: Key) => this.sought(key, ttlMs, 0, take),
     };
     return fetchMany(host, keys, load, { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs });
   }

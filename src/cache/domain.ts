@@ -8,10 +8,12 @@ import {
   type DraftPlace,
   expiryAfter,
   FLAG_DETACHED,
+  FLAG_KEPT,
   FLAG_LEASED,
   FLAG_VERSIONED,
   fillAndSeal,
   type Held,
+  isKeepable,
   type KeySpace,
   type NodeSession,
   pageNumberOf,
@@ -22,6 +24,8 @@ import type { Lease } from './types.js';
 
 /** It may be dropped and given away once more between any two looks. */
 const HOLD_TRIES = 8;
+/** The from-version of claims beside a page of a space without versions: no page has it. */
+export const BESIDE = 1;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 
@@ -30,7 +34,11 @@ export interface StoreOptions {
   readonly ttlMs?: number | undefined;
   /** In place of ttlMs: when it ends, in milliseconds of the machine's clock; 0 for never. */
   readonly expiry?: number | undefined;
+  /** How long it is kept after it has expired, in milliseconds. */
+  readonly keptMs?: number | undefined;
   readonly lease?: Lease | undefined;
+  /** A claim beside the page that is there: see (W7) of loading.ts. */
+  readonly isBeside?: boolean | undefined;
   readonly from?: number | undefined;
   readonly until?: number | undefined;
 }
@@ -108,7 +116,9 @@ export class Domain {
   fields(size: number, flags: number, options: StoreOptions, lease = options.lease): DraftFields {
     const { keys, session } = this;
     const { spaces } = session.parts;
-    const { from, until, expiry } = options;
+    const { from, until } = options;
+    const expiry = options.expiry ?? this.expiryAfter(options.ttlMs);
+    const keptMs = options.keptMs === undefined || !isKeepable(expiry) ? 0 : options.keptMs;
     const generation = this.generation();
     const { space } = this;
     if (from !== undefined || until !== undefined) spaces.markVersioned(space);
@@ -116,10 +126,15 @@ export class Domain {
     return keys.fields({
       size,
       metadata: options.metadata ?? NOTHING,
-      expiry: expiry ?? this.expiryAfter(options.ttlMs),
-      flags: flags | (lease === undefined ? 0 : FLAG_LEASED) | (spaces.isVersioned(space) ? FLAG_VERSIONED : 0),
+      expiry,
+      keptMs,
+      flags:
+        flags |
+        (keptMs > 0 ? FLAG_KEPT : 0) |
+        (lease === undefined ? 0 : FLAG_LEASED) |
+        (spaces.isVersioned(space) ? FLAG_VERSIONED : 0),
       spaceGeneration,
-      from: from ?? 0,
+      from: options.isBeside === true ? BESIDE : (from ?? 0),
       until: until ?? Number.POSITIVE_INFINITY,
       leaseCount: lease === undefined ? 0 : lease.count,
     });

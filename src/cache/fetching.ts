@@ -5,6 +5,8 @@
  *      and loads for himself, shared if he gets the claim, else private.
  * (F2) a fetch of a key by its own loader, called while that loader is on the stack, loads privately at once; one within
  *      that again is refused (LOAD_CYCLE).
+ * (F3) where a page of the key lies that is not fresh any more, the claim is made beside it (W7). Whoever wins one looks for a fresh page
+ *      once more: the claim before it may have ended because there is one.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
@@ -21,6 +23,10 @@ export interface Sought extends ClaimKey {
   /** Bytes that the draft of its claim is made for; 0 where they, or the versions that they are right for, are not known before the load. */
   readonly size: number;
   readonly ttlMs: number | undefined;
+  /** How long what is loaded is kept after it has expired, in milliseconds; then its life begins with its load. */
+  readonly keptMs: number;
+  /** Whether a page may lie there that has expired and is kept. */
+  readonly mayBeKept: boolean;
   /** The live page, exposed. Neither counted nor touched. */
   look(): NearEntry | undefined;
   /** Calls the loader. */
@@ -104,6 +110,13 @@ export class Patience {
   }
 }
 
+function letGo(page: Page | undefined): void {
+  page?.release();
+}
+
+/** Who asked has an answer already. */
+function ignore(): void {}
+
 async function lookAgainAfter(turn: Promise<unknown>): Promise<undefined> {
   await turn;
   return undefined;
@@ -181,7 +194,7 @@ export class Fetching {
     if (patience.isLeftFor(nameOf(claim.draft)) && !this.loading.isStopped(claim.draft)) {
       const loadTimeoutMs = patience.leftMs();
       if (isFirstWait) session.count('waits');
-      return { page: this.ended(sought, { signal, loadTimeoutMs }), isWait: true };
+      return { page: this.ended(sought, claim.from, { signal, loadTimeoutMs }), isWait: true };
     }
     const next = this.loading.endClaim(claim.draft) ? this.claim(sought) : claim;
     return this.load(sought, name, next instanceof Promise ? claim : next, limits);
@@ -197,7 +210,35 @@ export class Fetching {
   private claim(sought: Sought): Claim | Promise<unknown> {
     sought.encode();
     const { size, ttlMs, asOf } = sought;
-    return this.loading.claimInTurn(size, { ttlMs: size > 0 ? ttlMs : undefined, from: asOf });
+    const claim = this.loading.claimInTurn(size, { ttlMs: size > 0 ? ttlMs : undefined, from: asOf });
+    if (claim instanceof Promise || claim.kind !== 'sealed' || !sought.mayBeKept || sought.look() !== undefined)
+      return claim;
+    return this.claimBeside(sought);
+  }
+
+  /** (F3) */
+  private claimBeside(sought: Sought): Claim | Promise<unknown> {
+    sought.encode();
+    const claim = this.loading.claimInTurn(0, { isBeside: true });
+    if (claim instanceof Promise || claim.kind !== 'won' || sought.look() === undefined) return claim;
+    this.loading.abandonInTurn(claim.place);
+    return { kind: 'sealed' };
+  }
+
+  /** Begins to load the key anew, for whoever comes, where nobody does and that can be done at once. */
+  refresh(sought: Sought, limits: Limits): void {
+    const { loading } = this;
+    sought.encode();
+    const name = this.domain.keyName();
+    const running = this.runs.get(name);
+    if (this.runs.depthOf(name) > 0 || (running !== undefined && this.domain.isValid(running.lease))) return;
+    const claim = this.claim(sought);
+    if (claim instanceof Promise) return;
+    if (claim.kind === 'won') {
+      const run = this.runFor(sought, name, claim, limits.loadTimeoutMs);
+      // With no function's entry before somebody listens: see (L3) of runs.ts.
+      run.begin(sought.key, undefined).then(letGo, ignore);
+    } else if (claim.kind === 'others' && loading.isStopped(claim.draft)) loading.endClaim(claim.draft);
   }
 
   private found(sought: Sought): Page | undefined {
@@ -208,8 +249,8 @@ export class Fetching {
     return new PinnedPage(session, sought.key, entry);
   }
 
-  private async ended(sought: Sought, limits: Limits): Promise<undefined> {
-    await this.loading.ended(sought, limits);
+  private async ended(sought: Sought, from: number, limits: Limits): Promise<undefined> {
+    await this.loading.ended(sought, from, limits);
     return undefined;
   }
 
@@ -217,6 +258,7 @@ export class Fetching {
     const { domain, loading } = this;
     const { session } = domain;
     const place = claim.kind === 'won' ? claim.place : undefined;
+    const from = claim.kind === 'won' ? claim.from : 0;
     sought.encode();
     const lease = claim.kind === 'won' ? claim.lease : domain.lease();
     const startedMs = session.machine.elapsedMs();
@@ -231,7 +273,7 @@ export class Fetching {
         session.check();
         return this.publish(sought, filling, taken);
       },
-      watch: (onLost: () => void) => (place === undefined ? undefined : loading.watch(place, sought, onLost)),
+      watch: (onLost: () => void) => (place === undefined ? undefined : loading.watch(place, sought, from, onLost)),
       keep: () => {
         if (place !== undefined) session.track(place, undefined);
       },
@@ -264,7 +306,9 @@ export class Fetching {
       return 'unshared';
     }
     if (told !== 'unversioned') return loading.storeInTurn(place, bytes, { expiry, lease, ...told });
-    if (sought.size === 0) return loading.storeInTurn(place, bytes, { ttlMs: sought.ttlMs, metadata, lease });
+    const { size, ttlMs, keptMs } = sought;
+    if (keptMs > 0) return loading.storeInTurn(place, bytes, { expiry, keptMs, metadata, lease });
+    if (size === 0) return loading.storeInTurn(place, bytes, { ttlMs, metadata, lease });
     if (place === undefined) return loading.storeInTurn(place, bytes, { expiry, lease });
     return loading.publishInTurn(place, bytes);
   }

@@ -11,6 +11,8 @@
  *      its process was stopped does so at once.
  * (W6) the claim of a load as of a version has that for its from-version, so it meets those for the same version only, and no bytes:
  *      which version the page is of is known when it has been loaded. It is stored beside its claim then.
+ * (W7) the claim of a load of a key whose page has expired and is kept lies beside that page, under a from-version that no page has, so
+ *      that it meets those for the same key only. It is stored beside its claim as well, and supersedes the page then.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { CreateOutcome, DraftFields, DraftName, DraftPlace, SealOutcome } from '../pool/index.js';
@@ -34,8 +36,8 @@ const PAUSE_MS = 1;
  * by now, perhaps of another version than the one asked for; unshared: there is no room.
  */
 export type Claim =
-  | { kind: 'won'; place: DraftPlace; lease: Lease }
-  | { kind: 'others' | 'own'; draft: DraftName }
+  | { kind: 'won'; place: DraftPlace; lease: Lease; from: number }
+  | { kind: 'others' | 'own'; draft: DraftName; from: number }
   | { kind: 'sealed' | 'unshared' };
 
 /** The key of a claim. */
@@ -107,19 +109,19 @@ export class Loading {
       place = this.tryCreate(fields);
     }
     if (place === 'full') return { kind: 'unshared' };
-    if (place !== 'exists') return { kind: 'won', place, lease };
+    if (place !== 'exists') return { kind: 'won', place, lease, from: fields.from };
     const draft = draftUnder(session.parts, fields);
     if (draft === undefined) return { kind: 'sealed' };
-    return { kind: draft.row === session.parts.nodes.self ? 'own' : 'others', draft };
+    return { kind: draft.row === session.parts.nodes.self ? 'own' : 'others', draft, from: fields.from };
   }
 
-  /** Calls back once the claim no longer has its key. */
-  watch(draft: DraftPlace, sought: ClaimKey, onLost: () => void): { stop(): void } {
+  /** Calls back once the claim, under that from-version, no longer has its key. */
+  watch(draft: DraftPlace, sought: ClaimKey, from: number, onLost: () => void): { stop(): void } {
     const { session, keys } = this.domain;
     sought.encode();
     const look = () => {
       sought.encode();
-      if (draftUnder(session.parts, keys.fields({ from: sought.asOf ?? 0 }))?.slot !== draft.slot) onLost();
+      if (draftUnder(session.parts, keys.fields({ from }))?.slot !== draft.slot) onLost();
     };
     return session.waits.watch({ shard: draft.shard, tag: keys.hashHigh }, look);
   }
@@ -273,16 +275,16 @@ export class Loading {
   }
 
   /**
-   * Resolves when the draft under the key is over: sealed, given up, its claim ended, or left by a node that died; and after
+   * Resolves when the draft under the key and that from-version is over: sealed, given up, its claim ended, or left by a node that died; and after
    * LOOK_MS, or loadTimeoutMs where that is less: then one has to look again. Rejects with ABORTED, DISCONNECTED.
    */
-  async ended(sought: ClaimKey, limits: Limits): Promise<void> {
+  async ended(sought: ClaimKey, from: number, limits: Limits): Promise<void> {
     const { session, keys } = this.domain;
     sought.encode();
     const { parts, waits } = session;
     const look = () => {
       sought.encode();
-      const draft = draftUnder(parts, keys.fields({ from: sought.asOf ?? 0 }));
+      const draft = draftUnder(parts, keys.fields({ from }));
       return draft === undefined || parts.nodes.isDead(draft.row, false);
     };
     const place = { shard: parts.shards.ofHash(keys.hashLow), tag: keys.hashHigh, look };

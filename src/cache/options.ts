@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PoolError } from '../../lib/errors.js';
 import { bytesSchema, checkOptions, METADATA_BYTES_MAX } from '../pool/index.js';
-import type { PageFetchOptions, PageLoadOptions, PagesOptions, SetOptions } from './types.js';
+import type { PageFetchOptions, PageLoadOptions, PagesOptions, SetOptions, StaleOptions } from './types.js';
 
 /** A load of which nobody has said how long it may take. */
 export const LOAD_TIMEOUT_MS = 10_000;
@@ -19,7 +19,7 @@ export interface CacheOptions {
   loadTimeoutMs?: number;
 }
 
-export interface FetchOptions {
+export interface FetchOptions extends StaleOptions {
   ttlMs?: number;
   /**
    * Stored with what is loaded, up to 65,535 bytes; or a function that gives it, called once the load has answered: for what is known
@@ -70,7 +70,8 @@ const cacheSchema = z.strictObject({ namespace: name.optional(), ttlMs: ttl, loa
 const metadata = bytesSchema('metadata')
   .refine((bytes) => bytes.length <= METADATA_BYTES_MAX, `at most ${METADATA_BYTES_MAX} bytes are kept`)
   .optional();
-const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease });
+const stale = z.number().min(0).finite().optional();
+const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease, staleMs: stale, staleOnErrorMs: stale });
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional();
 const laterMetadata = z.custom<() => Uint8Array | undefined>((value) => typeof value === 'function');
 const fetchSchema = z.strictObject({
@@ -80,6 +81,8 @@ const fetchSchema = z.strictObject({
   }),
   signal,
   loadTimeoutMs: loadTimeout,
+  staleMs: stale,
+  staleOnErrorMs: stale,
 });
 const fetchManySchema = z.strictObject({ ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const zeroFill = z.boolean().optional();

@@ -326,6 +326,8 @@ export class SharedPageSpace implements PageSpace, Shown {
       // (W6)
       size: asOf === undefined ? pageSize : 0,
       ttlMs: checked.ttlMs ?? options.ttlMs,
+      keptMs: 0,
+      mayBeKept: false,
       encode: () => domain.keys.encodePage(pageNo),
       look: () => this.look(pageNo, asOf),
       call: (signal: AbortSignal) => {

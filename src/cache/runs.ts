@@ -132,7 +132,7 @@ export class Run {
   private callLoader(): void {
     const { work, runs } = this;
     const onAnswer = (answer: unknown) => this.answered(answer);
-    const onError = (error: unknown) => this.fail(error, !(error instanceof Absent));
+    const onError = (error: unknown) => this.fail(error, !(error instanceof Absent) && !isOverflow(error));
     runs.starting(work.name, 1);
     try {
       Promise.resolve(work.call(this.controller.signal)).then(onAnswer, onError);

@@ -89,7 +89,18 @@ export interface PagesOptions {
   loadTimeoutMs?: number;
 }
 
-export interface SetOptions {
+/**
+ * How stale a page may be after its `ttlMs`, in milliseconds; what is stored with it is kept as long as the longer of the two, up to 24.8
+ * days. Default 0. Without a `ttlMs` nothing expires.
+ */
+export interface StaleOptions {
+  /** `fetch` hands it out at once, while one node in the cluster loads it again. */
+  staleMs?: number;
+  /** `fetch` hands it out where the load has failed: with the loader's error, or LOAD_TIMEOUT. */
+  staleOnErrorMs?: number;
+}
+
+export interface SetOptions extends StaleOptions {
   ttlMs?: number;
   metadata?: Uint8Array;
   lease?: Lease;

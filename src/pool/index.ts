@@ -33,9 +33,12 @@ export {
   expiryAfter,
   type Filler,
   FLAG_DETACHED,
+  FLAG_KEPT,
   FLAG_LEASED,
   FLAG_VERSIONED,
   type FormatOptions,
+  type Freshness,
+  isKeepable,
   type Key,
   LAYOUT,
   METADATA_BYTES_MAX,
@@ -64,5 +67,5 @@ export { isBusy, lockOf } from './nodes/index.js';
 export type { DraftFields, Held } from './objects/index.js';
 export { connect, destroy, format } from './open.js';
 export { AttachedPool } from './pool.js';
-export { type NodeSession, PinnedPage, PrivatePage, pinMany } from './session/index.js';
+export { type NodeSession, PinnedPage, PrivatePage, pinMany, StalePage } from './session/index.js';
 export { destroyStale } from './stale.js';

@@ -75,6 +75,7 @@ export function fieldsOf(
     size: changes.size ?? 0,
     metadata: changes.metadata ?? NO_FIELDS.metadata,
     expiry: changes.expiry ?? 0,
+    keptMs: changes.keptMs ?? 0,
     flags: changes.flags ?? 0,
     space: changes.space ?? 0,
     spaceGeneration: changes.spaceGeneration ?? 0,

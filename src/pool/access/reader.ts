@@ -95,6 +95,8 @@ export class Reader {
   private readonly handed: NearEntry[] = [];
   /** Of what is opened by its place, not by its key. */
   private readonly loose = new NearMap(0, 0);
+  /** Of pages looked up as long as they are kept, fresh or not: it remembers none. */
+  private readonly kept = new NearMap(0, 0);
   private readonly probe = new Probe();
   private drops: number;
   private metMove = false;
@@ -169,6 +171,11 @@ export class Reader {
     const shard = this.parts.shards.ofHash(sought.hashLow);
     const found = this.attempt(map, key, sought, shard, asOf);
     return found === 'unsettled' ? this.decide(map, key, sought, shard, asOf) : found;
+  }
+
+  /** The page of the key, exposed, also where it has expired and is kept. As search. */
+  searchKept(sought: SoughtKey): NearEntry | undefined {
+    return this.search(this.kept, '', sought, undefined);
   }
 
   /** Without the lock: the page, undefined where a miss may be believed (F2), 'unsettled' after too many tries. */
@@ -280,6 +287,7 @@ export class Reader {
     const metadataLength = slots.metadataLength(slot);
     const metadataOffset = slots.metadataOffset(slot);
     const expiry = slots.expiry(slot);
+    const end = map === this.kept ? slots.end(slot) : expiry;
     const space = slots.space(slot);
     const spaceGeneration = slots.spaceGeneration(slot);
     const from = slots.from(slot);
@@ -288,7 +296,7 @@ export class Reader {
     if (!spaces.isCurrent(space, spaceGeneration)) return undefined;
     const until = slots.until(slot);
     if (!isAnsweredBy(asOf, from, until)) return undefined;
-    if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
+    if (end !== 0 && end <= this.machine.nowMs()) return undefined;
     const found = new NearEntry(map, key, {
       slot,
       shard: shards.of(slot),

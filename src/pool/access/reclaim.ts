@@ -177,7 +177,7 @@ export class Reclaimer {
     const { slots, spaces } = this.parts;
     if (this.stateOf(shard, local) !== STATE_SEALED) return false;
     const slot = shard * this.slotsPerShard + local;
-    return isOver(slots.expiry(slot), now) || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
+    return isOver(slots.end(slot), now) || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
   }
 
   /** Retires those of `locals` that are over, by default all, and drains limbo. Returns how many pages it retired. */

@@ -12,7 +12,7 @@
  * | delete    | stripe count, slot retired (A1), bucket entry zeroed               | the page until then; repair goes on|
  *
  * Everything but the fill happens under the shard's lock. A fill under a lease moves no count, and supersedes only the same version of
- * its page, of which it is known that it is valid for longer.
+ * its page, of which it is known that it is valid for longer, or a page that has expired and is kept (lifetimes.ts).
  */
 import { PoolError } from '../../../lib/errors.js';
 import type { Machine } from '../../../lib/machine.js';
@@ -35,6 +35,7 @@ import { type DraftFields, extentBytes, Probe, type Stripes } from '../objects/i
 import type { CreateOutcome, DraftName, DraftPlace, SealOutcome } from './drafts.js';
 import { Evictor } from './evict.js';
 import { Leftovers } from './leftovers.js';
+import { Lifetimes } from './lifetimes.js';
 import { PassOver } from './passing.js';
 import { Reclaimer, type ReclaimParts } from './reclaim.js';
 import { Removal } from './removal.js';
@@ -61,6 +62,7 @@ export class Writer {
   readonly leftovers: Leftovers;
   readonly runs: Runs;
   private readonly versions: Versions;
+  private readonly lifetimes: Lifetimes;
   private readonly removal: Removal;
   private readonly room: Room;
   private readonly parts: WriterParts;
@@ -77,8 +79,9 @@ export class Writer {
     this.evictor = new Evictor(parts, this.reclaimer);
     this.runs = new Runs(parts, this.evictor);
     this.versions = new Versions(parts);
+    this.lifetimes = new Lifetimes(parts);
     this.room = new Room(parts, this.reclaimer, this.evictor);
-    this.removal = new Removal(parts, this.reclaimer, this.versions, (slot) => this.isOver(slot));
+    this.removal = new Removal(parts, this.reclaimer, this.versions, (slot) => this.lifetimes.isOver(slot));
   }
 
   /**
@@ -188,10 +191,14 @@ export class Writer {
         if (state === STATE_DRAFT && nodes.isGone(slots.ownerRow(slot), slots.ownerIncarnation(slot))) {
           this.reclaimer.undoDraft(shard, local);
           cleaned = true;
-        } else if (state === STATE_SEALED && this.isOver(slot)) {
+        } else if (state === STATE_SEALED && this.lifetimes.isEnded(slot)) {
           this.reclaimer.retire(shard, local, REASON_EXPIRED, probe.entryWord);
           cleaned = true;
-        } else if (state === STATE_DRAFT && this.isOfDropped(slot) && (slots.flags(slot) & FLAG_LEASED) !== 0) {
+        } else if (
+          state === STATE_DRAFT &&
+          this.lifetimes.isOfDropped(slot) &&
+          (slots.flags(slot) & FLAG_LEASED) !== 0
+        ) {
           this.removal.takeKey(shard, local);
           cleaned = true;
         } else return local;
@@ -200,18 +207,6 @@ export class Writer {
       if (!cleaned) return -1;
     }
     return -1;
-  }
-
-  /** Whether a sealed page is a miss by now: expired, or of a dropped space. */
-  private isOver(slot: number): boolean {
-    const expiry = this.parts.slots.expiry(slot);
-    if (expiry !== 0 && expiry <= this.parts.machine.nowMs()) return true;
-    return this.isOfDropped(slot);
-  }
-
-  private isOfDropped(slot: number): boolean {
-    const { slots, spaces } = this.parts;
-    return !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
   }
 
   isOurs(place: DraftPlace): boolean {
@@ -311,8 +306,8 @@ export class Writer {
     const old = this.findLive(shard, identity);
     const entryWord = old < 0 ? -1 : this.probe.entryWord;
     const oldState = old < 0 ? 0 : slots.stateWord(shard * this.slotsPerShard + old) & STATE_MASK;
-    if (leased && oldState === STATE_SEALED && slots.until(slot) <= slots.until(shard * this.slotsPerShard + old)) {
-      // Another fill of the same, still valid, page was faster; one known to be valid for longer takes its place.
+    if (leased && oldState === STATE_SEALED && !this.lifetimes.isBetter(slot, shard * this.slotsPerShard + old)) {
+      // Another fill of the same, still valid, page was faster.
       this.reclaimer.undoDraft(shard, local);
       return 'stale';
     }

@@ -14,6 +14,7 @@ export {
   powerOfTwoAtLeast,
   type RegionName,
 } from './geometry.js';
+export { isKeepable, keptExpiry, keptMs, writeKept } from './kept.js';
 export {
   BUCKET_ENTRIES,
   Bucket,
@@ -30,6 +31,7 @@ export {
   FENCES_OWN,
   FENCES_SHARED,
   FLAG_DETACHED,
+  FLAG_KEPT,
   FLAG_LEASED,
   FLAG_RETAINED,
   FLAG_VERSIONED,
@@ -118,6 +120,7 @@ export type {
   Eviction,
   Filler,
   FormatOptions,
+  Freshness,
   Key,
   NodeInfo,
   NodeRowInfo,

@@ -53,6 +53,8 @@ export const FLAG_LEASED = 2;
 export const FLAG_DETACHED = 4;
 /** Of a space whose pages carry versions. */
 export const FLAG_VERSIONED = 8;
+/** Kept past its expiry, which says for how long: see kept.ts. */
+export const FLAG_KEPT = 16;
 
 export const NO_EXTENT = -1;
 export const INLINE_KEY_BYTES = 40;

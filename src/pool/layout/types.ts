@@ -126,6 +126,8 @@ export interface Draft extends Disposable {
  */
 export type Filler = (target: Uint8Array) => Promise<unknown> | unknown;
 
+export type Freshness = 'fresh' | 'stale';
+
 export interface Page extends Disposable {
   readonly key: Key;
   /**
@@ -137,6 +139,8 @@ export interface Page extends Disposable {
   readonly metadata: Uint8Array;
   readonly size: number;
   readonly generation: number;
+  /** 'stale': it has expired, and `fetch` was told that it may be so (staleMs, staleOnErrorMs). */
+  readonly freshness: Freshness;
   /** A private copy, safe to post or keep. */
   copy(): Uint8Array;
   /**

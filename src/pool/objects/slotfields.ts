@@ -1,7 +1,17 @@
 /** The fields of slots, read one by one; what of them may be believed is told in slots.ts. */
 import type { WallMs } from '../../../lib/clock.js';
 import type { Words } from '../../../lib/words.js';
-import { type Geometry, readLowered64, readUnsigned64, type Segment, Slot, STATE_BITS } from '../layout/index.js';
+import {
+  FLAG_KEPT,
+  type Geometry,
+  keptExpiry,
+  keptMs,
+  readLowered64,
+  readUnsigned64,
+  type Segment,
+  Slot,
+  STATE_BITS,
+} from '../layout/index.js';
 
 const {
   state: STATE,
@@ -68,8 +78,17 @@ export class SlotFields {
   extent(slot: number): number {
     return this.words.read(this.wordOf(slot) + EXTENT);
   }
+  /** When it is a miss; 0 for never. */
   expiry(slot: number): WallMs {
-    return readUnsigned64(this.words, this.wordOf(slot) + EXPIRY);
+    const word = this.wordOf(slot) + EXPIRY;
+    return this.isKept(slot) ? keptExpiry(this.words, word) : readUnsigned64(this.words, word);
+  }
+  /** When it is nothing any more; 0 for never. */
+  end(slot: number): WallMs {
+    return this.isKept(slot) ? this.expiry(slot) + keptMs(this.words, this.wordOf(slot) + EXPIRY) : this.expiry(slot);
+  }
+  private isKept(slot: number): boolean {
+    return (this.flags(slot) & FLAG_KEPT) !== 0;
   }
   from(slot: number): number {
     return readUnsigned64(this.words, this.wordOf(slot) + FROM);

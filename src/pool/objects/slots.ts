@@ -20,6 +20,7 @@ import { PoolError } from '../../../lib/errors.js';
 import { checkOfWords, checksumOfBytes } from '../../../lib/hash.js';
 import type { Words } from '../../../lib/words.js';
 import {
+  FLAG_KEPT,
   GENERATION_STEP,
   INLINE_KEY_BYTES,
   INTERNAL_KEY_BYTES,
@@ -32,6 +33,7 @@ import {
   STATE_DRAFT,
   STATE_FREE,
   STATE_MASK,
+  writeKept,
   writeUnsigned64,
 } from '../layout/index.js';
 import { SlotFields } from './slotfields.js';
@@ -72,6 +74,8 @@ export interface DraftFields {
   size: number;
   metadata: Uint8Array;
   expiry: WallMs;
+  /** With FLAG_KEPT: how long after its expiry it is kept, in milliseconds. */
+  keptMs: number;
   flags: number;
   space: number;
   spaceGeneration: number;
@@ -91,6 +95,7 @@ export const NO_FIELDS: DraftFields = {
   size: 0,
   metadata: NOTHING,
   expiry: 0,
+  keptMs: 0,
   flags: 0,
   space: 0,
   spaceGeneration: 0,
@@ -134,7 +139,8 @@ export class Slots extends SlotFields {
     words.write(at + METADATA_LENGTH, fields.metadata.length);
     words.write(at + SIZE, fields.size);
     words.write(at + EXTENT, extent);
-    writeUnsigned64(words, at + EXPIRY, fields.expiry);
+    if ((fields.flags & FLAG_KEPT) === 0) writeUnsigned64(words, at + EXPIRY, fields.expiry);
+    else writeKept(words, at + EXPIRY, fields.expiry, fields.keptMs);
     writeUnsigned64(words, at + FROM, fields.from);
     writeUnsigned64(words, at + UNTIL, fields.until);
     words.write(at + PUBLISH_SEQUENCE, 0);

@@ -1,7 +1,7 @@
 /** Pages as callers hold them. */
 import { PoolError } from '../../../lib/errors.js';
 import { type Shown, showAs, UNCLONEABLE } from '../../../lib/shown.js';
-import type { Key, Page } from '../layout/index.js';
+import type { Freshness, Key, Page } from '../layout/index.js';
 import { copyOfEntry, type NearEntry, type Pin, poison } from '../near/index.js';
 import { describeSlot } from './descriptor.js';
 import type { Holding } from './holdings.js';
@@ -14,10 +14,10 @@ const EMPTY = new Uint8Array(0);
 /** A page of the pool, pinned in this node's pin list until release. */
 export class PinnedPage implements Page, Shown {
   // First: see UNCLONEABLE.
-  private readonly session: NodeSession;
+  protected readonly session: NodeSession;
   readonly key: Key;
-  private readonly entry: NearEntry;
-  private readonly pin: Pin;
+  protected readonly entry: NearEntry;
+  protected readonly pin: Pin;
   private holding: Holding | undefined;
   private released = false;
 
@@ -63,6 +63,9 @@ export class PinnedPage implements Page, Shown {
     this.check();
     return this.entry.generation;
   }
+  get freshness(): Freshness {
+    return 'fresh';
+  }
   copy(): Uint8Array {
     return this.bytes.slice();
   }
@@ -92,6 +95,16 @@ export class PinnedPage implements Page, Shown {
   }
   [Symbol.dispose](): void {
     this.release();
+  }
+}
+
+/** One that has expired. */
+export class StalePage extends PinnedPage {
+  override get freshness(): Freshness {
+    return 'stale';
+  }
+  override again(): PinnedPage {
+    return new StalePage(this.session, this.key, this.entry, this.pin.bytes);
   }
 }
 
@@ -133,6 +146,9 @@ export class PrivatePage implements Page, Shown {
   get generation(): number {
     this.check();
     return this.made;
+  }
+  get freshness(): Freshness {
+    return 'fresh';
   }
   copy(): Uint8Array {
     return this.bytes.slice();

@@ -334,4 +334,20 @@ export const CORNERS: readonly Scenario[] = [
       for (const { name } of node.pool.checkpoints()) node.pool.forget(name);
     },
   },
+  {
+    name: 'set under a lease over a page that has expired and is kept',
+    prepare: ({ survivor, doomed }) => {
+      survivor.cache.set('a', contentOf(0, 1), { ttlMs: 5, staleMs: 1_000_000 });
+      survivor.cache.borrow('a');
+      doomed.machine.sleep(10);
+    },
+    act: ({ doomed }) => {
+      const lease = doomed.cache.lease('a');
+      if (lease === undefined) throw new Error('an expired page is there');
+      doomed.cache.set('a', contentOf(0, 3), { ttlMs: 1_000_000, staleMs: 5, lease });
+    },
+    allows: { 0: [0, 3] },
+    // Nobody else sees it, but it is there.
+    tidy: (node) => void node.cache.delete('a'),
+  },
 ];

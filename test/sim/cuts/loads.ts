@@ -39,12 +39,21 @@ class Source {
 
 type Fetch = (source: Source, signal?: AbortSignal) => Promise<Page>;
 
-type What = 'a key' | 'a page' | 'a page as of a version' | 'keys in one call';
+const WHATS = [
+  'a key',
+  'a page',
+  'a page as of a version',
+  'keys in one call',
+  'a key that has expired',
+  'a key that may be stale',
+] as const;
+type What = (typeof WHATS)[number];
 
 function fetchOf(node: SimulatedNode, what: What): Fetch {
-  if (what === 'a key')
+  const lives = { ttlMs: 1e6, ...(what === 'a key that may be stale' ? { staleMs: 1e9, staleOnErrorMs: 1e9 } : {}) };
+  if (what.startsWith('a key'))
     return (source, signal) =>
-      node.cache.fetch(KEY, source.load, { loadTimeoutMs: 1e9, ...(signal === undefined ? {} : { signal }) });
+      node.cache.fetch(KEY, source.load, { ...lives, loadTimeoutMs: 1e9, ...(signal === undefined ? {} : { signal }) });
   if (what === 'keys in one call') return (source, signal) => fetchKeys(node, source, signal);
   return (source, signal) =>
     node.pages.fetch(
@@ -125,6 +134,10 @@ function runLoad(world: World, { what, fails, who }: How): OddRun {
       const fetch = fetchOf(node, what);
       const source = new Source();
       const others: Outcome<Page>[] = [];
+      if (what === 'a key that has expired' || what === 'a key that may be stale') {
+        survivor.cache.set(KEY, contentOf(0, 1, 96), { ttlMs: 5, staleMs: 1e9 });
+        stage.world.control.pass(10);
+      }
       if (what === 'keys in one call') survivor.cache.set(KEYS[1] as string, contentOf(1, 1));
       const { signal, abort } = abortable();
       if (who !== 'leader') others.push(new Outcome(fetchOf(who === 'other' ? survivor : node, what)(source)));
@@ -169,7 +182,7 @@ function runThrowing(world: World): OddRun {
 export function loadRuns(world: World): [string, OddRun][] {
   const runs: [string, OddRun][] = [['a loader that throws', runThrowing(world)]];
   for (const who of ['leader', 'follower', 'other', 'leaver'] as const) {
-    for (const what of ['a key', 'a page', 'a page as of a version', 'keys in one call'] as const)
+    for (const what of WHATS)
       for (const fails of [false, true])
         runs.push([`${who} of a load of ${what}${fails ? ' that fails' : ''}`, runLoad(world, { what, fails, who })]);
   }
