@@ -58,7 +58,9 @@ export class Nodes {
   incarnation = 0;
   /** Others took this node for dead (N6). */
   isFenced = false;
-  private hasLeft = false;
+  /** Where it would be seen, of a node that has a row: the words of its incarnation, there and where rows are cleaned. */
+  private ownWord = -1;
+  private ownCleaning = -1;
   /** What this node's heartbeat was set to last. */
   private heartbeat = 0;
 
@@ -165,10 +167,9 @@ export class Nodes {
 
   /** Whether others took this node for dead (N6). Two plain loads. */
   isTakenOver(): boolean {
-    const { self, incarnation } = this;
-    if (self < 0 || this.hasLeft) return false;
-    const isKept = this.words.read(this.firstRow + self * NodeRow.words + row.incarnation) === incarnation;
-    if (!isKept || this.words.read(this.cleanings + self * NodeCleaning.words) === incarnation) this.isFenced = true;
+    const { words, ownWord, incarnation } = this;
+    if (ownWord < 0) return false;
+    if (words.read(ownWord) !== incarnation || words.read(this.ownCleaning) === incarnation) this.isFenced = true;
     return this.isFenced;
   }
 
@@ -209,6 +210,8 @@ export class Nodes {
     // ORDER join-1: the mutex is held and the hazards are empty before the incarnation; pairs with the hazard scan.
     const word = this.firstRow + taken * NodeRow.words + row.incarnation;
     const isMine = this.words.compareExchange(word, before, this.incarnation) === before;
+    this.ownCleaning = this.cleanings + taken * NodeCleaning.words + NodeCleaning.word.cleanedUpTo;
+    this.ownWord = isMine ? word : -1;
     const other = isMine ? this.livingStranger() : taken;
     if (other === -1) return;
     if (isMine) this.leave();
@@ -281,7 +284,7 @@ export class Nodes {
 
   /** Gives this node's row back: its drafts, pins and locks are gone. While it lives nobody else writes its cleaning line. */
   leave(): void {
-    this.hasLeft = true;
+    this.ownWord = -1;
     this.words.write(this.firstRow + this.self * NodeRow.words + row.state, NODE_LEFT);
     this.markCleaned(this.self, this.incarnation);
   }
