@@ -5,6 +5,8 @@ import { fenceModel } from './fences.js';
 import { joinModel } from './joins.js';
 import { leaseModel } from './leases.js';
 import { type PagesCase, pagesModel } from './pages-model.js';
+import { lockCases, lockExceptions, lockLargeCases } from './softlock-cases.js';
+import type { LockWorld } from './softlock-world.js';
 import { untilModel } from './until.js';
 import { installer, OPEN, SEALED, type VersionsBounds, VersionsWorld } from './versions.js';
 import { asOfReader, installerDies, versionsHeir } from './versions-reader.js';
@@ -43,6 +45,17 @@ const versions = (bounds: Partial<VersionsBounds>): Case => {
 
 const two = { readers: 2, gets: 2 };
 
+/** Of the lock between hosts, which has a world of its own. */
+function all<Name extends string>(
+  models: Readonly<Record<Name, (mutation: Mutation) => Model<LockWorld>>>,
+): Record<Name, Case> {
+  const entries = Object.entries<(mutation: Mutation) => Model<LockWorld>>(models);
+  return Object.fromEntries(entries.map(([name, of]) => [name, (mutation: Mutation) => as(of(mutation))])) as Record<
+    Name,
+    Case
+  >;
+}
+
 /** Small enough for every run of the tests. */
 export const cases = {
   'one key': pages({}),
@@ -69,6 +82,7 @@ export const cases = {
   fences: (mutation) => as(fenceModel(mutation)),
   until: (mutation) => as(untilModel(mutation, [15, 9, 4, 2], false)),
   'until, once open': (mutation) => as(untilModel(mutation, [15, 6], true)),
+  ...all(lockCases),
 } satisfies Record<string, Case>;
 
 /** For `npm run model`: minutes. */
@@ -89,6 +103,7 @@ export const largeCases = {
   'three versions': versions({ highest: 3, calls: 3, gets: 2 }),
   'versions, two readers': versions({ readers: 2, calls: 2, slots: 2 }),
   'versions, deaths, longer': versions({ calls: 3, slots: 2, gets: 2, deaths: 1 }),
+  ...all(lockLargeCases),
 } satisfies Record<string, Case>;
 
 export type CaseName = keyof typeof cases | keyof typeof largeCases;
@@ -101,6 +116,7 @@ export function caseOf(name: CaseName): Case {
 export const exceptions: Record<string, Case> = {
   // A bounded end that comes down over a border of its high word looks too low for a moment.
   'until, over a border': (mutation) => as(untilModel(mutation, [4, 2], true)),
+  ...all(lockExceptions),
 };
 
 export function check(of: Case, mutation: Mutation = NO_MUTATION, statesMax = 400_000): Verdict {

@@ -166,6 +166,8 @@ export class Apart implements Memory {
   private readonly owners: readonly number[];
   /** Whether an old copy in the host's cache can matter still: no, where every load of the word invalidates first. */
   private readonly isKept: (host: number, word: number) => boolean;
+  /** Where what `decode` read has ended. */
+  protected decodedTo = 0;
 
   constructor(owners: readonly number[], hosts: number, isKept: (host: number, word: number) => boolean) {
     this.hosts = hosts;
@@ -235,6 +237,14 @@ export class Apart implements Memory {
     }
     return at;
   }
+  /** The host loses power: of each of its lines what memory holds is now the newest. */
+  protected cutShort(host: number, choose: Choose): void {
+    this.lines.forEach((line, word) => {
+      if (this.owners[word] !== host) return;
+      line.reached += choose(line.values.length - line.reached);
+      line.values.length = line.reached + 1;
+    });
+  }
   private forgetUnreachable(word: number): void {
     const line = this.line(word);
     if (line.values.length === 1) return;
@@ -257,5 +267,6 @@ export class Apart implements Memory {
       line.reached = isPlain ? 0 : (from[at++] as number);
       for (let host = 0; host < this.hosts; host++) line.copies[host] = isPlain ? 0 : (from[at++] as number);
     }
+    this.decodedTo = at;
   }
 }

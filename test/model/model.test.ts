@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { caseOf, cases, check, exceptions } from './cases.js';
 import { mutants } from './mutants.js';
+import { operationsAlone } from './softlock.js';
 
 describe('the model of the protocol', () => {
   for (const [name, each] of Object.entries(cases)) {
@@ -15,6 +16,24 @@ describe('the model of the protocol', () => {
   for (const [name, each] of Object.entries(exceptions)) {
     it(`shows what is not promised: ${name}`, () => {
       expect(check(each).fault).to.be.a('string');
+    });
+  }
+});
+
+describe('the lock between hosts, of which one wants it', () => {
+  for (const hosts of [2, 3, 8, 16]) {
+    it(`costs ${2 * hosts} line operations to take beside ${hosts - 1} others, 1 for what it guards, and ${hosts + 1} to give back`, () => {
+      const others = hosts - 1;
+      expect(operationsAlone(hosts)).to.deep.equal({
+        'lock.choosing': 1,
+        'number.read': others,
+        'lock.number': 1,
+        'wait.read': others,
+        'image.load': 1,
+        'work.flush': 1,
+        'last.read': others,
+        leave: 1,
+      });
     });
   }
 });

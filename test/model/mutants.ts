@@ -4,6 +4,7 @@
  * not needed for what the model covers, and the reason is part of the claim.
  */
 import type { CaseName } from './cases.js';
+import { lockMutants } from './softlock-mutants.js';
 import type { Mutation } from './world.js';
 
 export interface Mutant extends Mutation {
@@ -338,4 +339,5 @@ export const mutants: readonly Mutant[] = [
   early,
   known,
   ...unflushed(),
+  ...lockMutants,
 ];

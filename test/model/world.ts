@@ -75,7 +75,7 @@ export class World {
   private readonly script: number[] = [];
   private readonly widths: number[] = [];
   private position = 0;
-  private readonly chooses: Choose = (count) => this.choose(count);
+  protected readonly chooses: Choose = (count) => this.choose(count);
   /** The step that runs, by which its writeback or invalidate is known. */
   step = '';
 
@@ -169,6 +169,10 @@ export class World {
   /** What the actor stored, or the lock it holds vouches for. */
   own(word: number): number {
     return this.memory.newest(word);
+  }
+  /** Whether the step that runs writes back or invalidates what it should. */
+  get flushes(): boolean {
+    return !this.unflushed.has(this.step);
   }
   tell(what: string): void {
     this.story?.push(what);
