@@ -91,6 +91,12 @@ function essenceHtml(result: CompareResult): string {
   return `<ul class="essence">\n${cards.join('\n')}\n</ul>\n<details><summary>What these three figures do not mean</summary>\n<ul>\n${sentences.join('\n')}\n</ul></details>`;
 }
 
+function besideHtml({ beside }: CompareResult): string {
+  if (beside === undefined) return '';
+  const sharedRow = beside.rows.findIndex(([name]) => name === 'shared');
+  return `<p>${escapeHtml(beside.title)}</p>\n${tableHtml(beside.heads, beside.rows, sharedRow)}`;
+}
+
 function traceText({ recognised = '', workingSet = Number.NaN }: CompareResult): string {
   return `${recognised}; working set ${bytesText(workingSet)}`;
 }
@@ -107,6 +113,7 @@ function runHtml(result: CompareResult, charts: readonly Chart[], identifier: st
     ...(outcome === undefined ? [] : [`<p class="verdict">${escapeHtml(outcome)}</p>`]),
     essenceHtml(result),
     tableHtml(figureHeads, rows, sharedRow),
+    besideHtml(result),
     chartsHtml(charts),
     ...(result.series ?? []).map(seriesHtml),
     checksHtml(result),

@@ -40,9 +40,12 @@ function memoryText({ memory, equalIn }: CompareResult): string {
 /** Two or three sentences for a reader who has never seen this comparison. */
 export function whatWasCompared(result: CompareResult): string {
   const nodes = result.nodes === 1 ? 'One node' : `${result.nodes} nodes`;
-  const share = result.nodes === 1 ? 'the whole of it' : `one ${ordinal(result.nodes)} of it`;
+  const { shares = result.nodes } = result;
+  const share = shares === 1 ? 'the whole of it' : shares === 2 ? 'half of it' : `one ${ordinal(shares)} of it`;
   const arms = [
-    ...(result.arms.some(isPrivate) ? [`in a private arm every node keeps its own cache with ${share}`] : []),
+    ...(result.arms.some(isPrivate)
+      ? [`in a private arm every ${shares === result.nodes ? 'node' : 'process'} keeps its own cache with ${share}`]
+      : []),
     ...(armNamed(result, 'shared') ? ['in the shared arm all nodes read one pool of that size'] : []),
     ...(armNamed(result, 'os-cache-limited')
       ? ['os-cache-limited leaves caching to the operating system, with that much of its cache for all nodes']
@@ -52,14 +55,16 @@ export function whatWasCompared(result: CompareResult): string {
       : []),
   ].join('; ');
   return [
-    `${nodes} did ${requestsText(result)} of ${result.workload} once per arm, each time with ${memoryText(result)}.`,
+    result.done === undefined
+      ? `${nodes} did ${requestsText(result)} of ${result.workload} once per arm, each time with ${memoryText(result)}.`
+      : `${result.done} Each arm had ${memoryText(result)}.`,
     ...(arms === '' ? [] : [`The arms differ in how that memory is spent: ${arms}.`]),
     'A hit is a page found in memory; every other request had to be read from storage.',
   ].join(' ');
 }
 
 function ordinal(count: number): string {
-  const words: Record<number, string> = { 2: 'half', 3: 'third', 4: 'quarter', 5: 'fifth', 6: 'sixth', 8: 'eighth' };
+  const words: Record<number, string> = { 3: 'third', 4: 'quarter', 5: 'fifth', 6: 'sixth', 8: 'eighth' };
   if (words[count] !== undefined) return words[count];
   const teens = count % 100 >= 11 && count % 100 <= 13;
   return `${count}${teens ? 'th' : (['th', 'st', 'nd', 'rd'][count % 10] ?? 'th')}`;

@@ -120,6 +120,14 @@ function figureLines(result: CompareResult, options: TableOptions, paint: Paint)
   return tableLines(rows, options, paint, shared);
 }
 
+function besideLines({ beside }: CompareResult, options: TableOptions, paint: Paint): string[] {
+  if (beside === undefined) return [];
+  const rows = [beside.heads, ...beside.rows].map((row) => row.map(visible));
+  const shared = beside.rows.findIndex(([name]) => name === 'shared') + 1;
+  const title = wrap(visible(beside.title), '', columnsOf(options));
+  return ['', ...title, ...tableLines(rows, options, paint, shared)];
+}
+
 function checkLines(result: CompareResult, paint: Paint, columns: number): string[] {
   return result.checks.flatMap((check) => {
     const mark = check.ok ? 'PASS  ' : 'FAIL  ';
@@ -143,6 +151,7 @@ function sectionLines(result: CompareResult, options: TableOptions): string[] {
     ...wrap(visible(whatWasCompared(result)), '', columns),
     '',
     ...figureLines(result, options, paint),
+    ...besideLines(result, options, paint),
     ...(outcome === undefined ? [] : ['', ...wrap(outcome, '', columns).map((line) => paint('bold', line))]),
     ...(result.checks.length === 0 ? [] : ['', ...checkLines(result, paint, columns)]),
     ...(notes.length === 0 ? [] : ['', ...notes.flatMap((note) => wrap(visible(note), '- ', columns))]),

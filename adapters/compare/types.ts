@@ -51,6 +51,10 @@ export interface CompareResult {
   /** What `memory` counts: all bytes that an arm takes (default), or those of its pages alone. */
   readonly equalIn?: 'bytes' | 'pages';
   readonly workload: string;
+  /** Where the arms did not do the same work: what they did, one sentence, in place of the general one. */
+  readonly done?: string;
+  /** Processes that divide the memory in private arms. Default: the nodes. */
+  readonly shares?: number;
   readonly seed: number;
   /** Of a trace: what its file was recognised as, such as 'arc-lis'. */
   readonly format?: string;
@@ -62,6 +66,12 @@ export interface CompareResult {
   /** Bytes of all distinct pages together. */
   readonly workingSet?: number;
   readonly arms: readonly ArmResult[];
+  /** What else was seen of the arms, a row each, the arm's name first. */
+  readonly beside?: {
+    readonly title: string;
+    readonly heads: readonly string[];
+    readonly rows: readonly (readonly string[])[];
+  };
   /** What was checked (for example: every query equals an uncached run), one sentence each. */
   readonly checks: readonly { readonly text: string; readonly ok: boolean }[];
   /** What was seen and what it does not mean, one sentence each. */

@@ -9,6 +9,7 @@
  *      nobody's memory. So these arms lose few snapshots for want of room, which is in their favour.
  */
 import { PoolError } from '../../../lib/errors.js';
+import { bytesText } from '../figures.js';
 import { PAGE_SIZE } from '../sqlite/generate.js';
 import { NEAR_ENTRY_SIZE } from '../sqlite/shared-source.js';
 
@@ -96,7 +97,7 @@ export function planArm(name: HtapArm, { readers, memory, fileSize, source }: Ar
       const privateSize = within(share - nearEntries * NEAR_ENTRY_SIZE);
       const poolSize = privateSize + VERSION_BYTES;
       const memoryOf = { poolSize, privateSize, nearEntries, bytesShared: 0, bytesPrivate: memory + engineBytes };
-      const notes = [`Each of ${processes} processes has a pool of its own of ${privateSize} bytes.`];
+      const notes = [`Each of ${processes} processes has a pool of its own of ${bytesText(privateSize)}.`];
       return { ...base, ...memoryOf, store: 'private', notes };
     }
     case 'private-engine': {
@@ -104,7 +105,7 @@ export function planArm(name: HtapArm, { readers, memory, fileSize, source }: Ar
       const engineCacheKiB = ENGINE_CACHE_KIB + Math.floor(share / 1024);
       const memoryOf = { poolSize, nearEntries: nearOf(share), bytesShared: 0, bytesPrivate: memory + engineBytes };
       const notes = [
-        `Each reader's engine has a page cache of ${engineCacheKiB} KiB, which it drops at each new snapshot.`,
+        `Each reader's engine has a page cache of ${bytesText(engineCacheKiB * 1024)}, which it drops at each new snapshot; what it answers itself is no page request, so there are no hits.`,
       ];
       return { ...base, ...memoryOf, engineCacheKiB, store: 'none', notes };
     }
@@ -112,7 +113,9 @@ export function planArm(name: HtapArm, { readers, memory, fileSize, source }: Ar
     case 'os-cache-limited': {
       const cacheLimit = name === 'os-cache' ? undefined : memory;
       const memoryOf = { bytesShared: cacheLimit ?? fileSize, bytesPrivate: engineBytes };
-      const notes = ['Its storage reads are the bytes that the kernel fetched from the device for it, in pages.'];
+      const notes = [
+        'Its storage reads are the bytes that the kernel fetched from the device for it, in pages: what it read ahead is among them, wanted or not.',
+      ];
       if (source === 'server') {
         notes.push(
           'It reads a local file; where the kernel went to the device the read takes the 1 ms of the page server more.',

@@ -3,10 +3,10 @@
  * reader, so that they are of the same work; what else was seen stands in the notes.
  */
 import { PoolError } from '../../../lib/errors.js';
-import { PERFECT_PARTITIONING } from '../figures.js';
+import { bytesText, countText, MISSING, PERFECT_PARTITIONING } from '../figures.js';
 import type { ArmResult, CompareResult } from '../types.js';
 import { ENGINE_CACHE_KIB, type HtapArm } from './arms.js';
-import { type HtapOptions, type HtapRun, runHtap } from './driver.js';
+import { type HtapOptions, type HtapRun, LATE, runHtap } from './driver.js';
 import { type ArmFigures, type CommonWork, commonWork } from './figures.js';
 
 export const DEFAULT_MEMORY = '50%';
@@ -53,23 +53,37 @@ export async function compareHtap(options: CompareHtapOptions): Promise<CompareR
       ...(storage === undefined ? {} : { storage }),
       signal: controller.signal,
     });
-    return resultOf(run, nodes, seed);
+    return resultOf(run, { nodes, seed, durationMs });
   } finally {
     for (const name of names) process.off(name, end);
   }
 }
 
-export function resultOf({ arms, fileSize, memory, leftOut }: HtapRun, nodes: number, seed: number): CompareResult {
+interface Setting {
+  readonly nodes: number;
+  readonly seed: number;
+  /** Of each arm, milliseconds. */
+  readonly durationMs: number;
+}
+
+export function resultOf(run: HtapRun, { nodes, seed, durationMs }: Setting): CompareResult {
+  const { arms, fileSize, memory, leftOut } = run;
   const work = commonWork(arms);
   const queries = work[0]?.queries ?? 0;
+  const who = nodes === 1 ? 'One reader' : `${nodes} readers`;
+  const late = nodes === 1 ? '' : `; the last reader came after ${((LATE * durationMs) / 1_000).toFixed(0)} s`;
   return {
     ...{ nodes, memory, seed },
-    workload: `htap: ${queries} queries on fresh snapshots beside a writer of ${RATE} transactions a second, ${fileSize} bytes`,
+    workload: `htap: analytic queries on fresh snapshots beside a writer, over ${bytesText(fileSize)}`,
+    done: `${who} looped over 22 queries for ${(durationMs / 1_000).toFixed(0)} s per arm, beside one writer that was asked for ${RATE} transactions a second${late}. The figures of the first table are of the same ${queries} queries, those that every arm finished, the cold start included; queries that had to begin anew count with all that they took.`,
+    // The writer has one, too.
+    shares: nodes + 1,
     arms: arms.map((arm, index) => armResult(arm, work[index] as CommonWork)),
+    beside: besideOf(arms),
     checks: arms.flatMap(checksOf),
     notes: [
       ...leftOut,
-      'Each arm ran for the same time; its figures are of the queries that all arms finished, the cold start included.',
+      'Where the writer got fewer transactions through, the readers had less to catch up with: compare both.',
       PERFECT_PARTITIONING,
       `SQLite's own cache of ${ENGINE_CACHE_KIB / 1_024} MiB a process is private memory in every arm, on top of the memory given.`,
       'The workload is derived from the CH-benCHmark, scaled down; its figures are not comparable to published ones.',
@@ -77,20 +91,32 @@ export function resultOf({ arms, fileSize, memory, leftOut }: HtapRun, nodes: nu
   };
 }
 
+function besideOf(arms: readonly ArmFigures[]): NonNullable<CompareResult['beside']> {
+  const milliseconds = (value: number): string => (Number.isFinite(value) ? value.toFixed(1) : MISSING);
+  return {
+    title:
+      'Of all queries and transactions of the same time: how many, how long a commit took, how many commits a snapshot was behind at the end of its query, and how often a query began anew because the pool had given its snapshot up.',
+    heads: ['arm', 'queries/h', 'commits/s', 'commit p50 ms', 'commit p99 ms', 'commits behind', 'begun anew'],
+    rows: arms.map((arm) => [
+      arm.name,
+      countText(arm.queriesPerHour),
+      milliseconds(arm.commitsPerSecond),
+      milliseconds(arm.commitMs.p50),
+      milliseconds(arm.commitMs.p99),
+      countText(arm.lagLsn.p50),
+      countText(arm.snapshotsLost),
+    ]),
+  };
+}
+
 function armResult(arm: ArmFigures, work: CommonWork): ArmResult {
-  const { requests, storageReads } = work;
-  const hits = Math.max(0, requests - storageReads);
-  const rates = [`${arm.commitsPerSecond.toFixed(0)} commits/s`, `${Math.round(arm.queriesPerHour)} queries/h`];
-  const commits = `a commit took ${arm.commitMs.p50.toFixed(1)} ms, 99 of 100 up to ${arm.commitMs.p99.toFixed(1)}`;
-  const lag = `a snapshot was ${arm.lagLsn.p50} commits old at the end of its query`;
-  const lost =
-    arm.snapshotsLost === 0 ? '' : `; ${arm.snapshotsLost} times a query began anew, as its snapshot was gone`;
+  const { requests, hits, storageReads } = work;
   return {
     ...{ name: arm.name as ArmResult['name'], requests, hits, storageReads },
     hitRatio: requests === 0 ? 0 : hits / requests,
     ...{ bytesPrivate: arm.bytesPrivate, bytesShared: arm.bytesShared },
     ...{ p50Us: arm.requestUs.p50, p99Us: arm.requestUs.p99, elapsedMs: work.elapsedMs },
-    notes: [`${rates.join(', ')}; ${commits}; ${lag}${lost}.`, ...arm.notes],
+    notes: arm.notes,
   };
 }
 

@@ -38,7 +38,7 @@ import { openPageServer } from './server.js';
 const PROGRAM = fileURLToPath(new URL('./node.js', import.meta.url));
 const DEFAULT_SCALE = 0.17;
 /** When the last reader comes, as a share of the run. */
-const LATE = 0.4;
+export const LATE = 0.4;
 
 export interface HtapOptions {
   /** In the order in which they run. */

@@ -134,6 +134,7 @@ export function figuresOf(plan: ArmPlan, { writer, readers, durationMs, elapsedM
 export interface CommonWork {
   readonly queries: number;
   readonly requests: number;
+  readonly hits: number;
   readonly storageReads: number;
   /** Milliseconds of all readers, and of the one that took longest. */
   readonly ms: number;
@@ -151,6 +152,7 @@ export function commonWork(arms: readonly Pick<ArmFigures, 'readers'>[]): Common
     return {
       queries: runs.length,
       requests: sum(runs.map(({ requests }) => requests)),
+      hits: sum(runs.map(({ hits }) => hits)),
       storageReads: sum(runs.map(({ storageReads }) => storageReads)),
       ms: sum(runs.map(({ ms }) => ms)),
       elapsedMs: Math.max(0, ...parts.map((part) => sum(part.map(({ ms }) => ms)))),

@@ -27,6 +27,9 @@ type ReadPage = (target: Uint8Array, offset: number) => number;
 export class Medium {
   private readCount = 0;
   private readMs = 0;
+  /** Of the reads through the OS page cache, those for which the kernel fetched nothing from the device, not even ahead. */
+  hits = 0;
+  private blocks = 0;
   /** Of performance.now. */
   deadlineMs = Number.POSITIVE_INFINITY;
   readonly files: Files;
@@ -83,7 +86,14 @@ export class Medium {
     const count = this.readPage(target, offset);
     this.readCount += 1;
     this.readMs += performance.now() - started;
+    if (this.deviceBefore !== undefined) this.askKernel();
     return count;
+  }
+
+  private askKernel(): void {
+    const before = this.blocks;
+    this.blocks = process.resourceUsage().fsRead;
+    if (this.blocks === before) this.hits += 1;
   }
 
   close(): void {

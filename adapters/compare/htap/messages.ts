@@ -77,6 +77,8 @@ export interface QueryRun {
   /** Milliseconds from the commit of its snapshot to the refresh that found it. */
   readonly ageMs: number;
   readonly requests: number;
+  /** Of the requests, those that a cache answered: the store's, or the operating system's. */
+  readonly hits: number;
   readonly storageReads: number;
   readonly hash: string;
   /** How often the pool had given up its snapshot: each time it began anew. */

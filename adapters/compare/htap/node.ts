@@ -104,7 +104,7 @@ class Reading {
   run(query: Query, startedMs: number): boolean {
     const { reader, medium, counting } = this;
     const begun = performance.now();
-    const [requests, reads] = [counting.requests, medium.reads];
+    const [requests, hits, reads] = [counting.requests, counting.hits + medium.hits, medium.reads];
     for (let snapshotsLost = 0; ; snapshotsLost += 1) {
       try {
         this.refresh();
@@ -116,6 +116,7 @@ class Reading {
         this.runs.push({
           ...{ query: query.number, lsn, startMs: begun - startedMs, ms, ageMs, snapshotsLost, hash: hashOf(rows) },
           requests: counting.requests - requests,
+          hits: counting.hits + medium.hits - hits,
           storageReads: medium.reads - reads,
         });
         return true;

@@ -7,6 +7,7 @@
 import { PoolError } from '../../../lib/errors.js';
 import { destroyStale } from '../../../src/pool/index.js';
 import { LRU_ENTRY_OVERHEAD } from '../../sqlite-wasm/index.js';
+import { bytesText } from '../figures.js';
 import { poolFolder } from '../pool-folder.js';
 import { type ArmName, type ArmResult, isOsCache } from '../types.js';
 import { PAGE_SIZE } from './generate.js';
@@ -65,7 +66,7 @@ export function sharedArm(nodes: number, memory: number, fileSize: number): Shar
   const { folder, note } = poolFolder(poolSize);
   destroyStale([folder]);
   const poolPath = ownPath(folder, 'pool');
-  const index = `The pool file has ${poolSize} bytes, its metadata included; the nodes' lookup indexes have the rest.`;
+  const index = `The pool file has ${bytesText(poolSize)}, its metadata included; the nodes' lookup indexes have the rest.`;
   return {
     name: 'shared',
     source: { kind: 'shared', direct: true, poolPath, nearEntries },

@@ -1,5 +1,5 @@
 /** What a comparison showed and what that does not mean, in sentences. */
-import { PERFECT_PARTITIONING } from '../figures.js';
+import { countText, PERFECT_PARTITIONING } from '../figures.js';
 import type { ArmName, ArmResult } from '../types.js';
 
 export interface Setting {
@@ -20,7 +20,7 @@ export function conclusions(arms: readonly ArmResult[], setting: Setting): strin
   const system = find('os-cache');
   const notes: string[] = [];
   if (local && shared) {
-    const reads = `${shared.storageReads} storage reads against ${local.storageReads}`;
+    const reads = `${countText(shared.storageReads)} storage reads against ${countText(local.storageReads)}`;
     const hits = `${percent(shared.hitRatio)} of the pages found against ${percent(local.hitRatio)}`;
     notes.push(`One shared pool against ${setting.nodes} private caches of the same total of ${mib(setting.memory)}:
       ${reads}, ${hits}, ${seconds(shared)} against ${seconds(local)}.`);

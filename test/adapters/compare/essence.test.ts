@@ -18,6 +18,10 @@ describe('what a comparison says of itself', () => {
     expect(ways).to.contain('64 MiB').and.to.contain("operating system's");
     expect(openingOf(1, '10%').join(' ')).to.match(/^One process runs .*the same 10% of memory/);
     expect(openingOf(4).join(' ')).to.contain('on the same memory in all');
+    expect(openingOf(4, undefined, 'sqlite').join(' ')).to.not.contain('writer');
+    expect(openingOf(2, '10%', 'htap').join(' ')).to.match(
+      /^2 processes .*changes all the while\. .* how the writer fared/,
+    );
   });
 
   it('ends with three figures, the shared pool against the private arm that read least', () => {
@@ -36,7 +40,11 @@ describe('what a comparison says of itself', () => {
       '2.00 times less',
       '2.50 times more',
     ]);
-    expect(essentials[1]?.values).to.equal('1.50 s against 3.00 s');
+    expect(essentials.map(({ values }) => values)).to.deep.equal([
+      '100 against 250',
+      '1.50 s against 3.00 s',
+      '99 of 100 page requests within 300 µs against 120 µs',
+    ]);
   });
 
   it('says it as plainly where the pool loses, where nothing differs, and where there is no ratio', () => {
@@ -48,10 +56,31 @@ describe('what a comparison says of itself', () => {
       '2.00 times more',
     ]);
     expect(textsOf(['private-lru', 1, winning], ['shared', 1, winning])?.[0]).to.equal('the same');
+    // So little is nothing, and more than that is something.
+    for (const [reads, text] of [
+      [1_004, 'the same'],
+      [1_010, '1.01 times fewer'],
+      [996, 'the same'],
+      [990, '1.01 times more'],
+    ] as const) {
+      const [rival, shared] = [reads, 1_000].map((storageReads) => ({ ...winning, storageReads }));
+      expect(textsOf(['private-lru', 1, rival], ['shared', 1, shared])?.[0]).to.equal(text);
+    }
     const none = { ...winning, storageReads: 0 };
     expect(textsOf(['private-lru', 1, none], ['shared', 1, none])?.[0]).to.equal('the same');
     expect(textsOf(['private-lru', 1, winning], ['shared', 1, none])?.[0]).to.equal('no ratio: one of them is 0');
     expect(textsOf(['shared', 1])).to.equal(undefined);
+  });
+
+  it('says what the figures do not mean: of as many nodes, of this machine, and of a trace another thing than of a database', () => {
+    const text = (change: Parameters<typeof sampleResult>[0]) => whatTheyDoNotMean(sampleResult(change)).join(' ');
+    expect(text({ nodes: 3 })).to.contain('all 3 nodes want the same pages, which private caches hold 3 times');
+    expect(text({})).to.match(
+      /a read of a local device.* Not several machines: the nodes are processes of this one\.$/,
+    );
+    expect(text({ format: 'u32' }))
+      .to.contain('said in the notes above')
+      .and.not.contain('local device');
   });
 
   it("does not let the operating system's cache pass unmentioned", () => {

@@ -57,6 +57,7 @@ function runOf(changes: Partial<QueryRun>): QueryRun {
     ms: 1,
     ageMs: 0,
     requests: 0,
+    hits: 0,
     storageReads: 0,
     hash: '',
     snapshotsLost: 0,
@@ -130,10 +131,27 @@ describe('the figures of the htap workload', () => {
     };
     const arm = (name: string, ...runs: Partial<QueryRun>[]) =>
       ({ ...nothing, name, readers: [reader(...runs)], queries: runs.length }) as unknown as ArmFigures;
-    const fast = arm('shared', { ms: 1, requests: 10, storageReads: 2 }, { ms: 5, requests: 90, storageReads: 80 });
-    const slow = { ...arm('private-versioned', { ms: 7, requests: 12, storageReads: 9 }), violations: ['a sum'] };
-    const result = resultOf({ arms: [fast, slow], fileSize: 100, memory: 50, leftOut: ['one is left out'] }, 1, 9);
-    expect(result.workload).to.contain('1 queries');
+    const first = { ms: 1, requests: 10, hits: 8, storageReads: 2 };
+    const fast = arm('shared', first, { ms: 5, requests: 90, hits: 10, storageReads: 80 });
+    const slow = {
+      ...arm('private-versioned', { ms: 7, requests: 12, hits: 3, storageReads: 9 }),
+      violations: ['a sum'],
+    };
+    const run = { arms: [fast, slow], fileSize: 29_409_280, memory: 50, leftOut: ['one is left out'] };
+    const result = resultOf(run, { nodes: 3, seed: 9, durationMs: 20_000 });
+    expect(result.done).to.match(
+      /^3 readers looped over 22 queries for 20 s .* asked for 50 transactions a second; the last .* 8 s\. .* same 1 queries/,
+    );
+    expect(resultOf(run, { nodes: 1, seed: 9, durationMs: 20_000 }).done)
+      .to.match(/^One reader looped/)
+      .and.not.contain('the last');
+    expect(result.workload).to.match(/over 28 MiB$/);
+    expect(result.shares).to.equal(4);
+    expect(result.beside?.rows).to.deep.equal([
+      ['shared', '100', '50.0', '1.0', '2.0', '3', '0'],
+      ['private-versioned', '100', '50.0', '1.0', '2.0', '3', '0'],
+    ]);
+    expect(result.beside?.heads).to.have.length(7);
     const [shared, privately] = result.arms;
     expect(shared).to.include({ requests: 10, hits: 8, storageReads: 2, elapsedMs: 1 });
     expect(privately).to.include({ requests: 12, hits: 3, storageReads: 9, elapsedMs: 7 });
@@ -200,7 +218,7 @@ describe('a private store of page versions', () => {
 describe('runHtap', () => {
   it('runs an arm, finds nothing wrong, and holds every result against the engine alone', async () => {
     const { arms } = await runHtap({
-      ...{ arms: ['shared', 'private-versioned'], readers: 2, rate: 20, memory: '200%', source: 'direct' },
+      ...{ arms: ['shared', 'private-versioned', 'os-cache'], readers: 2, rate: 20, memory: '200%', source: 'direct' },
       ...{ durationMs: 5_000, seed: 1, scale: SCALE, storage: folder(), progress: () => {} },
     });
     for (const arm of arms) {
@@ -209,6 +227,8 @@ describe('runHtap', () => {
       expect(arm.compared, arm.name).to.equal(Math.min(arm.queries, 66));
       expect([...arm.wrong, ...arm.violations]).to.deep.equal([]);
       expect(arm.requests).to.be.at.least(arm.storageReads);
+      const hits = arm.readers.flatMap(({ runs }) => runs).reduce((total, run) => total + run.hits, 0);
+      expect(hits, arm.name).to.be.within(1, arm.requests);
     }
   }).timeout(60_000);
 });

@@ -30,6 +30,12 @@ describe('the JSON of a comparison', () => {
     expect(value.arms[1]).to.not.have.any.keys('objects', 'atSharedBytes');
   });
 
+  it('has what the arms did, among how many their memory was divided, and what else was seen, where there is such', () => {
+    const more = { done: 'They looped.', shares: 5, beside: { title: 'Of all', heads: ['arm'], rows: [['shared']] } };
+    expect(JSON.parse(renderJson([sampleResult(more)]))).to.deep.include(more);
+    expect(JSON.parse(renderJson([sampleResult()]))).to.not.have.any.keys(...Object.keys(more));
+  });
+
   it('says of a trace what it was recognised as, its accesses, distinct pages and working set', () => {
     const trace = {
       format: 'ids',

@@ -64,6 +64,12 @@ describe('the report', () => {
     expect(page).to.contain('<td>q6</td><td>2</td><td>4.25</td>');
   });
 
+  it('has what else was seen in a table of its own', async () => {
+    const beside = { title: `Of ${hostile}`, heads: ['arm', hostile], rows: [['shared', '12']] };
+    const page = await renderReport([sampleResult({ beside })], withoutCharts);
+    expect(page).to.contain('<tr class="shared"><td>shared</td><td>12</td></tr>').and.not.contain(hostile);
+  });
+
   it('draws a series of many names as standing bars over the whole width, and one of numbers as lines', async () => {
     const labels = Array.from({ length: 22 }, (_, index) => String(index + 1));
     const values = { shared: labels.map(Number), 'private-lru': labels.map((label) => Number(label) + 1) };

@@ -46,6 +46,20 @@ describe('the table of a comparison', () => {
     expect(stripVTControlCharacters(colored)).to.equal(plain);
   });
 
+  it('has what else was seen in a table of its own below the figures', () => {
+    const beside = {
+      title: 'Of all.',
+      heads: ['arm', 'commits/s'],
+      rows: [
+        ['shared', '12'],
+        ['private-lru', '3'],
+      ],
+    };
+    const text = renderTable([sampleResult({ beside })], { color: false });
+    expect(text).to.contain('\n\nOf all.\narm          commits/s\nshared              12\nprivate-lru          3\n');
+    expect(text.indexOf('requests')).to.be.below(text.indexOf('Of all.'));
+  });
+
   it('turns to one line per figure on a terminal that it does not fit', () => {
     const text = renderTable([sampleResult(), sampleResult()], { color: false, columns: 80 });
     const lines = figureLines(text);
