@@ -1,7 +1,9 @@
 /**
  * Fences that another node makes: src/pool/nodes/fences.ts, hazards.ts (HazardScan.after), reclaim.ts (awaitFence). A reclaimer
  * whose fence somebody else has made looks at the hazards without one of its own. It waits for a fence that was counted after
- * it had hidden the page from everybody, the table's readers too, and that is counted as done when it is over (fence-1).
+ * it had hidden the page from everybody, the table's readers too, and that is counted as done when it is over (fence-1). Who
+ * fences asks the kernel only where a reader says that it stores its hazards plainly, which may begin and end at any moment
+ * (light-1).
  *
  * (F) a page that the reader found behind its hazard is not reused while it holds it.
  */
@@ -15,26 +17,46 @@ const MET = 1;
 const HOLDS = 2;
 /** Of the reclaimer: the fence it waits for. */
 const WANTED = 1;
-/** Of the one who fences: the number of its fence. */
+/** Of the one who fences: the number of its fence, and whether somebody was light. */
 const NUMBER = 1;
+const IS_LIGHT = 2;
 const SEALED = 1;
 const RETIRED = 2;
 const REUSED = 3;
 
 const over: Routine<W> = { name: 'over', steps: [{ name: 'rest', run: () => undefined }], onward: () => 'over' };
 
+/** What a reader does once its interest is stored, one way or the other. */
+function probe(which: string): Step<W>[] {
+  return [
+    { name: `probe.state${which}`, order: 'hazard-1', run: (m) => m.set(MET, m.read('state')) },
+    { name: `probe.entry${which}`, order: 'hazard-1', run: (m) => (m.read('entry') === 0 ? 'over' : undefined) },
+    {
+      name: `probe.again${which}`,
+      order: 'hazard-1',
+      run: (m) => m.set(HOLDS, m.get(MET) !== REUSED && m.read('state') === m.get(MET) ? 1 : 0),
+    },
+  ];
+}
+
 const reader: readonly Routine<W>[] = [
   {
     name: 'idle',
+    steps: [{ name: 'choose', run: (m) => (m.choose(2) === 0 ? 'own' : 'light') }],
+    onward: () => 'over',
+  },
+  {
+    name: 'own',
+    steps: [{ name: 'expose', order: 'hazard-1', run: (m) => m.put('borrow', 1) }, ...probe('')],
+    onward: () => 'over',
+  },
+  {
+    name: 'light',
     steps: [
-      { name: 'expose', order: 'hazard-1', run: (m) => m.write(m.word('borrow'), 1) },
-      { name: 'probe.state', order: 'hazard-1', run: (m) => m.set(MET, m.read('state')) },
-      { name: 'probe.entry', order: 'hazard-1', run: (m) => (m.read('entry') === 0 ? 'over' : undefined) },
-      {
-        name: 'probe.again',
-        order: 'hazard-1',
-        run: (m) => m.set(HOLDS, m.get(MET) !== REUSED && m.read('state') === m.get(MET) ? 1 : 0),
-      },
+      { name: 'light.say', order: 'light-1', run: (m) => m.put('light', 1) },
+      { name: 'light.expose', order: ['hazard-1', 'light-1'], run: (m) => m.write(m.word('borrow'), 1) },
+      ...probe(' light'),
+      { name: 'light.unsay', order: 'light-1', run: (m) => m.put('light', 0) },
     ],
     onward: () => 'over',
   },
@@ -67,7 +89,12 @@ function fence(which: string): Step<W>[] {
         m.set(NUMBER, m.now('begun'));
       },
     },
-    { name: `fence.all${which}`, order: 'fence-1', run: (m) => m.memory.fenceAll() },
+    { name: `fence.look${which}`, order: 'light-1', run: (m) => m.set(IS_LIGHT, m.read('light')) },
+    {
+      name: `fence.all${which}`,
+      order: 'fence-1',
+      run: (m) => (m.get(IS_LIGHT) === 1 ? m.memory.fenceAll() : undefined),
+    },
     { name: `fence.done${which}`, order: 'fence-1', run: (m) => m.put('done', Math.max(m.now('done'), m.get(NUMBER))) },
   ];
 }
@@ -80,7 +107,7 @@ const fencer: readonly Routine<W>[] = [
 export function fenceModel(mutation: Mutation): Model<W> {
   return {
     name: 'fences',
-    world: new SmallWorld(mutation, ['state', 'entry', 'borrow', 'begun', 'done'], 3, 0),
+    world: new SmallWorld(mutation, ['state', 'entry', 'borrow', 'begun', 'done', 'light'], 3, 0),
     actors: [
       { name: 'reader', program: reader },
       { name: 'reclaimer', program: reclaimer },

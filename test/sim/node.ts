@@ -61,6 +61,10 @@ export function attachSimulated(world: World, options: NodeOptions): SimulatedNo
   // The pool's own, which know what it is writing.
   const upkeep = new Upkeep(session, (pool as unknown as { named: Checkpoints }).named);
   upkeep.cleanDead(true);
+  // By chance, where it would be by what is read and fenced, of which there is too little here.
+  const { control } = world;
+  const chance = () => control.fencesEverybody && control.chance() < 0.75;
+  session.reader.hazards.choice = { borrowed: () => {}, isLight: chance };
   // As in shards of an ordinary size.
   session.writer.evictor.aheadMin = 2;
   return new PoolAndCache({ machine, segment, session, pool, upkeep });

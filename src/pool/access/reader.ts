@@ -107,7 +107,7 @@ export class Reader {
     this.parts = parts;
     this.words = words;
     this.machine = machine;
-    this.hazards = new Hazards(words, geometry, machine, nodes);
+    this.hazards = new Hazards(words, geometry, machine, nodes, parts.fences);
     this.near = new NearIndex(nearEntries, geometry.slotsPerShard);
     this.touches = new Touches(words, geometry, nodes.self);
     this.counters = parts.counters;

@@ -4,6 +4,8 @@ import { isLater } from '../../../lib/sequence.js';
 import type { Words } from '../../../lib/words.js';
 import {
   BORROW_ENTRIES,
+  BORROWS_ARE_LIGHT,
+  borrowsIn,
   CHUNK_FREE,
   CHUNK_RUN,
   CHUNK_RUN_NEXT,
@@ -133,7 +135,7 @@ function walkHazards(parts: TableParts, row: number, dead: boolean, findings: Fi
   const places = new PinPlaces(words, geometry);
   const where = `node ${row}`;
   const head = hazardHeads.word + row * HazardHead.words;
-  const borrowed = words.load(head + HazardHead.word.borrowCount);
+  const borrowed = words.load(head + HazardHead.word.borrowCount) & ~BORROWS_ARE_LIGHT;
   const high = words.load(head + HazardHead.word.pinHigh);
   if (borrowed < 0 || borrowed > BORROW_ENTRIES) findings.add('HAZARD_DAMAGED', where, `borrows ${borrowed} pages`);
   if (high < 0 || high > geometry.pinsPerNode) findings.add('HAZARD_DAMAGED', where, `has ${high} pin entries`);
@@ -181,7 +183,7 @@ function collectHazards(parts: TableParts, row: number, into: Set<number>): void
     for (let i = 0; i < Math.min(count >>> 0, most); i++) if (wordOf(i) >= 0) into.add(words.load(wordOf(i)) - 1);
   };
   const ring = borrows.word + row * borrows.stride;
-  collect(words.load(head + HazardHead.word.borrowCount), BORROW_ENTRIES, (entry) => ring + entry);
+  collect(borrowsIn(words.load(head + HazardHead.word.borrowCount)), BORROW_ENTRIES, (entry) => ring + entry);
   collect(words.load(head + HazardHead.word.pinHigh), geometry.pinsPerNode, (entry) => places.of(row, entry));
 }
 

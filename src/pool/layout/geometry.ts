@@ -13,6 +13,7 @@ import { OS_PAGE_BYTES, WINDOW_BYTES_MAX } from '../../../lib/linux/index.js';
 import { LINE_BYTES } from '../../../lib/struct.js';
 import { PolicyEntry, PolicyHead, policyLines } from '../policy/index.js';
 import {
+  BORROWS_ARE_LIGHT,
   BUCKET_ENTRIES,
   Bucket,
   ChunkEntry,
@@ -121,6 +122,11 @@ export interface Geometry extends Plan {
 
 /** A borrow is good for 1,024 further borrows; one entry more is the scratch that a failed borrow may use. */
 export const BORROW_ENTRIES = 1026;
+
+/** The entries that a count of borrows says, never more than there are. */
+export function borrowsIn(count: number): number {
+  return Math.min((count & ~BORROWS_ARE_LIGHT) >>> 0, BORROW_ENTRIES);
+}
 export const GRANULE_BYTES_MIN = 64;
 export const MIB = 1024 * 1024;
 const DATA_ALIGNMENT = 2 * MIB;

@@ -7,6 +7,7 @@ export { boundOf, versionOfBound } from './bounds.js';
 export {
   alignUp,
   BORROW_ENTRIES,
+  borrowsIn,
   capacityOf,
   type Geometry,
   geometryOf,
@@ -16,6 +17,7 @@ export {
 } from './geometry.js';
 export { isKeepable, keptExpiry, keptMs, writeKept } from './kept.js';
 export {
+  BORROWS_ARE_LIGHT,
   BUCKET_ENTRIES,
   Bucket,
   CHECKPOINT_NAME_BYTES_MAX,

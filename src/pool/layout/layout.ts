@@ -79,8 +79,10 @@ export const CHUNK_RUN_NEXT = 4;
 
 /** Each reader's hazard store is a full fence. */
 export const FENCES_OWN = 1;
-/** It is a plain store, and a reclaimer fences everybody before it scans. */
+/** It may be a plain store: of a node that says so, whom a reclaimer fences before it scans. */
 export const FENCES_SHARED = 2;
+/** In the count of borrows: the entries are stored plainly. */
+export const BORROWS_ARE_LIGHT = 1 << 16;
 
 export const NODE_ALIVE = 1;
 export const NODE_LEFT = 2;
@@ -138,7 +140,7 @@ export const Control = struct('Control', [
   { writer: 'holder of the chunk lock', fields: { freeChunks: 'u32', chunkHint: 'u32', reserved2: ['u32', 14] } },
   {
     writer: 'a joining node, under the file lock',
-    /** fences: how readers publish their hazards, FENCES_OWN or FENCES_SHARED; for as long as a node is attached. */
+    /** fences: how readers may publish their hazards, FENCES_OWN or FENCES_SHARED; for as long as a node is attached. */
     fields: { rowsHigh: 'sync32', fences: 'sync32', reserved3: ['u32', 14] },
   },
   {

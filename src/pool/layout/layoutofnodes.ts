@@ -50,6 +50,7 @@ export const NodeCleaning = struct('NodeCleaning', [
 ]);
 
 export const HazardHead = struct('HazardHead', [
+  // borrowCount: entries, and BORROWS_ARE_LIGHT.
   { writer: NODE, fields: { borrowCount: 'sync32', pinHigh: 'sync32', reserved1: ['u32', 14] } },
 ]);
 

@@ -13,8 +13,9 @@
  * (H4) entries below the ring's active count may be left from earlier runs: they hold memory back for the rest of a run,
  *      which is harmless, and never the other way round.
  *
- * (H5) where the nodes share fences the reader's store is plain; a full fence on every thread of every attached process comes before the scan (fences.ts). Whatever
- *      store was before that fence the scan sees; whatever load comes after it sees what was retired.
+ * (H5) a node may store its borrows plainly (it is *light*); a full fence on every thread of every attached process comes before
+ *      the scan then (fences.ts). Whatever store was before that fence the scan sees; whatever load comes after it sees what was
+ *      retired.
  *
  * A call may be cut at any function's entry (see calls.ts). So:
  * (H6) the shared count of borrows is raised before the private one, and the private one set back before the shared one: at
@@ -30,14 +31,20 @@
  *      the end, and a scan reads the list from its end, so it meets the pin in one of the two. So a list is as long as there
  *      are pins, but for the slack of the mark, however many there once were.
  *
+ * (H11) the shared count of borrows says that the node is light from before its first plain store until after its last. Both
+ *       are said by atomic stores, so whoever sees that it is light no more sees what it stored plainly. Between runs the count
+ *       is 0, and the node not light. A node chooses anew (fencechoice.ts) when its ring comes round, at the end of a run, and
+ *       when it has made a fence itself. At a cut, what is said and what is done are the same: no function's entry is between.
+ *
  * A crash leaves entries behind; they stop counting when the row's death mark is set.
  */
 import { PoolError } from '../../../lib/errors.js';
 import type { Machine } from '../../../lib/machine.js';
 import { isLater } from '../../../lib/sequence.js';
 import type { Words } from '../../../lib/words.js';
-import { BORROW_ENTRIES, type Geometry, HazardHead } from '../layout/index.js';
+import { BORROW_ENTRIES, BORROWS_ARE_LIGHT, borrowsIn, type Geometry, HazardHead } from '../layout/index.js';
 import { type Fences, type Nodes, PinBlocks, PinPlaces } from '../nodes/index.js';
+import { FenceChoice } from './fencechoice.js';
 import { HeldSlots } from './heldslots.js';
 
 const { borrowCount: BORROW_COUNT, pinHigh: PIN_HIGH } = HazardHead.word;
@@ -63,8 +70,9 @@ export class Hazards {
   private readonly blocks: PinBlocks;
   private readonly pinCapacity: number;
   private readonly slack: number;
-  /** The full fence after the store is left to whoever scans (H5). */
-  readonly isLight: boolean;
+  /** When the full fence after the store is left to whoever scans (H5). */
+  choice: Pick<FenceChoice, 'borrowed' | 'isLight'>;
+  private light: boolean;
   private position = 0;
   private count = 0;
   /** The shared mark: entries below it are scanned. */
@@ -85,10 +93,11 @@ export class Hazards {
     this.finishLeaving();
   };
 
-  constructor(words: Words, geometry: Geometry, machine: Machine, nodes: Nodes) {
+  constructor(words: Words, geometry: Geometry, machine: Machine, nodes: Nodes, fences: Fences) {
     const row = nodes.self;
     this.words = words;
-    this.isLight = nodes.sharesFences;
+    this.choice = new FenceChoice(fences, nodes.sharesFences);
+    this.light = this.choice.isLight();
     this.machine = machine;
     this.head = geometry.regions.hazardHeads.word + row * HazardHead.words;
     this.ring = geometry.regions.borrows.word + row * geometry.regions.borrows.stride;
@@ -97,10 +106,14 @@ export class Hazards {
     this.slack = (geometry.pinBlockEntries / SLACK_SHARE) | 0;
   }
 
+  get isLight(): boolean {
+    return this.light;
+  }
+
   /** Publishes interest in the slot, in the ring's spare entry. */
   expose(slot: number): void {
     // ORDER hazard-1: interest before the caller looks at the sequence or the state; pairs with scanRow.
-    if (this.isLight) this.words.write(this.ring + this.position, slot + 1);
+    if (this.light) this.words.write(this.ring + this.position, slot + 1);
     else this.words.store(this.ring + this.position, slot + 1);
     if (this.position >= this.count) this.raise();
   }
@@ -109,6 +122,21 @@ export class Hazards {
   keep(): void {
     const next = this.position + 1;
     this.position = next === BORROW_ENTRIES ? 0 : next;
+    if (next === BORROW_ENTRIES) this.comeRound();
+  }
+
+  private comeRound(): void {
+    this.choice.borrowed(BORROW_ENTRIES);
+    this.choose();
+  }
+
+  /** (H11) Whether the next borrows are stored plainly. */
+  choose(): void {
+    const light = this.choice.isLight();
+    if (light === this.light) return;
+    // ORDER light-1: said before the first plain store and after the last; pairs with Fences.make.
+    if (this.count > 0) this.words.store(this.head + BORROW_COUNT, light ? this.count | BORROWS_ARE_LIGHT : this.count);
+    this.light = light;
   }
 
   /** Nothing is exposed but what was kept: a page that was only looked at holds no memory back. */
@@ -119,7 +147,7 @@ export class Hazards {
   private raise(): void {
     if (this.count === 0) this.machine.afterRun(this.endRun);
     const count = Math.min(this.position + COUNT_STEP, BORROW_ENTRIES);
-    this.words.store(this.head + BORROW_COUNT, count);
+    this.words.store(this.head + BORROW_COUNT, this.light ? count | BORROWS_ARE_LIGHT : count);
     this.count = count;
   }
 
@@ -142,9 +170,11 @@ export class Hazards {
   }
 
   private clearBorrows(): void {
+    this.choice.borrowed(this.position);
     this.count = 0;
     this.position = 0;
     this.words.store(this.head + BORROW_COUNT, 0);
+    this.choose();
   }
 
   /**
@@ -264,13 +294,19 @@ export class HazardScan {
   after(number: number): boolean {
     if (this.isKnown && !isLater(number, this.fence)) return false;
     const last = this.fences.last();
-    this.lookAfter(isLater(number, last) ? this.fences.make() : last);
+    this.lookAfter(isLater(number, last) ? this.make() : last);
     return true;
   }
 
   /** From now on it is right about everything that is hidden by now. Throws UNSUPPORTED. */
   now(): void {
-    this.lookAfter(this.fences.make());
+    this.lookAfter(this.make());
+  }
+
+  private make(): number {
+    const number = this.fences.make();
+    this.own?.choose();
+    return number;
   }
 
   /** Looks again, without a fence: for what has been let go, and as a hint. */
@@ -295,7 +331,7 @@ export class HazardScan {
     const { hazardHeads, borrows } = this.geometry.regions;
     const head = hazardHeads.word + row * HazardHead.words;
     // ORDER hazard-1: after the retire sequence was stored, rings before pins (H3); pairs with expose.
-    const borrowed = Math.min(words.load(head + BORROW_COUNT) >>> 0, BORROW_ENTRIES);
+    const borrowed = borrowsIn(words.load(head + BORROW_COUNT));
     this.addRange(borrows.word + row * borrows.stride, borrowed);
     const pinned = Math.min(words.load(head + PIN_HIGH) >>> 0, this.geometry.pinsPerNode);
     this.addPins(row, pinned);

@@ -8,6 +8,10 @@
  *      in whatever node; and a reader that stores later sees that it is hidden. So one look is right for all that is hidden
  *      before the fence, however late it is asked.
  *
+ * (C4) the kernel is asked only where a node other than the one that fences stores its hazards plainly. That is looked at after
+ *      the fence was counted: a node that begins to do so later (H11) looks at what it reads later than that, so it sees what was
+ *      hidden; one that has ended it has made its plain stores seen before. This thread's own were made seen by the count.
+ *
  * A death between the two leaves a number that is never done: the next fence has a later one. Counts come round (sequence.ts);
  * one that is believed not to be over costs a fence.
  */
@@ -24,6 +28,8 @@ export class Fences {
   private readonly nodes: Nodes;
   private readonly begun: number;
   private readonly done: number;
+  /** How many this node has made. */
+  made = 0;
 
   constructor(words: Words, geometry: Geometry, machine: Machine, nodes: Nodes) {
     this.words = words;
@@ -50,7 +56,9 @@ export class Fences {
     const { words, done } = this;
     // ORDER fence-1: the count, then the fence, then `done`; pairs with due and with the scan.
     const number = nextSequence(words.add(this.begun, 1));
-    if (this.nodes.sharesFences && !this.machine.fenceEverybody()) {
+    this.made++;
+    // ORDER light-1: the count, then who is light; pairs with Hazards.
+    if (this.nodes.isLightElsewhere() && !this.machine.fenceEverybody()) {
       throw new PoolError('UNSUPPORTED', 'The kernel took back membarrier(2), on which the attached nodes rely.');
     }
     for (let seen = words.load(done); isLater(number, seen); ) {

@@ -22,6 +22,7 @@ import type { Liveness, Machine } from '../../../lib/machine.js';
 import { nextSequence } from '../../../lib/sequence.js';
 import type { Words } from '../../../lib/words.js';
 import {
+  BORROWS_ARE_LIGHT,
   Control,
   FENCES_OWN,
   FENCES_SHARED,
@@ -228,9 +229,21 @@ export class Nodes {
     return new PoolError('UNSUPPORTED', what, { node });
   }
 
-  /** Whether hazards are plain stores, fenced by whoever scans them. The same for every attached node. */
+  /** Whether hazards may be plain stores, fenced by whoever scans them. The same for every attached node. */
   get sharesFences(): boolean {
     return this.words.load(this.fences) === FENCES_SHARED;
+  }
+
+  /** Whether a node other than this one stores its hazards plainly just now. */
+  isLightElsewhere(): boolean {
+    const { words } = this;
+    const heads = this.geometry.regions.hazardHeads.word + HazardHead.word.borrowCount;
+    const high = this.high();
+    for (let index = 0; index < high; index++) {
+      if (index === this.self || (words.load(heads + index * HazardHead.words) & BORROWS_ARE_LIGHT) === 0) continue;
+      if (this.isCounted(index)) return true;
+    }
+    return false;
   }
 
   /** The first node to attach decides; who cannot follow it has to stay away. The caller holds the membership lock. */

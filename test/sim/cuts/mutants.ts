@@ -61,8 +61,8 @@ export const CUT_MUTANTS: readonly CutMutant[] = [
     'near/hazards',
     'the private count of borrows is raised before the shared one',
     'borrow',
-    '        this.words.store(this.head + BORROW_COUNT, count);\n        this.count = count;\n',
-    '        this.count = count;\n        this.words.store(this.head + BORROW_COUNT, count);\n',
+    '        this.words.store(this.head + BORROW_COUNT, this.light ? count | BORROWS_ARE_LIGHT : count);\n        this.count = count;\n',
+    '        this.count = count;\n        this.words.store(this.head + BORROW_COUNT, this.light ? count | BORROWS_ARE_LIGHT : count);\n',
   ),
   of(
     'near/hazards',

@@ -20,7 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'near/hazards',
     'the count of borrows is not published',
-    '        this.words.store(this.head + BORROW_COUNT, count);\n',
+    '        this.words.store(this.head + BORROW_COUNT, this.light ? count | BORROWS_ARE_LIGHT : count);\n',
     '',
   ),
   of('near/hazards', 'a pin is not published', '        this.words.store(this.blocks.wordOf(entry), slot + 1);\n', ''),
@@ -70,7 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'nodes/fences',
     'a scan fences nobody',
-    'if (this.nodes.sharesFences && !this.machine.fenceEverybody())',
+    'if (this.nodes.isLightElsewhere() && !this.machine.fenceEverybody())',
     'if (false)',
   ),
   of(

@@ -29,7 +29,8 @@ function join(options: ActorOptions): SimulatedNode {
 function joinAndLook(options: ActorOptions): SimulatedNode {
   const node = join(options);
   if (options.plan.isKnown !== false || options.stepper.actor !== 1) node.cache.has(keyName(0));
-  node.machine.endRun();
+  // Where the run goes on, the hazards of the first act are stored plainly: the count of borrows is stored already.
+  if (!options.world.control.fencesEverybody) node.machine.endRun();
   return node;
 }
 

@@ -55,7 +55,7 @@ export const CASES: readonly Case[] = FAMILIES.flatMap(({ workload, before, acts
         isKnown,
         workload: WORKLOADS.findIndex(({ name }) => name === workload),
         before,
-        first: [one, 'wait'],
+        first: ['chooseFences', one, 'wait'],
         second: [other, ...after],
       })),
     ),

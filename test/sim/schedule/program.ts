@@ -85,6 +85,7 @@ export class Program {
     const choice = (this.actor === 1 ? workload.firstActs : undefined) ?? workload.acts;
     const count = acts?.length ?? 1 + dice.below(workload.actsMax);
     for (let act = 0; act < count; act++) {
+      if (acts === undefined) this.chooseFences();
       this.perform(acts?.[act] ?? (choice[dice.below(choice.length)] as Act));
       this.checkHeld();
       if (acts === undefined && dice.below(2) === 0) this.endRun();
@@ -137,6 +138,10 @@ export class Program {
       }
       throw error;
     }
+  }
+
+  chooseFences(): void {
+    this.node.session.reader.hazards.choose();
   }
 
   put(key: number, value: number): void {

@@ -23,6 +23,7 @@ export type Act =
   | 'putVersion'
   | 'endVersions'
   | 'getVersion'
+  | 'chooseFences'
   | 'wait';
 
 /**
