@@ -37,7 +37,12 @@ const LOOK_MS = 100;
  * The caller holds the membership lock meanwhile. Who else wants to join would have to look for as long, and finds it done; and
  * nobody formats or joins under who looks.
  */
-async function findLivingStranger(path: string, nodes: Nodes, machine: Machine, signal?: AbortSignal): Promise<number> {
+export async function findLivingStranger(
+  path: string,
+  nodes: Nodes,
+  machine: Machine,
+  signal?: AbortSignal,
+): Promise<number> {
   for (;;) {
     const living = nodes.livingStranger();
     if (living !== undefined) return living;

@@ -5,7 +5,7 @@
 import { Deadline, libc, type PoolFile } from '../../lib/linux/index.js';
 import { statsOf, withHoldings } from './access/index.js';
 import { partsFor } from './attach.js';
-import { viewOnly } from './attached.js';
+import { findLivingStranger, viewOnly } from './attached.js';
 import { takeCensus } from './census/index.js';
 import { infoOf, type PoolProblem, type PoolReport, readIdentity } from './layout/index.js';
 import { openFormatted } from './open.js';
@@ -45,6 +45,8 @@ async function reportOn(path: string, file: PoolFile): Promise<PoolReport> {
   const { segment, nodes, machine } = viewOnly(file, identity);
   try {
     const parts = partsFor(segment, machine, nodes, () => {});
+    // Who of another boot id lives is told by looking for a while.
+    await findLivingStranger(path, nodes, machine);
     const found = await takeCensus(parts, identity.seed);
     const problems = isWhole(segment, machine) ? found : [NOT_RESTORED, ...found.map(asRepairable)];
     return {

@@ -2,7 +2,7 @@
 import fs, { readFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { expect } from 'chai';
-import { type ConnectOptions, destroy, format } from '../../../src/index.js';
+import { type ConnectOptions, destroy, format, inspect } from '../../../src/index.js';
 import { attach } from '../../../src/pool/attach.js';
 import { HazardHead, NodeRow } from '../../../src/pool/layout/index.js';
 import { STILL_MS, Strangers } from '../../../src/pool/nodes/strangers.js';
@@ -68,6 +68,7 @@ describe('a pool in which a node of another boot id lives', () => {
     expect(await codeOf(pools.connect(first.path, other))).to.equal('IN_USE');
     expect(await codeOf(destroy(first.path))).to.equal('IN_USE');
     expect(await codeOf(format(first.path, { ...create, force: true }))).to.equal('IN_USE');
+    expect((await inspect(first.path)).nodes.map(({ state }) => state)).to.deep.equal(['alive']);
     expect(before.equals(bytes())).to.equal(true);
     stop();
     upkeepOf(first).tick();
@@ -105,6 +106,7 @@ describe('a node of another boot id that stands still', () => {
     const page = first.get('key');
     first.create('draft', 8);
     first.session.parts.locks.acquire(0);
+    expect((await inspect(first.path)).nodes.map(({ state }) => state)).to.deep.equal(['dead']);
     const started = performance.now();
     const second = await pools.connect(first.path);
     expect(performance.now() - started).to.be.at.least(STILL_MS - 10);
