@@ -17,7 +17,7 @@ import { type Key, type Page, pinMany } from '../pool/index.js';
 import type { Domain } from './domain.js';
 import type { Fetching, Sought } from './fetching.js';
 import { Absent, type Limits } from './runs.js';
-import type { BulkAnswer, BulkLoader } from './types.js';
+import { type BulkAnswer, type BulkLoader, type Loaded, notFound } from './types.js';
 
 interface Enlisted {
   readonly key: Key;
@@ -27,7 +27,7 @@ interface Enlisted {
   readonly depth: number;
   isGivenUp: boolean;
   batch: Batch | undefined;
-  resolve(bytes: Uint8Array): void;
+  resolve(loaded: Loaded): void;
   reject(error: unknown): void;
 }
 
@@ -69,7 +69,7 @@ class Batches {
   }
 
   /** What `resolve` or `reject` is called of when the key's batch has been loaded: with its bytes, or Absent where there are none. */
-  enlist(key: Key, resolve: (bytes: Uint8Array) => void, reject: (error: unknown) => void): Enlisted {
+  enlist(key: Key, resolve: (loaded: Loaded) => void, reject: (error: unknown) => void): Enlisted {
     this.domain.keys.encode(key);
     const name = this.domain.keyName();
     const depth = this.fetching.depthOf(name);
@@ -116,7 +116,7 @@ class Batches {
   }
 
   /** (U2) In the order of the batch. Throws OPTION_INVALID. */
-  private contentOf(batch: readonly Enlisted[], answer: unknown): (Uint8Array | undefined)[] {
+  private contentOf(batch: readonly Enlisted[], answer: unknown): (Loaded | undefined)[] {
     if (Array.isArray(answer)) {
       if (answer.length !== batch.length)
         throw refused(`it answered an array of ${answer.length} for ${batch.length} keys`);
@@ -134,8 +134,9 @@ class Batches {
   }
 }
 
-function contentFor(key: Key, value: unknown): Uint8Array | undefined {
+function contentFor(key: Key, value: unknown): Loaded | undefined {
   if (value === undefined) return undefined;
+  if (value === notFound) return notFound;
   return takeBytes(
     value,
     typeof key === 'string' ? `what loadMany gave for ${JSON.stringify(key)}` : 'what loadMany gave',
@@ -152,6 +153,8 @@ export interface BulkHost {
   readonly fetching: Fetching;
   /** What is there, counted and exposed. */
   find(key: Key): Page | undefined;
+  /** Whether the source is known to have nothing for it. */
+  isNegative(key: Key): boolean;
   /** How a missing key is fetched, but for its loader, which gives its bytes. */
   seek(key: Key): Omit<Sought, 'call' | 'onGiveUp'>;
 }
@@ -185,7 +188,7 @@ class Bulk {
   }
 
   begin(): void {
-    const missing = [...this.pages].filter(([, page]) => page === undefined);
+    const missing = [...this.pages].filter(([key, page]) => page === undefined && !this.host.isNegative(key));
     this.missing = missing.length;
     const onEnd = () => {
       this.missing--;
@@ -194,7 +197,8 @@ class Bulk {
     for (const [key] of missing) {
       const sought = this.seek(key);
       const onPage = (page: Page) => {
-        if (this.isWanted) this.pages.set(key, page);
+        // That there is nothing is no page.
+        if (this.isWanted && page.freshness !== 'negative') this.pages.set(key, page);
         else page.release();
         onEnd();
       };
@@ -211,7 +215,7 @@ class Bulk {
   private seek(key: Key): Sought {
     let enlisted: Enlisted | undefined;
     const call = () =>
-      new Promise<Uint8Array>((resolve, reject) => {
+      new Promise<Loaded>((resolve, reject) => {
         // A call that has failed meanwhile begins nothing any more.
         if (this.hasFailed) reject(new Absent());
         else enlisted = this.batches.enlist(key, resolve, reject);

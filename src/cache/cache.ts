@@ -21,8 +21,9 @@ import {
 } from '../pool/index.js';
 import { fetchMany } from './bulk.js';
 import { Domain } from './domain.js';
-import { Fetching, type Sought, type Taken } from './fetching.js';
+import { Fetching, NOTHING, type Sought, type Taken } from './fetching.js';
 import { copyAndRelease, copyInto, useAndRelease } from './lending.js';
+import { Negatives } from './negative.js';
 import {
   type CacheOptions,
   checkCache,
@@ -30,6 +31,7 @@ import {
   checkFetchMany,
   checkKeys,
   checkLoader,
+  checkNegative,
   checkPages,
   checkPool,
   checkSet,
@@ -41,23 +43,26 @@ import {
 } from './options.js';
 import { SharedPageSpace } from './pagespace.js';
 import { fetchStale, keptFor, windowsOf } from './stale.js';
+import { statsFrom } from './statistics.js';
 import { HITS, MISSES } from './tally.js';
-import type {
-  BulkLoader,
-  CacheStats,
-  Codec,
-  Lease,
-  Loader,
-  NamespaceStats,
-  PageSpace,
-  PagesOptions,
-  SetOptions,
+import {
+  type BulkLoader,
+  type CacheStats,
+  type Codec,
+  type Lease,
+  type Loader,
+  type NamespaceStats,
+  notFound,
+  type PageSpace,
+  type PagesOptions,
+  type SetOptions,
 } from './types.js';
 import { codecOf, ValueCache } from './values.js';
 
 export class SharedCache implements Shown {
   private readonly domain: Domain;
   private readonly fetching: Fetching;
+  private readonly negatives: Negatives;
   private readonly namespace: string;
   private readonly ttlMs: number | undefined;
   private readonly loadTimeoutMs: number;
@@ -76,6 +81,7 @@ export class SharedCache implements Shown {
     const name = nameOfSpace(this.namespace);
     this.domain = new Domain(pool.session, name, entryPrefix(this.namespace));
     this.fetching = new Fetching(this.domain);
+    this.negatives = new Negatives(this.domain, this.namespace);
     this.near = this.domain.keys.strings.entries;
     this.reader = pool.session.reader;
     this.counts = this.domain.tally.counts;
@@ -163,6 +169,17 @@ export class SharedCache implements Shown {
     return this.domain.store(content, { ttlMs: ttlMs ?? this.ttlMs, keptMs, metadata, lease });
   }
 
+  /**
+   * Says that the source has nothing for the key, for so long: its page is a miss, no running load of it publishes, and `fetch` answers so
+   * without a load. Any `set`, `delete` or `clear` ends it. False: not remembered, for lack of room. Throws BUSY.
+   */
+  setNegative(key: Key, options: { ttlMs: number }): boolean {
+    const { session } = this.domain;
+    session.check();
+    const { ttlMs } = checkNegative(options);
+    return this.negatives.set(key, ttlMs);
+  }
+
   /** Whether the key is live. Counts as no request. */
   has(key: Key): boolean {
     return this.glance(key) !== undefined;
@@ -223,7 +240,8 @@ export class SharedCache implements Shown {
   /**
    * The page, pinned; on a miss loaded once across all nodes. Who waits in this node for one load gets its error. Rejects
    * with that, LOAD_TIMEOUT when the own loader took longer than loadTimeoutMs, LOAD_CYCLE, ABORTED, DISCONNECTED. With staleMs or
-   * staleOnErrorMs a page that has expired may be the answer: its `freshness` says so.
+   * staleOnErrorMs a page that has expired may be the answer, and where the source is known to have nothing, one without bytes: its
+   * `freshness` says so.
    */
   async fetch(key: Key, load: Loader, options?: FetchOptions): Promise<Page> {
     const checked = checkFetch(options);
@@ -234,13 +252,16 @@ export class SharedCache implements Shown {
 
   private fetchMissing(key: Key, load: Loader, options: FetchOptions): Promise<Page> {
     checkLoader(load);
-    const { ttlMs, signal, staleMs, staleOnErrorMs } = options;
+    const negative = this.negatives.look(key);
+    if (negative !== undefined) return Promise.resolve(negative);
+    const { signal, staleMs, staleOnErrorMs } = options;
     const windows = windowsOf(staleMs, staleOnErrorMs);
     // What is given as bytes is as it was at the call.
     const given = options.metadata instanceof Uint8Array ? options.metadata.slice() : options.metadata;
     let metadata: Uint8Array | undefined;
     let isKnown = false;
     const take = (answer: unknown) => {
+      if (answer === notFound) return NOTHING;
       const bytes = loadedBytes(answer);
       if (!isKnown) metadata = loadedMetadata(given);
       isKnown = true;
@@ -248,26 +269,32 @@ export class SharedCache implements Shown {
     };
     const call = (loadSignal: AbortSignal) => load(key, { signal: loadSignal });
     const limits = { signal, loadTimeoutMs: options.loadTimeoutMs ?? this.loadTimeoutMs };
-    const sought = { ...this.sought(key, ttlMs, keptFor(windows), take), call };
+    const sought = { ...this.sought(key, options, keptFor(windows), take), call };
     if (windows !== undefined) return fetchStale(this.fetching, this.domain, sought, limits, windows);
     return this.fetching.fetch(sought, limits);
   }
 
   private sought(
     key: Key,
-    ttlMs: number | undefined,
+    options: FetchManyOptions,
     keptMs: number,
     take: (answer: unknown) => Taken,
   ): Omit<Sought, 'call'> {
+    const ttlMs = options.ttlMs ?? this.ttlMs;
+    const negativeTtlMs = options.negativeTtlMs ?? ttlMs;
     return {
       key,
       size: 0,
       asOf: undefined,
-      ttlMs: ttlMs ?? this.ttlMs,
+      ttlMs,
       keptMs,
       mayBeKept: true,
       encode: () => this.domain.keys.encode(key),
       look: () => this.glance(key),
+      lookNegative: () => this.negatives.look(key),
+      storeNegative: (lease: Lease, startedMs: number) => {
+        if (negativeTtlMs !== undefined) this.negatives.store(key, lease, startedMs, negativeTtlMs);
+      },
       take,
     };
   }
@@ -279,16 +306,19 @@ export class SharedCache implements Shown {
    * loader threw for, or an answer that is refused, publishes nothing.
    */
   async fetchMany(keys: readonly Key[], load: BulkLoader, options?: FetchManyOptions): Promise<Map<Key, Page>> {
-    const { ttlMs, signal, loadTimeoutMs } = checkFetchMany(options);
+    const checked = checkFetchMany(options);
+    const { signal, loadTimeoutMs } = checked;
     checkKeys(keys);
     checkLoader(load, 'loadMany');
     const { domain, fetching } = this;
-    const take = (answer: unknown) => ({ bytes: loadedBytes(answer), told: 'unversioned' as const });
+    const take = (answer: unknown) =>
+      answer === notFound ? NOTHING : { bytes: loadedBytes(answer), told: 'unversioned' as const };
     const host = {
       domain,
       fetching,
       find: (key: Key) => this.get(key),
-      seek: (key: Key) => this.sought(key, ttlMs, 0, take),
+      isNegative: (key: Key) => this.negatives.look(key) !== undefined,
+      seek: (key: Key) => this.sought(key, checked, 0, take),
     };
     return fetchMany(host, keys, load, { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs });
   }
@@ -323,8 +353,8 @@ export class SharedCache implements Shown {
     const { session } = this.domain;
     session.check();
     return {
-      node: this.statsFrom((name) => session.counted(name)),
-      total: this.statsFrom((name) => totalOf(session.parts, name)),
+      node: statsFrom(session, (name) => session.counted(name)),
+      total: statsFrom(session, (name) => totalOf(session.parts, name)),
       namespace: this.domain.tally.stats(),
     };
   }
@@ -332,36 +362,6 @@ export class SharedCache implements Shown {
   toJSON(): object {
     const { path, isOpen } = this.domain.session;
     return { namespace: this.namespace, path, state: isOpen ? 'connected' : 'disconnected' };
-  }
-
-  private statsFrom(count: (name: Parameters<typeof totalOf>[1]) => number): CacheStats {
-    const { parts } = this.domain.session;
-    const [nearHitCount, tableHitCount, missCount] = [count('nearHits'), count('tableHits'), count('misses')];
-    const hitCount = nearHitCount + tableHitCount;
-    const requestCount = hitCount + missCount;
-    let objects = 0;
-    let granules = 0;
-    for (let shard = 0; shard < parts.geometry.shards; shard++) {
-      objects += Math.max(0, parts.shards.live(shard) - parts.shards.drafts(shard));
-      granules += parts.shards.granules(shard);
-    }
-    return {
-      requestCount,
-      hitCount,
-      nearHitCount,
-      tableHitCount,
-      missCount,
-      hitRate: requestCount === 0 ? 0 : hitCount / requestCount,
-      loadSuccessCount: count('loads'),
-      loadFailureCount: count('loadFailures'),
-      totalLoadTimeMs: count('loadMicroseconds') / 1000,
-      waitCount: count('waits'),
-      staleFillCount: count('staleFills'),
-      unsharedCount: count('unshared'),
-      evictionCount: count('evictions'),
-      objects,
-      bytes: granules * parts.geometry.granuleBytes,
-    };
   }
 }
 

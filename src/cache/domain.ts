@@ -164,8 +164,13 @@ export class Domain {
     return this.countOf(hashLow, hashHigh) === count && this.session.parts.spaces.isCurrent(space, spaceGeneration);
   }
 
+  /** The invalidation count of the stripe of the key encoded last. */
+  count(): number {
+    return this.countOf(this.keys.hashLow, this.keys.hashHigh);
+  }
+
   /** The invalidation count of the key's stripe. */
-  private countOf(hashLow: number, hashHigh: number): number {
+  countOf(hashLow: number, hashHigh: number): number {
     const { shards, stripes } = this.session.parts;
     return stripes.count(stripes.wordOf(shards.ofHash(hashLow), hashHigh));
   }

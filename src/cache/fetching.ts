@@ -33,9 +33,16 @@ export interface Sought extends ClaimKey {
   call(signal: AbortSignal): unknown;
   /** What it answered. Throws OPTION_INVALID, SHORT_LOAD. */
   take(answer: unknown): Taken;
+  /** That the source has nothing for the key, if that is known. */
+  lookNegative?(): Page | undefined;
+  /** Remembers that, of a load under the lease that began at so many milliseconds of the wall clock. */
+  storeNegative?(lease: Lease, startedMs: number): void;
   /** The load has failed, or nobody waits for it any more. */
   onGiveUp?(reason: unknown): void;
 }
+
+/** The answer of a loader whose source has nothing. */
+export const NOTHING: Taken = { bytes: new Uint8Array(0), told: 'unversioned' };
 
 /** The bytes of an answer, what is stored with them, and which versions they are right for. */
 export interface Taken {
@@ -182,7 +189,13 @@ export class Fetching {
       if (!patience.isOverWithTurns()) return { page: lookAgainAfter(claim), isWait: false };
       return this.load(sought, name, { kind: 'unshared' }, limits);
     }
-    if (claim.kind === 'won') return this.load(sought, name, claim, limits);
+    if (claim.kind === 'won') {
+      // (F3) The load before it may have ended with nothing.
+      const negative = sought.lookNegative?.();
+      if (negative === undefined) return this.load(sought, name, claim, limits);
+      this.loading.abandonInTurn(claim.place);
+      return { page: negative, isWait: false };
+    }
     const page = this.found(sought);
     if (page !== undefined) return { page, isWait: false };
     // A page lies there that does not answer, such as a version with an end: once it may be on its way out.
@@ -244,7 +257,7 @@ export class Fetching {
   private found(sought: Sought): Page | undefined {
     const { session } = this.domain;
     const entry = sought.look();
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return sought.lookNegative?.();
     session.reader.touch(entry);
     return new PinnedPage(session, sought.key, entry);
   }
@@ -262,6 +275,7 @@ export class Fetching {
     sought.encode();
     const lease = claim.kind === 'won' ? claim.lease : domain.lease();
     const startedMs = session.machine.elapsedMs();
+    const startedAt = session.machine.nowMs();
     const filling = { place, lease, expiry: domain.expiryAfter(sought.ttlMs), isBeside: claim.kind === 'sealed' };
     const work = {
       name,
@@ -271,6 +285,7 @@ export class Fetching {
       finish: (answer: unknown): Loaded => {
         const taken = sought.take(answer);
         session.check();
+        if (taken === NOTHING) return this.publishNegative(sought, filling, startedAt);
         return this.publish(sought, filling, taken);
       },
       watch: (onLost: () => void) => (place === undefined ? undefined : loading.watch(place, sought, from, onLost)),
@@ -285,6 +300,14 @@ export class Fetching {
       count: (failed: boolean) => loading.loaded(startedMs, failed),
     };
     return new Run(session, this.runs, work, limitMs);
+  }
+
+  /** Remembered before the claim is given up, so that whoever waits for its end finds it. */
+  private publishNegative(sought: Sought, { place, lease }: Filling, startedMs: number): Loaded {
+    sought.storeNegative?.(lease, startedMs);
+    const isOfAll = this.domain.isValid(lease);
+    if (place !== undefined) this.loading.abandonInTurn(place);
+    return { kind: 'negative', isOfAll };
   }
 
   private publish(sought: Sought, filling: Filling, taken: Taken): Loaded {

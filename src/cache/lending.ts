@@ -5,6 +5,7 @@ import type { Page } from '../pool/index.js';
 
 export function copyAndRelease(page: Page): Uint8Array {
   try {
+    refuseNothing(page);
     return new Uint8Array(page.bytes);
   } finally {
     page.release();
@@ -14,10 +15,18 @@ export function copyAndRelease(page: Page): Uint8Array {
 /** The page is released when what `use` gives has settled. */
 export async function useAndRelease<T>(page: Page, use: (bytes: Uint8Array) => T | Promise<T>): Promise<T> {
   try {
+    refuseNothing(page);
     return await use(page.bytes);
   } finally {
     page.release();
   }
+}
+
+/** Throws KEY_NOT_FOUND. */
+function refuseNothing({ key, freshness }: Page): void {
+  if (freshness !== 'negative') return;
+  const shown = typeof key === 'string' ? JSON.stringify(key) : 'given as bytes';
+  throw new PoolError('KEY_NOT_FOUND', `The source has nothing for the key ${shown}.`, { key });
 }
 
 /** Throws OPTION_INVALID when the target has no room for the bytes. */

@@ -22,6 +22,11 @@ export interface CacheOptions {
 export interface FetchOptions extends StaleOptions {
   ttlMs?: number;
   /**
+   * For how long it is remembered that the source has nothing for the key (`notFound`), from when the load began, up to 24.8 days. Default:
+   * `ttlMs`. Without either it is not remembered.
+   */
+  negativeTtlMs?: number;
+  /**
    * Stored with what is loaded, up to 65,535 bytes; or a function that gives it, called once the load has answered: for what is known
    * only then, such as an ETag. Nothing for a key that is there: its page has the metadata it has.
    */
@@ -33,6 +38,7 @@ export interface FetchOptions extends StaleOptions {
 /** As of fetch, for each of the keys. */
 export interface FetchManyOptions {
   ttlMs?: number;
+  negativeTtlMs?: number;
   loadTimeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -83,8 +89,10 @@ const fetchSchema = z.strictObject({
   loadTimeoutMs: loadTimeout,
   staleMs: stale,
   staleOnErrorMs: stale,
+  negativeTtlMs: ttl,
 });
-const fetchManySchema = z.strictObject({ ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
+const negativeSchema = z.strictObject({ ttlMs: z.number().positive().finite() });
+const fetchManySchema = z.strictObject({ ttlMs: ttl, negativeTtlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const zeroFill = z.boolean().optional();
 const pageLoadSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl });
 const pageFetchSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
@@ -114,6 +122,9 @@ export function checkSet(options: SetOptions | undefined): SetOptions {
 }
 export function checkFetch(options: FetchOptions | undefined): FetchOptions {
   return options === undefined ? {} : checkOptions(fetchSchema, options, 'fetch');
+}
+export function checkNegative(options: { ttlMs: number }): { ttlMs: number } {
+  return checkOptions(negativeSchema, options, 'setNegative');
 }
 export function checkFetchMany(options: FetchManyOptions | undefined): FetchManyOptions {
   return options === undefined ? {} : checkOptions(fetchManySchema, options, 'fetchMany');

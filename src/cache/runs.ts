@@ -16,7 +16,15 @@
 import { PoolError } from '../../lib/errors.js';
 import type { Ticker } from '../../lib/machine.js';
 import { whenAborted } from '../../lib/signals.js';
-import { type Key, type NearEntry, type NodeSession, type Page, PinnedPage, PrivatePage } from '../pool/index.js';
+import {
+  type Key,
+  type NearEntry,
+  NegativePage,
+  type NodeSession,
+  type Page,
+  PinnedPage,
+  PrivatePage,
+} from '../pool/index.js';
 import type { Lease } from './types.js';
 
 /** A timer of the machine takes no longer times. */
@@ -30,7 +38,9 @@ export interface Content {
 /** What a load came to: the page in the pool, exposed, or content that is in nobody else's hands. */
 export type Loaded =
   | { readonly kind: 'shared'; readonly entry: NearEntry }
-  | ({ readonly kind: 'private' | 'stale' } & Content);
+  | ({ readonly kind: 'private' | 'stale' } & Content)
+  /** The source has nothing. Not `isOfAll`: it was asked before an invalidation. */
+  | { readonly kind: 'negative'; readonly isOfAll: boolean };
 
 /** What a run does for its key. */
 export interface Work {
@@ -263,6 +273,8 @@ export class Run {
       if (loaded.kind === 'shared') {
         if (!asker.began) session.reader.touch(loaded.entry);
         asker.resolve(new PinnedPage(session, asker.key, loaded.entry));
+      } else if (loaded.kind === 'negative') {
+        asker.resolve(asker.began || loaded.isOfAll ? new NegativePage(asker.key) : undefined);
       } else if (loaded.kind === 'stale' && !asker.began) asker.resolve(undefined);
       else asker.resolve(new PrivatePage(asker.key, new Uint8Array(loaded.bytes), loaded.metadata?.slice()));
     } catch (error) {

@@ -10,13 +10,23 @@ export interface Lease {
   readonly spaceGeneration: number;
 }
 
-export type Loader = (key: Key, context: { signal: AbortSignal }) => Promise<Uint8Array> | Uint8Array;
+export interface NotFound {
+  readonly kind: 'notFound';
+}
+
+/** What a loader answers where the source has nothing for the key: see `negativeTtlMs`. */
+export const notFound: NotFound = Object.freeze({ kind: 'notFound' });
+
+export type Loaded = Uint8Array | NotFound;
+
+export type Loader = (key: Key, context: { signal: AbortSignal }) => Promise<Loaded> | Loaded;
 
 /**
  * What a loader of many keys answers: a Map by key, in which those are missing that the source has nothing for and others than it was
- * asked for count for nothing; or an array in the order of the keys it was given, with undefined for those.
+ * asked for count for nothing; or an array in the order of the keys it was given, with undefined for those. `notFound` in place of
+ * undefined is remembered.
  */
-export type BulkAnswer = ReadonlyMap<Key, Uint8Array> | readonly (Uint8Array | undefined)[];
+export type BulkAnswer = ReadonlyMap<Key, Loaded> | readonly (Loaded | undefined)[];
 
 /** The keys are different ones. The signal is aborted when nobody waits for any of them any more. */
 export type BulkLoader = (keys: readonly Key[], context: { signal: AbortSignal }) => Promise<BulkAnswer> | BulkAnswer;
@@ -27,7 +37,7 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
-export type ValueLoader<T> = (key: Key, context: { signal: AbortSignal }) => Promise<T> | T;
+export type ValueLoader<T> = (key: Key, context: { signal: AbortSignal }) => Promise<T | NotFound> | T | NotFound;
 
 /**
  * Says of which versions a page is. `from`: the version that made it what it is, its last change up to the version asked for; not

@@ -6,7 +6,7 @@ import { PoolError } from '../../lib/errors.js';
 import { type Shown, showAs } from '../../lib/shown.js';
 import type { Key } from '../pool/index.js';
 import type { FetchOptions } from './options.js';
-import type { Codec, Loader, SetOptions, ValueLoader } from './types.js';
+import { type Codec, type Loader, notFound, type SetOptions, type ValueLoader } from './types.js';
 
 const encoder = new TextEncoder();
 // What was stored with a mark of byte order is given back with it.
@@ -115,7 +115,10 @@ export class ValueCache<T> implements Shown {
 }
 
 function encoded<T>(codec: Codec<T>, load: ValueLoader<T>) {
-  return async (key: Key, context: { signal: AbortSignal }) => codec.encode(await load(key, context));
+  return async (key: Key, context: { signal: AbortSignal }) => {
+    const value = await load(key, context);
+    return value === notFound ? notFound : codec.encode(value as T);
+  };
 }
 
 showAs(ValueCache, 'ValueCache');

@@ -5,6 +5,7 @@ export {
   displayKey,
   draftUnder,
   entryPrefix,
+  fieldsOf,
   fillAndSeal,
   type KeySpace,
   type Listing,
@@ -39,6 +40,7 @@ export {
   type FormatOptions,
   type Freshness,
   isKeepable,
+  KEY_BYTES_MAX,
   type Key,
   LAYOUT,
   METADATA_BYTES_MAX,
@@ -67,5 +69,5 @@ export { isBusy, lockOf } from './nodes/index.js';
 export type { DraftFields, Held } from './objects/index.js';
 export { connect, destroy, format } from './open.js';
 export { AttachedPool } from './pool.js';
-export { type NodeSession, PinnedPage, PrivatePage, pinMany, StalePage } from './session/index.js';
+export { NegativePage, type NodeSession, PinnedPage, PrivatePage, pinMany, StalePage } from './session/index.js';
 export { destroyStale } from './stale.js';

@@ -3,7 +3,14 @@
  * Entered by session and all above.
  * Invariants: (F) reader.ts, the table in writer.ts, (A) reclaim.ts.
  */
-export { type CreateOutcome, type DraftName, type DraftPlace, draftUnder, type SealOutcome } from './drafts.js';
+export {
+  type CreateOutcome,
+  type DraftName,
+  type DraftPlace,
+  draftUnder,
+  fieldsOf,
+  type SealOutcome,
+} from './drafts.js';
 export { fillAndSeal } from './filling.js';
 export { withHoldings } from './holders.js';
 export {

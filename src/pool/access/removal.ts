@@ -10,9 +10,11 @@
  * (V4) a version that has ended and that nobody asks for is retired as eviction does it: whoever asks for it after all has a miss.
  *      Nothing else changes: no count moves, as the page was right, and a fill of it still is; and its `from` is told by a bound
  *      as of any page that goes, though the version after it says more as long as it is there.
+ * (V5) a source that has nothing for a key any more ends what is kept of it for stale answers, and nothing that is fresh: that is
+ *      of somebody who asked later. Under a lease, as a fill is published.
  */
 import { FLAG_LEASED, STATE_DRAFT, STATE_FREE, STATE_MASK, STATE_RETIRED, STATE_SEALED } from '../layout/index.js';
-import { REASON_DELETED, REASON_EVICTED } from '../near/index.js';
+import { REASON_DELETED, REASON_EVICTED, REASON_EXPIRED } from '../near/index.js';
 import { assertHeld, type Bells, type Calls, type Locks, type Nodes } from '../nodes/index.js';
 import {
   type DraftFields,
@@ -114,6 +116,15 @@ export class Removal {
     }
     if (shards.limbo(shard) > 0) this.reclaimer.reclaim(shard);
     return retired;
+  }
+
+  /** (V5) Pages of the key that have expired and are kept, while its stripe's count is the lease's. */
+  retireExpired(shard: number, fields: DraftFields): void {
+    assertHeld(this.parts, shard);
+    const { stripes } = this.parts;
+    if (stripes.count(stripes.wordOf(shard, fields.hashHigh)) !== fields.leaseCount) return;
+    for (const local of this.versions.of(shard, fields))
+      if (this.isOver(shard * this.slotsPerShard + local)) this.reclaimer.retire(shard, local, REASON_EXPIRED);
   }
 
   /**

@@ -350,6 +350,11 @@ export class Writer {
     return this.parts.locks.within(shard, () => this.removal.retireEnded(shard, fields, inUse));
   }
 
+  retireExpired(fields: DraftFields): void {
+    const shard = this.parts.shards.ofHash(fields.hashLow);
+    this.parts.locks.within(shard, () => this.removal.retireExpired(shard, fields));
+  }
+
   /** Hides what the page, for which there is no room, would have superseded. Throws BUSY. */
   hideSuperseded(fields: DraftFields): void {
     const shard = this.parts.shards.ofHash(fields.hashLow);

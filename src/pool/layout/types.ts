@@ -126,7 +126,7 @@ export interface Draft extends Disposable {
  */
 export type Filler = (target: Uint8Array) => Promise<unknown> | unknown;
 
-export type Freshness = 'fresh' | 'stale';
+export type Freshness = 'fresh' | 'stale' | 'negative';
 
 export interface Page extends Disposable {
   readonly key: Key;
@@ -139,7 +139,7 @@ export interface Page extends Disposable {
   readonly metadata: Uint8Array;
   readonly size: number;
   readonly generation: number;
-  /** 'stale': it has expired, and `fetch` was told that it may be so (staleMs, staleOnErrorMs). */
+  /** 'stale': it has expired, and `fetch` was told that it may be so. 'negative': it stands for nothing, and has no bytes. */
   readonly freshness: Freshness;
   /** A private copy, safe to post or keep. */
   copy(): Uint8Array;

@@ -6,7 +6,7 @@
 export { placeOf } from './descriptor.js';
 export { OpenDraft } from './draft.js';
 export { type Attached, NodeSession } from './node.js';
-export { PinnedPage, PrivatePage, StalePage } from './page.js';
+export { NegativePage, PinnedPage, PrivatePage, StalePage } from './page.js';
 export type { NodeParts } from './parts.js';
 export { pinMany } from './pinning.js';
 export { OpenSubscription } from './subscription.js';

@@ -171,5 +171,18 @@ export class PrivatePage implements Page, Shown {
   }
 }
 
+/** That the source has nothing for the key. */
+export class NegativePage extends PrivatePage {
+  constructor(key: Key) {
+    super(key, EMPTY);
+  }
+  override get freshness(): Freshness {
+    return 'negative';
+  }
+  override again(): NegativePage {
+    return new NegativePage(this.key);
+  }
+}
+
 showAs(PinnedPage, 'Page');
 showAs(PrivatePage, 'Page');

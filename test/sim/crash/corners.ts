@@ -335,6 +335,14 @@ export const CORNERS: readonly Scenario[] = [
     },
   },
   {
+    name: 'a page of which its source has nothing more',
+    holds: [1],
+    act: ({ doomed }) => doomed.cache.setNegative('a', { ttlMs: 1_000_000 }),
+    allows: { 0: [0, 1] },
+    // Nobody sees it, but it takes a place.
+    tidy: (node) => node.cache.clear(),
+  },
+  {
     name: 'set under a lease over a page that has expired and is kept',
     prepare: ({ survivor, doomed }) => {
       survivor.cache.set('a', contentOf(0, 1), { ttlMs: 5, staleMs: 1_000_000 });

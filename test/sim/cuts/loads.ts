@@ -1,4 +1,5 @@
 /** Loads that several wait for, of whom one is cut: the others are answered, nobody waits for what is over, nothing stays. */
+import { type NotFound, notFound } from '../../../src/index.js';
 import { contentOf } from '../content.js';
 import { CrashFault, type Stage } from '../crash/exhaustive.js';
 import { KEYS, type Scenario } from '../crash/scenarios.js';
@@ -18,10 +19,11 @@ interface Page {
 
 /** Loaders whose loads end when they are told to. */
 class Source {
-  private readonly open: { resolve: (bytes: Uint8Array) => void; reject: (error: Error) => void }[] = [];
+  private readonly open: { resolve: (loaded: Uint8Array | NotFound) => void; reject: (error: Error) => void }[] = [];
   calls = 0;
+  hasNothing = false;
 
-  readonly load = (): Promise<Uint8Array> => {
+  readonly load = (): Promise<Uint8Array | NotFound> => {
     this.calls++;
     return new Promise((resolve, reject) => {
       this.open.push({ resolve, reject });
@@ -31,7 +33,7 @@ class Source {
   async end(fails: boolean): Promise<void> {
     for (const { resolve, reject } of this.open.splice(0)) {
       if (fails) reject(new Error('the source fails'));
-      else resolve(contentOf(0, 1, 96));
+      else resolve(this.hasNothing ? notFound : contentOf(0, 1, 96));
     }
     await turnEventLoop(1);
   }
@@ -46,6 +48,7 @@ const WHATS = [
   'keys in one call',
   'a key that has expired',
   'a key that may be stale',
+  'a key of nothing',
 ] as const;
 type What = (typeof WHATS)[number];
 
@@ -59,7 +62,7 @@ function fetchOf(node: SimulatedNode, what: What): Fetch {
     node.pages.fetch(
       1,
       async (_, target) => {
-        target.set(await source.load());
+        target.set((await source.load()) as Uint8Array);
         return what === 'a page' ? undefined : { from: 2 };
       },
       { loadTimeoutMs: 1e9, ...(what === 'a page' ? {} : { asOf: 3 }), ...(signal === undefined ? {} : { signal }) },
@@ -133,6 +136,7 @@ function runLoad(world: World, { what, fails, who }: How): OddRun {
       const { third: node, survivor } = stage;
       const fetch = fetchOf(node, what);
       const source = new Source();
+      source.hasNothing = what === 'a key of nothing';
       const others: Outcome<Page>[] = [];
       if (what === 'a key that has expired' || what === 'a key that may be stale') {
         survivor.cache.set(KEY, contentOf(0, 1, 96), { ttlMs: 5, staleMs: 1e9 });
