@@ -33,6 +33,7 @@ import {
   checkLoader,
   checkNegative,
   checkPages,
+  checkPieces,
   checkPool,
   checkSet,
   checkUse,
@@ -42,6 +43,7 @@ import {
   loadedMetadata,
 } from './options.js';
 import { SharedPageSpace } from './pagespace.js';
+import { gather, isPieces } from './pieces.js';
 import { fetchStale, keptFor, windowsOf } from './stale.js';
 import { statsFrom } from './statistics.js';
 import { HITS, MISSES } from './tally.js';
@@ -55,6 +57,8 @@ import {
   notFound,
   type PageSpace,
   type PagesOptions,
+  type Pieces,
+  type PiecesOptions,
   type SetOptions,
 } from './types.js';
 import { codecOf, ValueCache } from './values.js';
@@ -160,7 +164,24 @@ export class SharedCache implements Shown {
    * Supersedes the value, on every node. False: it was not stored. For lack of room the old value is hidden all the same;
    * under a lease that had ended nothing is changed. Throws BUSY where the old value could not be hidden.
    */
-  set(key: Key, bytes: Uint8Array, options?: SetOptions): boolean {
+  set(key: Key, bytes: Uint8Array, options?: SetOptions): boolean;
+  /**
+   * Of bytes that come in pieces: as set of all of them once the last is there, and until then nothing is changed. Rejects with what the
+   * source throws, SHORT_LOAD for fewer bytes than `size`: then nothing is published.
+   */
+  set(key: Key, source: Pieces, options?: PiecesOptions): Promise<boolean>;
+  set(key: Key, content: Uint8Array | Pieces, options?: PiecesOptions): boolean | Promise<boolean> {
+    return isPieces(content) ? this.setPieces(key, content, options) : this.setBytes(key, content, options);
+  }
+
+  private async setPieces(key: Key, source: Pieces, options?: PiecesOptions): Promise<boolean> {
+    this.domain.session.check();
+    const { size, ...others } = checkPieces(options);
+    this.domain.keys.encode(key);
+    return this.setBytes(key, await gather(source, size), others);
+  }
+
+  private setBytes(key: Key, bytes: Uint8Array, options?: SetOptions): boolean {
     this.domain.session.check();
     const { ttlMs, metadata, lease, staleMs, staleOnErrorMs } = checkSet(options);
     const keptMs = keptFor(windowsOf(staleMs, staleOnErrorMs));

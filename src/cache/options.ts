@@ -2,7 +2,14 @@
 import { z } from 'zod';
 import { PoolError } from '../../lib/errors.js';
 import { bytesSchema, checkOptions, METADATA_BYTES_MAX } from '../pool/index.js';
-import type { PageFetchOptions, PageLoadOptions, PagesOptions, SetOptions, StaleOptions } from './types.js';
+import type {
+  PageFetchOptions,
+  PageLoadOptions,
+  PagesOptions,
+  PiecesOptions,
+  SetOptions,
+  StaleOptions,
+} from './types.js';
 
 /** A load of which nobody has said how long it may take. */
 export const LOAD_TIMEOUT_MS = 10_000;
@@ -78,6 +85,7 @@ const metadata = bytesSchema('metadata')
   .optional();
 const stale = z.number().min(0).finite().optional();
 const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease, staleMs: stale, staleOnErrorMs: stale });
+const piecesSchema = setSchema.extend({ size: z.number().int().min(0).optional() });
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional();
 const laterMetadata = z.custom<() => Uint8Array | undefined>((value) => typeof value === 'function');
 const fetchSchema = z.strictObject({
@@ -122,6 +130,9 @@ export function checkSet(options: SetOptions | undefined): SetOptions {
 }
 export function checkFetch(options: FetchOptions | undefined): FetchOptions {
   return options === undefined ? {} : checkOptions(fetchSchema, options, 'fetch');
+}
+export function checkPieces(options: PiecesOptions | undefined): PiecesOptions {
+  return options === undefined ? {} : checkOptions(piecesSchema, options, 'set');
 }
 export function checkNegative(options: { ttlMs: number }): { ttlMs: number } {
   return checkOptions(negativeSchema, options, 'setNegative');

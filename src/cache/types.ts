@@ -116,6 +116,14 @@ export interface SetOptions extends StaleOptions {
   lease?: Lease;
 }
 
+/** Bytes that come in pieces. */
+export type Pieces = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
+
+export interface PiecesOptions extends SetOptions {
+  /** How many bytes come, in all: fewer are refused (SHORT_LOAD), and more. Default: as many as there are. */
+  size?: number;
+}
+
 /**
  * Names as in Caffeine's CacheStats; counts since the node connected, or of all nodes since the format. A near hit was found
  * by this node's own index, a table hit in the pool's. waitCount: fetches that waited for another's load; staleFillCount:
