@@ -10,6 +10,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Database, Sqlite3Static, WasmPointer } from '@sqlite.org/sqlite-wasm';
 import { PoolError } from '../../lib/errors.js';
+import { installFileSystem } from './install.js';
 import type { PageSource } from './source.js';
 
 export interface OpenReadOnlyOptions {
@@ -101,50 +102,26 @@ function isOver(journal: string): boolean {
 }
 
 function install(sqlite3: Sqlite3Static, system: FileSystem): void {
-  const { capi } = sqlite3;
-  const vfs = new capi.sqlite3_vfs() as unknown as VfsStruct;
-  const io = new capi.sqlite3_io_methods() as unknown as IoStruct;
-  const parent = new capi.sqlite3_vfs(capi.sqlite3_vfs_find(null as never)) as unknown as VfsStruct;
-  vfs.$iVersion = 2;
-  vfs.$szOsFile = (capi.sqlite3_file as unknown as { structInfo: { sizeof: number } }).structInfo.sizeof;
-  vfs.$mxPathname = 1024;
-  vfs.$xRandomness = parent.$xRandomness;
-  vfs.$xSleep = parent.$xSleep;
-  vfs.$xCurrentTime = parent.$xCurrentTime;
-  vfs.$xCurrentTimeInt64 = parent.$xCurrentTimeInt64;
-  io.$iVersion = 1;
   const files = new Map<WasmPointer, OpenFile>();
-  sqlite3.vfs.installVfs({
-    io: { struct: io as never, methods: ioMethods(sqlite3, files) as never },
-    vfs: { struct: vfs as never, methods: vfsMethods(sqlite3, system, files, io) as never, name: VFS_NAME },
+  installFileSystem(sqlite3, VFS_NAME, {
+    io: ioMethods(sqlite3, files),
+    vfs: (adopt) => vfsMethods(sqlite3, system, files, adopt),
   });
 }
 
-// The engine binds struct members under a `$` prefix; its published types leave most of them out.
-interface VfsStruct {
-  $iVersion: number;
-  $szOsFile: number;
-  $mxPathname: number;
-  $xRandomness: WasmPointer;
-  $xSleep: WasmPointer;
-  $xCurrentTime: WasmPointer;
-  $xCurrentTimeInt64: WasmPointer;
-}
-interface IoStruct {
-  $iVersion: number;
-  readonly pointer: WasmPointer;
-}
-
-function vfsMethods(sqlite3: Sqlite3Static, system: FileSystem, files: Map<WasmPointer, OpenFile>, io: IoStruct) {
+function vfsMethods(
+  sqlite3: Sqlite3Static,
+  system: FileSystem,
+  files: Map<WasmPointer, OpenFile>,
+  adopt: (file: WasmPointer) => void,
+) {
   const { capi, wasm } = sqlite3;
   return {
     xOpen(_vfs: WasmPointer, namePointer: WasmPointer, file: WasmPointer, flags: number, outFlags: WasmPointer) {
       // Temporary files never come here: the engine is built to keep them in memory.
       const opened = namePointer ? system.names.get(wasm.cstrToJs(namePointer) ?? '') : undefined;
       if (opened === undefined) return capi.SQLITE_CANTOPEN;
-      const struct = new capi.sqlite3_file(file);
-      struct.$pMethods = io.pointer;
-      struct.dispose();
+      adopt(file);
       files.set(file, opened);
       if (outFlags) wasm.poke32(outFlags, (flags & ~capi.SQLITE_OPEN_READWRITE) | capi.SQLITE_OPEN_READONLY);
       return 0;
@@ -154,10 +131,6 @@ function vfsMethods(sqlite3: Sqlite3Static, system: FileSystem, files: Map<WasmP
       wasm.poke32(result, system.names.has(wasm.cstrToJs(namePointer) ?? '') ? 1 : 0);
       return 0;
     },
-    xFullPathname(_vfs: WasmPointer, namePointer: WasmPointer, size: number, target: WasmPointer) {
-      return wasm.cstrncpy(target, namePointer, size) < size ? 0 : capi.SQLITE_CANTOPEN;
-    },
-    xGetLastError: () => 0,
   };
 }
 

@@ -7,6 +7,7 @@
  */
 import type { Sqlite3Static, WasmPointer } from '@sqlite.org/sqlite-wasm';
 import { PoolError } from '../../lib/errors.js';
+import { installFileSystem } from '../sqlite-wasm/install.js';
 import { type FileHandle, MemoryFile, type Mount, SqliteFailure } from './handle.js';
 
 export const VFS_NAME = 'sealpool';
@@ -31,44 +32,16 @@ export function fileSystemOf(sqlite3: Sqlite3Static): FileSystem {
   return system;
 }
 
-// The engine binds struct members under a `$` prefix; its published types leave most of them out.
-interface VfsStruct {
-  $iVersion: number;
-  $szOsFile: number;
-  $mxPathname: number;
-  $xRandomness: WasmPointer;
-  $xSleep: WasmPointer;
-  $xCurrentTime: WasmPointer;
-  $xCurrentTimeInt64: WasmPointer;
-}
-interface IoStruct {
-  $iVersion: number;
-  readonly pointer: WasmPointer;
-}
-
 interface OpenFile {
   readonly mount: Mount | undefined;
   readonly handle: FileHandle;
 }
 
 function install(sqlite3: Sqlite3Static, system: FileSystem): void {
-  const { capi } = sqlite3;
-  const vfs = new capi.sqlite3_vfs() as unknown as VfsStruct;
-  const io = new capi.sqlite3_io_methods() as unknown as IoStruct;
-  const parent = new capi.sqlite3_vfs(capi.sqlite3_vfs_find(null as never)) as unknown as VfsStruct;
-  vfs.$iVersion = 2;
-  vfs.$szOsFile = (capi.sqlite3_file as unknown as { structInfo: { sizeof: number } }).structInfo.sizeof;
-  vfs.$mxPathname = 1024;
-  vfs.$xRandomness = parent.$xRandomness;
-  vfs.$xSleep = parent.$xSleep;
-  vfs.$xCurrentTime = parent.$xCurrentTime;
-  vfs.$xCurrentTimeInt64 = parent.$xCurrentTimeInt64;
-  // Without shared memory: no WAL.
-  io.$iVersion = 1;
   const files = new Map<WasmPointer, OpenFile>();
-  sqlite3.vfs.installVfs({
-    io: { struct: io as never, methods: ioMethods(sqlite3, files) as never },
-    vfs: { struct: vfs as never, methods: vfsMethods(sqlite3, system, files, io) as never, name: VFS_NAME },
+  installFileSystem(sqlite3, VFS_NAME, {
+    io: ioMethods(sqlite3, files),
+    vfs: (adopt) => vfsMethods(sqlite3, system, files, adopt),
   });
 }
 
@@ -88,7 +61,12 @@ function codeOf(sqlite3: Sqlite3Static, error: unknown, fallback: number): numbe
   return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG' ? capi.SQLITE_FULL : fallback;
 }
 
-function vfsMethods(sqlite3: Sqlite3Static, system: FileSystem, files: Map<WasmPointer, OpenFile>, io: IoStruct) {
+function vfsMethods(
+  sqlite3: Sqlite3Static,
+  system: FileSystem,
+  files: Map<WasmPointer, OpenFile>,
+  adopt: (file: WasmPointer) => void,
+) {
   const { capi, wasm } = sqlite3;
   const find = (pointer: WasmPointer) => split(system, wasm.cstrToJs(pointer) ?? '');
   const attempt = (mount: Mount | undefined, fallback: number, step: () => number): number => {
@@ -111,9 +89,7 @@ function vfsMethods(sqlite3: Sqlite3Static, system: FileSystem, files: Map<WasmP
       return attempt(mount, capi.SQLITE_CANTOPEN, () => {
         const handle = namePointer ? openHandle(mount, suffix, flags) : new MemoryFile();
         if (handle === undefined) return capi.SQLITE_CANTOPEN;
-        const struct = new capi.sqlite3_file(file);
-        struct.$pMethods = io.pointer;
-        struct.dispose();
+        adopt(file);
         files.set(file, { mount, handle });
         if (outFlags) wasm.poke32(outFlags, flags);
         return 0;
@@ -133,10 +109,6 @@ function vfsMethods(sqlite3: Sqlite3Static, system: FileSystem, files: Map<WasmP
       wasm.poke32(result, exists ? 1 : 0);
       return 0;
     },
-    xFullPathname(_vfs: WasmPointer, namePointer: WasmPointer, size: number, target: WasmPointer) {
-      return wasm.cstrncpy(target, namePointer, size) < size ? 0 : capi.SQLITE_CANTOPEN;
-    },
-    xGetLastError: () => 0,
   };
 }
 
