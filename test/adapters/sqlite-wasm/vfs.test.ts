@@ -154,6 +154,20 @@ describe('the read-only file system', () => {
     database.close();
   });
 
+  it("tells the engine's own time, and has shared memory for nobody", () => {
+    using storage = openStorage(file, { direct: true });
+    const database = openReadOnly(sqlite3, { file, pageSource: sources['no cache']!(storage) });
+    const before = Math.floor(Date.now() / 1_000);
+    expect(database.selectValue("SELECT unixepoch('now')")).to.be.within(before, Date.now() / 1_000);
+    const { capi, wasm } = sqlite3;
+    const slot = wasm.alloc(8);
+    capi.sqlite3_file_control(database.pointer!, 'main', capi.SQLITE_FCNTL_FILE_POINTER, slot);
+    const { $pMethods } = new capi.sqlite3_file(wasm.peekPtr(slot) as number);
+    expect(new capi.sqlite3_io_methods($pMethods)).to.have.property('$iVersion', 1);
+    wasm.dealloc(slot);
+    database.close();
+  });
+
   it('writing is refused', () => {
     using storage = openStorage(file, { direct: true });
     const database = openReadOnly(sqlite3, { file, pageSource: sources['no cache']!(storage) });
