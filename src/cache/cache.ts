@@ -1,6 +1,7 @@
 /** The cache over a pool: keys of one namespace, superseding values, and loads that happen once across all nodes. */
 import { takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
+import { OutOfLine } from '../../lib/outofline.js';
 import { type Shown, showAs } from '../../lib/shown.js';
 import {
   AttachedPool,
@@ -73,6 +74,7 @@ export class SharedCache implements Shown {
   private readonly near: ReadonlyMap<NearKey, NearEntry>;
   private readonly reader: Reader;
   private readonly counts: Float64Array;
+  private readonly slowly = new OutOfLine((key: Key, _: undefined) => this.borrowFound(key));
 
   /** Throws OPTION_INVALID; READ_ONLY for a read-only node, which could publish no interest in what it borrows. */
   constructor(pool: Pool, options?: CacheOptions) {
@@ -103,6 +105,10 @@ export class SharedCache implements Shown {
       this.counts[HITS] = (this.counts[HITS] as number) + 1;
       return near.bytes;
     }
+    return this.slowly.call(key, undefined);
+  }
+
+  private borrowFound(key: Key): Uint8Array | undefined {
     const entry = this.find(key);
     if (entry === undefined) return undefined;
     this.reader.hazards.keep();

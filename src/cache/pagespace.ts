@@ -1,6 +1,7 @@
 /** Pages of one file, table or relation, by number. */
 import { takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
+import { OutOfLine } from '../../lib/outofline.js';
 import { type Shown, showAs } from '../../lib/shown.js';
 import { type NearEntry, type NearMap, type Page, PinnedPage, type Reader } from '../pool/index.js';
 import { completePage, refusePromise } from './answers.js';
@@ -65,6 +66,7 @@ export class SharedPageSpace implements PageSpace, Shown {
   private readonly near: NearMap;
   private readonly reader: Reader;
   private readonly counts: Float64Array;
+  private readonly slowly = new OutOfLine((pageNo: number, asOf?: number) => this.borrowFound(pageNo, asOf));
   private readonly scratches: Scratches;
 
   constructor(domain: Domain, options: SpaceOptions) {
@@ -108,10 +110,12 @@ export class SharedPageSpace implements PageSpace, Shown {
       this.counts[HITS] = (this.counts[HITS] as number) + 1;
       return near.bytes;
     }
+    return this.slowly.call(pageNo, asOf);
+  }
+
+  private borrowFound(pageNo: number, asOf: number | undefined): Uint8Array | undefined {
     const entry = this.find(pageNo, asOf);
-    if (entry === undefined) return undefined;
-    this.reader.hazards.keep();
-    return entry.bytes;
+    return entry === undefined ? undefined : this.borrowed(entry);
   }
 
   borrowMany(pageNumbers: ArrayLike<number>, into: (Uint8Array | undefined)[], asOf?: number): number {
