@@ -87,6 +87,8 @@ describe('checkpoints in a pool whose bytes lie', () => {
         writer.commit(Buffer.from('metadata'));
       }
       for (let i = 0; i < 12; i++) {
+        // A lie in its own row, and the node takes itself for one that was taken for dead: its memory is not mapped any more.
+        if (!pool.session.isOpen) break;
         lie(pool, liar, chance);
         for (let j = 0; j < 4; j++) {
           const code = act(pool, chance, 2 + i);
