@@ -4,10 +4,10 @@ import type { FetchOptions, Page, SharedCache } from '../../src/index.js';
 import { Peer } from './peer.js';
 import { bytesOf, codeOf, makePool, makeTwo, sleep, textIn, textOf } from './pools.js';
 
-/** Fresh for so long, and kept for longer than any test takes. */
+/** Fresh for so long is what is to be stale; what is loaded then is fresh, and kept, for longer than any test takes. */
 const TTL_MS = 40;
-const STALE = { ttlMs: TTL_MS, staleMs: 600_000 };
-const ON_ERROR = { ttlMs: TTL_MS, staleOnErrorMs: 600_000 };
+const STALE = { ttlMs: 600_000, staleMs: 600_000 };
+const ON_ERROR = { ttlMs: 600_000, staleOnErrorMs: 600_000 };
 
 function told(page: Page): [string | undefined, string] {
   const answer: [string | undefined, string] = [textOf(page.bytes), page.freshness];
@@ -40,7 +40,7 @@ const never = () => {
 
 /** A page that has expired and is kept. */
 async function makeStale(cache: SharedCache, key = 'k', text = 'old', options: FetchOptions = STALE): Promise<void> {
-  expect(cache.set(key, bytesOf(text), options as never)).to.equal(true);
+  expect(cache.set(key, bytesOf(text), { ...options, ttlMs: TTL_MS } as never)).to.equal(true);
   await sleep(TTL_MS + 10);
 }
 
