@@ -1,8 +1,8 @@
 /**
  * A call that is not compiled into its caller. V8 fills a function, when it first optimizes it, with whatever it calls most,
  * up to a budget, and does not look again as long as nothing it assumed is wrong. Of a cache that begins cold the most is
- * lookups of what is not remembered yet: their code took the room of the hit's, for good (PageSpace.borrow of 2,000 pages 52 to
- * 67 ns, and 40 to 43 so). A call of a value, at a place that has met many functions, is compiled as a call.
+ * lookups of what is not remembered yet: their code took the room of the hit's, for good (docs/ARCHITECTURE.md
+ * has the figures). A call of a value, at a place that has met many functions, is compiled as a call.
  */
 export class OutOfLine<A, B, R> {
   // Not readonly: a field that is seen to change is not taken for a constant.

@@ -9,6 +9,7 @@
  *      loader, or LOAD_TIMEOUT. What has been invalidated meanwhile is no more, so the error is told.
  * (A3) how long a page is kept says who stores it; how stale it may be, who asks.
  */
+import { isOver } from '../../lib/clock.js';
 import { PoolError } from '../../lib/errors.js';
 import { type Key, type NearEntry, type NodeSession, type Page, PinnedPage, StalePage } from '../pool/index.js';
 import type { Domain } from './domain.js';
@@ -43,7 +44,7 @@ function lookKept(domain: Domain, key: Key, windowMs: number): NearEntry | undef
 /** Fresh or stale, as it is now. */
 function pin(session: NodeSession, key: Key, entry: NearEntry): Page {
   session.reader.touch(entry);
-  const isStale = entry.expiry !== 0 && session.machine.nowMs() >= entry.expiry;
+  const isStale = isOver(entry.expiry, session.machine.nowMs());
   return isStale ? new StalePage(session, key, entry) : new PinnedPage(session, key, entry);
 }
 

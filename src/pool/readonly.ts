@@ -8,6 +8,7 @@
  * (U5) a key that always has a page is never missed: its entry names a page at every moment, never moves (B1), and whatever
  *      became of the slot that it named is looked at again. What changes without end is BUSY, not a miss.
  */
+import { isOver } from '../../lib/clock.js';
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
 import { type Shown, showAs, UNCLONEABLE } from '../../lib/shown.js';
@@ -187,7 +188,7 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
         return 'changing';
       }
       const expiry = slots.expiry(slot);
-      if (expiry !== 0 && expiry <= this.machine.nowMs()) return undefined;
+      if (isOver(expiry, this.machine.nowMs())) return undefined;
       if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
       // A read-only node restores nothing: until somebody has, each page is looked at by itself.
       if (!this.isRestored && !slots.isWhole(slot)) return slots.stateWord(slot) === before ? undefined : 'changing';
@@ -222,8 +223,8 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
       if (before >>> STATE_BITS !== generation || (state !== STATE_SEALED && state !== STATE_RETIRED)) return undefined;
       if (!slots.isIntact(slot) && slots.stateWord(slot) === before) slots.verify(slot);
       const expiry = slots.expiry(slot);
-      const isOver = expiry !== 0 && expiry <= this.machine.nowMs();
-      if (isOver || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
+      if (isOver(expiry, this.machine.nowMs()) || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot)))
+        return undefined;
       if (!this.isRestored && !slots.isWhole(slot)) return undefined;
       const page = this.copyIfInside(keyOfBytes(slots.keyBytes(slot)), slot);
       this.fence.add(0, 1);

@@ -2,6 +2,7 @@
  * When pages end. One that has expired is a miss; one that is kept past its expiry (FLAG_KEPT) stays all the same, for those who
  * say how stale a page may be, until it is superseded, retired, evicted, or the time is over for which it is kept.
  */
+import { isOver, type WallMs } from '../../../lib/clock.js';
 import type { Machine } from '../../../lib/machine.js';
 import type { Slots, Spaces } from '../objects/index.js';
 
@@ -25,16 +26,16 @@ export class Lifetimes {
 
   /** Whether a sealed page is a miss by now: expired, or of a dropped space. */
   isOver(slot: number): boolean {
-    return this.isPast(this.parts.slots.expiry(slot)) || this.isOfDropped(slot);
+    return isOver(this.parts.slots.expiry(slot), this.parts.machine.nowMs()) || this.isOfDropped(slot);
   }
 
   /** Whether nobody is to have it any more, as stale as he may take it. */
   isEnded(slot: number): boolean {
-    return this.isPast(this.parts.slots.end(slot)) || this.isOfDropped(slot);
+    return this.isEndedAt(slot, this.parts.machine.nowMs());
   }
 
-  private isPast(end: number): boolean {
-    return end !== 0 && end <= this.parts.machine.nowMs();
+  isEndedAt(slot: number, now: WallMs): boolean {
+    return isOver(this.parts.slots.end(slot), now) || this.isOfDropped(slot);
   }
 
   /**
@@ -43,9 +44,9 @@ export class Lifetimes {
    * does not hide its page.
    */
   isBetter(slot: number, old: number): boolean {
-    const { slots } = this.parts;
+    const { slots, machine } = this.parts;
     if (slots.until(slot) > slots.until(old)) return true;
     const [expiry, before] = [slots.expiry(slot), slots.expiry(old)];
-    return this.isPast(before) && (expiry === 0 || expiry > before);
+    return isOver(before, machine.nowMs()) && (expiry === 0 || expiry > before);
   }
 }

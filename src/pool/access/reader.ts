@@ -18,6 +18,7 @@
  * (F6) what a slot's check covers is read, then the slot is verified, then only what was read is used: a stray write in
  *      between is noticed, one after it changes nothing.
  */
+import { isOver } from '../../../lib/clock.js';
 import type { Counters } from '../../../lib/counters.js';
 import type { CopyMode, Machine } from '../../../lib/machine.js';
 import type { Words } from '../../../lib/words.js';
@@ -296,7 +297,7 @@ export class Reader {
     if (!spaces.isCurrent(space, spaceGeneration)) return undefined;
     const until = slots.until(slot);
     if (!isAnsweredBy(asOf, from, until)) return undefined;
-    if (end !== 0 && end <= this.machine.nowMs()) return undefined;
+    if (isOver(end, this.machine.nowMs())) return undefined;
     const found = new NearEntry(map, key, {
       slot,
       shard: shards.of(slot),

@@ -11,8 +11,9 @@
  */
 
 import { assert } from '../../../lib/assert.js';
-import { isOver, type WallMs } from '../../../lib/clock.js';
+import type { WallMs } from '../../../lib/clock.js';
 import type { Counters } from '../../../lib/counters.js';
+import type { Machine } from '../../../lib/machine.js';
 import type { EventLog } from '../events/index.js';
 import {
   EVENT_DELETED,
@@ -37,11 +38,13 @@ import { assertHeld, type Bells, type Calls, type Fences, type Locks, type Nodes
 import { Probe, type Shards, type Slots, type Spaces, type Table, type VersionBounds } from '../objects/index.js';
 import type { Policy } from '../policy/index.js';
 import type { Chunks, Extents } from '../space/index.js';
+import { Lifetimes } from './lifetimes.js';
 
 /** What of a node it works with. */
 export interface ReclaimParts {
   readonly geometry: Geometry;
   readonly counters: Counters;
+  readonly machine: Machine;
   readonly nodes: Nodes;
   readonly locks: Locks;
   readonly calls: Calls;
@@ -63,11 +66,13 @@ export interface ReclaimParts {
 
 export class Reclaimer {
   private readonly parts: ReclaimParts;
+  private readonly lifetimes: Lifetimes;
   private readonly slotsPerShard: number;
   private readonly probe = new Probe();
 
   constructor(parts: ReclaimParts) {
     this.parts = parts;
+    this.lifetimes = new Lifetimes(parts);
     this.slotsPerShard = parts.geometry.slotsPerShard;
   }
 
@@ -174,10 +179,8 @@ export class Reclaimer {
   }
 
   private isEnded(shard: number, local: number, now: WallMs): boolean {
-    const { slots, spaces } = this.parts;
     if (this.stateOf(shard, local) !== STATE_SEALED) return false;
-    const slot = shard * this.slotsPerShard + local;
-    return isOver(slots.end(slot), now) || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
+    return this.lifetimes.isEndedAt(shard * this.slotsPerShard + local, now);
   }
 
   /** Retires those of `locals` that are over, by default all, and drains limbo. Returns how many pages it retired. */
