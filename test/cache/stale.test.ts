@@ -124,6 +124,17 @@ describe('a page that has expired and is kept', () => {
     expect(source.loads).to.equal(1);
   });
 
+  it('is given back by upkeep when the time is over for which it is kept, and not before', async () => {
+    const { caches, pools } = await makeTwo();
+    const { upkeep } = pools[0] as unknown as { upkeep: { tick(): void } };
+    await makeStale(caches[0]);
+    caches[0].set('short', bytesOf('old'), { ttlMs: 10, staleMs: 30 });
+    const { objects } = pools[0].stats();
+    await sleep(80);
+    upkeep.tick();
+    expect(pools[0].stats().objects).to.equal(objects - 1);
+  });
+
   it('ends when the time is over for which it is kept, and its memory is given back', async () => {
     const { caches, pools } = await makeTwo();
     caches[0].set('k', bytesOf('old'), { ttlMs: 10, staleMs: 30 });

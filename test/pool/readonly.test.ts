@@ -128,4 +128,17 @@ describe('a read-only node', () => {
     set();
     expect((await waiting).map(({ size }) => size)).to.deep.equal([3000, 5]);
   });
+
+  it('finds no page that has expired, by its key, in a list, or by its descriptor', async () => {
+    const { reader } = await begin();
+    const pool = await pools.connect(reader.path);
+    pool.put('short', new Uint8Array(5), { ttlMs: 300 });
+    const page = pool.get('short');
+    const descriptor = page?.descriptor() as string;
+    page?.release();
+    expect([reader.get('short')?.size, reader.open(descriptor)?.size]).to.deep.equal([5, 5]);
+    await pause(320);
+    expect([reader.get('short'), reader.open(descriptor)]).to.deep.equal([undefined, undefined]);
+    expect([...reader.list({ prefix: 'short' })]).to.deep.equal([]);
+  });
 });
