@@ -22,7 +22,7 @@ import {
 } from '../pool/index.js';
 import { fetchMany } from './bulk.js';
 import { Domain } from './domain.js';
-import { Fetching, NOTHING, type Sought, type Taken } from './fetching.js';
+import { Fetching, NOTHING, type Sought } from './fetching.js';
 import { copyAndRelease, copyInto, useAndRelease } from './lending.js';
 import { Negatives } from './negative.js';
 import {
@@ -41,12 +41,12 @@ import {
   type FetchManyOptions,
   type FetchOptions,
   LOAD_TIMEOUT_MS,
-  loadedMetadata,
 } from './options.js';
 import { SharedPageSpace } from './pagespace.js';
 import { gather, isPieces } from './pieces.js';
 import { fetchStale, keptFor, windowsOf } from './stale.js';
 import { statsFrom } from './statistics.js';
+import { loadedBytes, Taking } from './taking.js';
 import { HITS, MISSES } from './tally.js';
 import {
   type BulkLoader,
@@ -283,20 +283,10 @@ export class SharedCache implements Shown {
     if (negative !== undefined) return Promise.resolve(negative);
     const { signal, staleMs, staleOnErrorMs } = options;
     const windows = windowsOf(staleMs, staleOnErrorMs);
-    // What is given as bytes is as it was at the call.
-    const given = options.metadata instanceof Uint8Array ? options.metadata.slice() : options.metadata;
-    let metadata: Uint8Array | undefined;
-    let isKnown = false;
-    const take = (answer: unknown) => {
-      if (answer === notFound) return NOTHING;
-      const bytes = loadedBytes(answer);
-      if (!isKnown) metadata = loadedMetadata(given);
-      isKnown = true;
-      return { bytes, metadata, told: 'unversioned' as const };
-    };
+    const taking = new Taking(options.metadata);
     const call = (loadSignal: AbortSignal) => load(key, { signal: loadSignal });
     const limits = { signal, loadTimeoutMs: options.loadTimeoutMs ?? this.loadTimeoutMs };
-    const sought = { ...this.sought(key, options, keptFor(windows), take), call };
+    const sought = { ...this.sought(key, options, keptFor(windows), taking), call };
     if (windows !== undefined) return fetchStale(this.fetching, this.domain, sought, limits, windows);
     return this.fetching.fetch(sought, limits);
   }
@@ -305,7 +295,7 @@ export class SharedCache implements Shown {
     key: Key,
     options: FetchManyOptions,
     keptMs: number,
-    take: (answer: unknown) => Taken,
+    taking: Pick<Taking, 'take' | 'life'>,
   ): Omit<Sought, 'call'> {
     const ttlMs = options.ttlMs ?? this.ttlMs;
     const negativeTtlMs = options.negativeTtlMs ?? ttlMs;
@@ -320,9 +310,11 @@ export class SharedCache implements Shown {
       look: () => this.glance(key),
       lookNegative: () => this.negatives.look(key),
       storeNegative: (lease: Lease, startedMs: number) => {
-        if (negativeTtlMs !== undefined) this.negatives.store(key, lease, startedMs, negativeTtlMs);
+        const { expiresAtMs } = taking.life ?? {};
+        const lifeMs = expiresAtMs === undefined ? negativeTtlMs : Math.floor(expiresAtMs - startedMs);
+        if (lifeMs !== undefined && lifeMs > 0) this.negatives.store(key, lease, startedMs, lifeMs);
       },
-      take,
+      take: (answer: unknown) => taking.take(answer),
     };
   }
 
@@ -345,7 +337,7 @@ export class SharedCache implements Shown {
       fetching,
       find: (key: Key) => this.get(key),
       isNegative: (key: Key) => this.negatives.look(key) !== undefined,
-      seek: (key: Key) => this.sought(key, checked, 0, take),
+      seek: (key: Key) => this.sought(key, checked, 0, { take, life: undefined }),
     };
     return fetchMany(host, keys, load, { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs });
   }
@@ -393,7 +385,3 @@ export class SharedCache implements Shown {
 }
 
 showAs(SharedCache, 'SharedCache');
-
-function loadedBytes(answer: unknown): Uint8Array {
-  return takeBytes(answer, 'what load gave');
-}

@@ -14,7 +14,7 @@ import { type DraftName, type DraftPlace, type Key, type NearEntry, type Page, P
 import type { Domain } from './domain.js';
 import { type Claim, type ClaimKey, Loading, type Published } from './loading.js';
 import { aborted, type Limits, type Loaded, Run, type Runs, runsOf } from './runs.js';
-import type { Lease } from './types.js';
+import type { Lease, Life } from './types.js';
 import type { Told } from './validity.js';
 
 /** A key that is fetched, and how. */
@@ -49,6 +49,8 @@ export interface Taken {
   readonly bytes: Uint8Array;
   readonly metadata?: Uint8Array | undefined;
   readonly told: Told;
+  /** In place of what was sought. */
+  readonly life?: Life | undefined;
 }
 
 /** How what was loaded gets into the pool. */
@@ -320,7 +322,7 @@ export class Fetching {
 
   private tryPublish(sought: Sought, { place, lease, expiry, isBeside }: Filling, taken: Taken): Published {
     const { loading } = this;
-    const { bytes, metadata, told } = taken;
+    const { bytes, metadata, told, life } = taken;
     sought.encode();
     if (place === undefined && !isBeside) return 'unshared';
     if (told === 'untold') {
@@ -329,6 +331,10 @@ export class Fetching {
       return 'unshared';
     }
     if (told !== 'unversioned') return loading.storeInTurn(place, bytes, { expiry, lease, ...told });
+    if (life !== undefined) {
+      const { expiresAtMs = 0, keptMs } = life;
+      return loading.storeInTurn(place, bytes, { expiry: Math.floor(expiresAtMs), keptMs, metadata, lease });
+    }
     const { size, ttlMs, keptMs } = sought;
     if (keptMs > 0) return loading.storeInTurn(place, bytes, { expiry, keptMs, metadata, lease });
     if (size === 0) return loading.storeInTurn(place, bytes, { ttlMs, metadata, lease });

@@ -19,7 +19,37 @@ export const notFound: NotFound = Object.freeze({ kind: 'notFound' });
 
 export type Loaded = Uint8Array | NotFound;
 
-export type Loader = (key: Key, context: { signal: AbortSignal }) => Promise<Loaded> | Loaded;
+/** How long what a loader gives is good for, where it knows that only once it has it; see `loadedFor`. */
+export interface Life {
+  /** When it ends: milliseconds since the epoch, by this machine's clock. Undefined: never. */
+  readonly expiresAtMs?: number | undefined;
+  /** How long it is kept after that for stale answers, in milliseconds. Default 0. */
+  readonly keptMs?: number | undefined;
+  /** In place of the fetch's. */
+  readonly metadata?: Uint8Array | undefined;
+  /** False: it is its caller's alone, and not stored. Default true. */
+  readonly isShared?: boolean | undefined;
+}
+
+/** Made by `loadedFor`. */
+export class LoadedFor {
+  readonly content: Loaded;
+  readonly life: Life;
+
+  constructor(content: Loaded, life: Life) {
+    this.content = content;
+    this.life = life;
+  }
+}
+
+/** What a loader of `fetch` answers that comes from another cache, or with a life of its own: this counts, and not the fetch's options. */
+export function loadedFor(content: Loaded, life: Life): LoadedFor {
+  return new LoadedFor(content, life);
+}
+
+export type LoaderAnswer = Loaded | LoadedFor;
+
+export type Loader = (key: Key, context: { signal: AbortSignal }) => Promise<LoaderAnswer> | LoaderAnswer;
 
 /**
  * What a loader of many keys answers: a Map by key, in which those are missing that the source has nothing for and others than it was
