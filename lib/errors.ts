@@ -38,6 +38,8 @@ export const errorTable = {
     'End loads sooner, with the signal a loader is given, or raise loadTimeoutMs. Others may load the key by now.',
   LOAD_CYCLE: 'A loader may not need the key that it loads: break the circle, or read the source instead.',
   KEY_NOT_FOUND: 'Use fetch, which answers with a page whose freshness is negative, or catch this.',
+  TIER_UNREACHABLE:
+    'Call again: until it resolves other hosts may answer from before. tiered.stats() says how the tier is.',
   ABORTED: 'The operation was aborted by its signal.',
   BUSY: 'Retry later. If the message names a lock, its node is alive but does not run: resume or end that process.',
   SNAPSHOT_LOST: 'Refresh the reader and ask again. A larger pool keeps versions longer.',

@@ -1,0 +1,229 @@
+/**
+ * A cache in two tiers: the pool that the processes of a host share, and a Valkey or Redis server that hosts share.
+ *
+ * What is offered: after `delete`, `set` or `clear` has resolved no read of this host is answered from before it, and none of another host once
+ * it was told, which takes the delivery's time; where it cannot be told, `vouchMs` and then `unvouchedTtlMs` at most. What a host was told
+ * once it never goes behind.
+ */
+import { PoolError } from '../../lib/errors.js';
+import type { CacheStats, FetchOptions, Key, Loader, Page, Pool, SharedCache } from '../../src/index.js';
+import { SharedCache as Cache } from '../../src/index.js';
+import { AttachedPool } from '../../src/pool/index.js';
+import { type Board, type ChannelCounts, Host } from './host.js';
+import { TierLoading } from './loading.js';
+import { checkTier, type Settings, type TierOptions } from './options.js';
+import { StaleAnswer } from './page.js';
+import { bytesOfKey, type TierCounts, TierSpace } from './space.js';
+
+export interface TierSetOptions {
+  ttlMs?: number;
+  staleMs?: number;
+  staleOnErrorMs?: number;
+  metadata?: Uint8Array;
+}
+
+export interface TieredOptions {
+  /** How long entries live unless fetch or set says otherwise: in place of the cache's own. Default: for ever. */
+  ttlMs?: number;
+}
+
+export interface TieredStats {
+  /** Of the pool's cache, as of SharedCache.stats(). */
+  readonly pool: CacheStats;
+  /** Of this process and the tier. `bypassed`: requests that the circuit breaker kept from it. */
+  readonly tier: TierCounts & { loads: number; timeouts: number; breakerOpenings: number; isBreakerOpen: boolean };
+  /** Of this process and the channel of invalidations. */
+  readonly channel: ChannelCounts & { isVouched: boolean; holdsChannel: boolean };
+}
+
+/** Of one pool in one process; what its namespaces share. */
+export class Tier {
+  readonly settings: Settings;
+  private readonly opened: TieredCache[] = [];
+
+  constructor(options: TierOptions) {
+    this.settings = checkTier(options);
+  }
+
+  add(cache: TieredCache): void {
+    this.opened.push(cache);
+  }
+
+  /** Its caches reject from then on. The pool stays connected. */
+  close(): void {
+    for (const cache of this.opened.splice(0)) cache.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Connects when the first cache is made. Throws OPTION_INVALID. */
+export function openTier(options: TierOptions): Tier {
+  return new Tier(options);
+}
+
+/**
+ * The cache with the tier behind it. Its namespace is the tier's from now on: what is written to it past this reaches no other host.
+ * Resolves when this host's pool is vouched for, or after two time limits of a request, dropped then. Throws OPTION_INVALID.
+ */
+export async function tiered(cache: SharedCache, tier: Tier, options: TieredOptions = {}): Promise<TieredCache> {
+  const made = new TieredCache(cache, tier.settings, options);
+  tier.add(made);
+  await made.begin();
+  return made;
+}
+
+/** Where the processes of a host keep the record of the channel: a namespace beside those of users. */
+function boardOf(pool: Pool, name: string): Board {
+  if (!(pool instanceof AttachedPool)) throw new PoolError('READ_ONLY', 'A tier needs a node that may write.');
+  const records = new Cache(pool, { namespace: 'sealpool:tier' });
+  const { nodes } = pool.session.parts;
+  const processId = process.pid;
+  return {
+    row: nodes.self,
+    processId,
+    read: () => (pool.session.isOpen ? records.peek(name)?.slice() : undefined),
+    write(bytes) {
+      if (pool.session.isOpen) records.set(name, bytes);
+    },
+    isDead: (row, ofProcess) => (row === nodes.self ? ofProcess !== processId : nodes.isDead(row, false)),
+    nowMs: () => Number(process.hrtime.bigint() / 1000n) / 1000,
+  };
+}
+
+export class TieredCache {
+  /** The pool's part, for what needs no tier: borrow, get, has and their like. */
+  readonly pool: SharedCache;
+  private readonly space: TierSpace;
+  private readonly host: Host;
+  private readonly loading: TierLoading;
+  private readonly settings: Settings;
+  private readonly options: TieredOptions;
+
+  constructor(cache: SharedCache, settings: Settings, options: TieredOptions) {
+    if (!(cache instanceof Cache)) throw new PoolError('OPTION_INVALID', 'cache: expected a SharedCache.');
+    const { namespace, path } = cache.toJSON() as { namespace: string; path: string };
+    if (path !== settings.pool.path)
+      throw new PoolError('OPTION_INVALID', 'cache: it is of another pool than the tier.');
+    this.pool = cache;
+    this.settings = settings;
+    this.options = options;
+    this.space = new TierSpace(settings, namespace, settings.connect);
+    const drop = (key: Uint8Array | undefined) => void (key === undefined ? cache.clear() : cache.delete(key));
+    this.host = new Host(settings, this.space, boardOf(settings.pool, `${settings.prefix}\u0001${namespace}`), {
+      drop,
+    });
+    this.loading = new TierLoading(settings, this.space, this.host);
+  }
+
+  async begin(): Promise<void> {
+    const { requestTimeoutMs } = this.settings;
+    await Promise.all([this.space.connection.open(requestTimeoutMs), this.host.begin(2 * requestTimeoutMs)]);
+  }
+
+  /** As of SharedCache: a miss of the pool says nothing of the tier. */
+  borrow(key: Key): Uint8Array | undefined {
+    return this.pool.borrow(key);
+  }
+
+  get(key: Key): Page | undefined {
+    return this.pool.get(key);
+  }
+
+  has(key: Key): boolean {
+    return this.pool.has(key);
+  }
+
+  /**
+   * The page, pinned: of the pool, else of the tier, which one process of the host asks, else loaded once across all hosts. Options and
+   * rejections as of SharedCache.fetch; the life of what is loaded begins with its load.
+   */
+  async fetch(key: Key, load: Loader, options: FetchOptions = {}): Promise<Page> {
+    const { ttlMs = this.options.ttlMs, negativeTtlMs, metadata, ...limits } = options;
+    const { staleMs, staleOnErrorMs } = limits;
+    const told = { isStale: false };
+    const life = { ttlMs, negativeTtlMs, metadata, staleMs, staleOnErrorMs };
+    const throughTier: Loader = (_, { signal }) => this.loading.load(key, load, life, signal, told);
+    const page = await this.pool.fetch(key, throughTier, limits);
+    return told.isStale && page.freshness === 'fresh' ? new StaleAnswer(page) : page;
+  }
+
+  /** As fetch, but a private copy. Rejects with KEY_NOT_FOUND where the source has nothing. */
+  async fetchCopy(key: Key, load: Loader, options?: FetchOptions): Promise<Uint8Array> {
+    using page = await this.fetch(key, load, options);
+    if (page.freshness !== 'negative') return page.copy();
+    throw new PoolError('KEY_NOT_FOUND', `The source has nothing for the key ${JSON.stringify(String(key))}.`, { key });
+  }
+
+  /**
+   * The key has this value from now on, for all hosts; this host's pool gets it at the next fetch. False: the tier has not stored it, and the
+   * old value is gone all the same. Rejects with TIER_UNREACHABLE where other hosts may still have the old one: then try again.
+   */
+  async set(key: Key, bytes: Uint8Array, options: TierSetOptions = {}): Promise<boolean> {
+    const { ttlMs = this.options.ttlMs, staleMs = 0, staleOnErrorMs = 0, metadata } = options;
+    const keptMs = ttlMs === undefined ? 0 : Math.max(staleMs, staleOnErrorMs);
+    return this.write(key, { bytes: bytes.slice(), metadata, isNegative: false, freshMs: ttlMs, keptMs });
+  }
+
+  /** As set: the source has nothing for the key, for so long. */
+  async setNegative(key: Key, { ttlMs }: { ttlMs: number }): Promise<boolean> {
+    const bytes = new Uint8Array(0);
+    return this.write(key, { bytes, metadata: undefined, isNegative: true, freshMs: ttlMs, keptMs: 0 });
+  }
+
+  private async write(key: Key, stored: Parameters<TierSpace['fill']>[2]): Promise<boolean> {
+    const begunMs = performance.now();
+    const bytes = bytesOfKey(key).slice();
+    const lease = await this.change(bytes, true);
+    const { freshMs } = stored;
+    const leftMs = freshMs === undefined ? undefined : freshMs - (performance.now() - begunMs);
+    if (leftMs !== undefined && leftMs + stored.keptMs <= 0) return false;
+    return (await this.space.fill(bytes, lease, { ...stored, freshMs: leftMs })) === 'stored';
+  }
+
+  /** Before and after the tier knows: between the two a reader may have brought the old value back. */
+  private async change(key: Uint8Array | undefined, leases = false): Promise<string> {
+    const drop = () => void (key === undefined ? this.pool.clear() : this.pool.delete(key));
+    drop();
+    const { count, nonce, lease } = await this.space.tell(key, this.host.origin, leases);
+    this.host.wrote({ count, nonce });
+    drop();
+    return lease;
+  }
+
+  /**
+   * The key is not what it was: a miss for every read of this host from now on, and of each other once it is told; no load that is under way
+   * publishes, on any host. Rejects with TIER_UNREACHABLE where others could not be told: then try again. Throws BUSY.
+   */
+  async delete(key: Key): Promise<void> {
+    await this.change(bytesOfKey(key).slice());
+  }
+
+  /** The same as delete. */
+  async invalidate(key: Key): Promise<void> {
+    await this.delete(key);
+  }
+
+  /** delete of every key of the namespace. */
+  async clear(): Promise<void> {
+    await this.change(undefined);
+  }
+
+  stats(): TieredStats {
+    const { space, host, loading } = this;
+    const { timeouts } = space.connection;
+    const { openings, isOpen } = space.breaker;
+    return {
+      pool: this.pool.stats().node,
+      tier: { ...space.counts, loads: loading.loads, timeouts, breakerOpenings: openings, isBreakerOpen: isOpen },
+      channel: { ...host.counts, isVouched: host.isVouched, holdsChannel: host.holdsChannel },
+    };
+  }
+
+  close(): void {
+    this.host.close();
+    this.space.close();
+  }
+}
