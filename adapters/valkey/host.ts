@@ -67,6 +67,8 @@ export class Host {
   private owesDrop = false;
   private barring: Promise<void> | undefined;
   private channel: Connection | undefined;
+  /** Of the channel, while this process holds it. */
+  private place: Place | undefined;
   /** The place of this process's own last write: it counts as seen. */
   private own: Place | undefined;
 
@@ -189,14 +191,15 @@ export class Host {
   /** Until it ends, or another process has it. */
   private async run(channel: Connection, from: Place | undefined): Promise<void> {
     const { signal } = this.ending;
-    let place = from;
+    // A field: what was applied before the channel broke has been seen.
+    this.place = from;
     let pauseMs = 10;
     while (!signal.aborted && this.isHolder()) {
       try {
         await channel.open(this.settings.requestTimeoutMs);
-        place = await this.join(channel, place);
+        this.place = await this.join(channel, this.place);
         pauseMs = 10;
-        place = await this.follow(channel, place);
+        await this.follow(channel, this.place);
       } catch {
         if (signal.aborted) return;
         this.counts.breaks++;
@@ -238,16 +241,16 @@ export class Host {
   }
 
   /** Reads on until the history is another one; rejects when the connection breaks. */
-  private async follow(channel: Connection, from: Place): Promise<Place> {
+  private async follow(channel: Connection, from: Place): Promise<void> {
     let place = from;
     while (!this.ending.signal.aborted && this.isHolder()) {
       const round = await readOn(this.space, channel, place, this.settings.heartbeatMs);
-      if (this.ending.signal.aborted || round === undefined || !this.isHolder()) return place;
+      if (this.ending.signal.aborted || round === undefined || !this.isHolder()) return;
       place = applyEntries(round.reply, place, this.target, this.counts);
+      this.place = place;
       this.write({ heardMs: this.board.nowMs(), place });
       this.vouches = true;
     }
-    return place;
   }
 
   close(): void {

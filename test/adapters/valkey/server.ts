@@ -42,7 +42,18 @@ export class Server {
   }
 
   async start(): Promise<void> {
-    const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const own = [
+      '--repl-diskless-sync-delay',
+      '0',
+      '--port',
+      String(this.port),
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+    ];
     this.child = spawn(program as string, [...own, ...this.settings], { stdio: 'ignore' });
     for (let tries = 0; tries < START_TRIES && this.child.exitCode === null; tries++) {
       if (this.cli('PING').trim() !== '') return;
