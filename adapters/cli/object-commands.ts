@@ -209,10 +209,18 @@ function addRemove(program: Command, context: Context): void {
     });
 }
 
-function spaceRow({ kind, name, namespace, pageSize, objects, bytes }: SpaceInfo): string[] {
+function spaceRow({ kind, name, namespace, pageSize, objects, bytes, hits }: SpaceInfo): string[] {
   const shown = (text: string) => (text === '' ? "''" : visible(text));
   const page = pageSize === undefined ? '' : String(pageSize);
-  return [kind, shown(namespace), kind === 'cache' ? '' : shown(name), page, countText(objects), String(bytes)];
+  return [
+    kind,
+    shown(namespace),
+    kind === 'cache' ? '' : shown(name),
+    page,
+    countText(objects),
+    String(bytes),
+    countText(hits),
+  ];
 }
 
 function byName(one: SpaceInfo, other: SpaceInfo): number {
@@ -223,7 +231,7 @@ function byName(one: SpaceInfo, other: SpaceInfo): number {
 function addSpaces(program: Command, context: Context): void {
   program
     .command('spaces')
-    .description('the namespaces and page spaces of a pool: their objects, and the bytes that these take')
+    .description('the namespaces and page spaces of a pool: their objects, the bytes that these take, and hits')
     .argument('<path>')
     .option('--namespace <name>', 'only what is of this namespace')
     .option(TRUST_FLAG, TRUST_HELP, trusting)
@@ -234,7 +242,7 @@ function addSpaces(program: Command, context: Context): void {
         const all = await pool.spacesAsync();
         const spaces = all.filter((one) => namespace === undefined || one.namespace === namespace).sort(byName);
         if (flags.json) return printJson(context, spaces);
-        const heads = ['kind', 'namespace', 'space', 'page bytes', 'objects', 'bytes'];
+        const heads = ['kind', 'namespace', 'space', 'page bytes', 'objects', 'bytes', 'hits'];
         const lines = alignRows([heads, ...spaces.map(spaceRow)]).map((row) => row.join('  '));
         context.stdout.write(`${lines.join('\n')}\n`);
       }),

@@ -47,7 +47,7 @@ import { gather, isPieces } from './pieces.js';
 import { fetchStale, keptFor, windowsOf } from './stale.js';
 import { statsFrom } from './statistics.js';
 import { loadedBytes, Taking } from './taking.js';
-import { HITS, MISSES } from './tally.js';
+import { HITS, MISSES, statsOfNamespace } from './tally.js';
 import {
   type BulkLoader,
   type CacheStats,
@@ -374,7 +374,7 @@ export class SharedCache implements Shown {
     return {
       node: statsFrom(session, (name) => session.counted(name)),
       total: statsFrom(session, (name) => totalOf(session.parts, name)),
-      namespace: this.domain.tally.stats(),
+      namespace: statsOfNamespace(session, this.domain.name),
     };
   }
 

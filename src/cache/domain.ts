@@ -67,6 +67,7 @@ export class Domain {
     this.held = this.hold(true);
     this.keys = session.createKeySpace(prefix, this.held.space);
     this.tally = tallyOf(session, name);
+    this.tally.held = this.held;
   }
 
   get space(): number {
@@ -107,6 +108,7 @@ export class Domain {
       // Before it is known to be held: a call that was cut here moves them again.
       if (held.space !== keys.space) session.moveKeySpace(keys, held.space);
       this.held = held;
+      this.tally.moveTo(held);
     }
     // Nobody's.
     return 0;

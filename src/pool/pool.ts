@@ -218,12 +218,14 @@ export class AttachedPool implements Pool, Shown {
 
   spaces(): SpaceInfo[] {
     this.session.check();
+    this.session.tell();
     return atOnce(listSpaces(this.session.parts, () => {}));
   }
 
   async spacesAsync(): Promise<SpaceInfo[]> {
     const { session } = this;
     session.check();
+    session.tell();
     return new Pace(session.machine).run(listSpaces(session.parts, () => session.check()));
   }
 

@@ -48,14 +48,14 @@ describe('spaces', () => {
     const chunks = Math.ceil(600_000 / pool.session.parts.geometry.chunkBytes);
     expect(chunks).to.be.above(1);
     const expected = [
-      { kind: 'cache', name: '', namespace: '', objects: 0, bytes: 0 },
+      { kind: 'cache', name: '', namespace: '', objects: 0, bytes: 0, hits: 0 },
       {
         ...{ kind: 'pages', name: 'files', namespace: '', pageSize: 600_000 },
-        ...{ objects: 1, bytes: chunks * pool.session.parts.geometry.chunkBytes },
+        ...{ objects: 1, bytes: chunks * pool.session.parts.geometry.chunkBytes, hits: 0 },
       },
-      { kind: 'cache', name: 'shop', namespace: 'shop', objects: 10, bytes: 10 * 256 },
-      { kind: 'pages', name: 'orders', namespace: 'shop', pageSize: SIZE, objects: 53, bytes: 53 * SIZE },
-      { kind: 'pages', name: 'orders 2', namespace: 'shop', pageSize: SIZE, objects: 0, bytes: 0 },
+      { kind: 'cache', name: 'shop', namespace: 'shop', objects: 10, bytes: 10 * 256, hits: 0 },
+      { kind: 'pages', name: 'orders', namespace: 'shop', pageSize: SIZE, objects: 53, bytes: 53 * SIZE, hits: 0 },
+      { kind: 'pages', name: 'orders 2', namespace: 'shop', pageSize: SIZE, objects: 0, bytes: 0, hits: 0 },
     ];
     for (const node of [pool, await join(pool.path), await readOnly(pool.path)]) {
       expect(sorted(node.spaces())).to.deep.equal(expected);

@@ -1,5 +1,5 @@
 /**
- * What is in the pool under each name. Nothing counts by name, so all slots are looked at, without a lock: a step is so many slots
+ * What is in the pool under each name. Nothing counts objects by name, so all slots are looked at, without a lock: a step is so many slots
  * or names, after which whoever runs it may leave it for a while.
  *
  * (J1) an object counts if its slot was the same before and after it was read, and only with those of its space's newest generation:
@@ -91,7 +91,9 @@ export function* listSpaces(parts: SpaceListParts, check: () => void): Steps<Spa
   const found: SpaceInfo[] = [];
   for (let space = 1; space <= spaces.numbers(); space++) {
     const named = spaces.inUse(space);
-    if (named !== undefined) found.push({ ...nameOf(named), ...tally.of(space, named.generation) });
+    if (named !== undefined) {
+      found.push({ ...nameOf(named), ...tally.of(space, named.generation), hits: spaces.hits.of(space) });
+    }
     if (space % NAMES_A_STEP !== 0) continue;
     yield;
     check();

@@ -31,6 +31,7 @@ import {
   SlotLink,
   Space,
   SpaceEntry,
+  SpaceHit,
   Stripe,
   Superblock,
   TouchHead,
@@ -64,6 +65,7 @@ const REGION_NAMES = [
   'nodeCleanings',
   'spaces',
   'spaceIndex',
+  'spaceHits',
   'hazardHeads',
   'pins',
   'pinDirectories',
@@ -229,6 +231,7 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     nodeCleanings: [NodeCleaning.words, maxNodes],
     spaces: [Space.words, counts.spaces],
     spaceIndex: [SpaceEntry.words, alignUp(powerOfTwoAtLeast(counts.spaces * 2), 16)],
+    spaceHits: [SpaceHit.words, alignUp(counts.spaces, 8)],
     hazardHeads: [HazardHead.words, maxNodes],
     pins: [alignUp(Math.max(1, counts.pinsOwn), 16), maxNodes],
     pinDirectories: [

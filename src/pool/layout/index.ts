@@ -62,6 +62,7 @@ export {
   SPACE_USED,
   Space,
   SpaceEntry,
+  SpaceHit,
   STATE_BITS,
   STATE_DRAFT,
   STATE_FREE,

@@ -35,7 +35,7 @@ export * from './layoutofnodes.js';
 
 export const MAGIC_LOW = 0x6c616573; // 'seal'
 export const MAGIC_HIGH = 0x6c6f6f70; // 'pool'
-export const LAYOUT_VERSION = 5;
+export const LAYOUT_VERSION = 6;
 
 export const STATE_FREE = 1;
 export const STATE_DRAFT = 2;
@@ -276,6 +276,9 @@ export const Space = struct('Space', [
 /** The number of a space, at the first place from its name's hash on that was free; 0 for none. */
 export const SpaceEntry = record('SpaceEntry', 'holder of the space lock', { space: 'sync32' });
 
+/** What nodes have told of their hits in a space, since it got its name or was dropped (spacehits.ts). */
+export const SpaceHit = record('SpaceHit', 'any node, by atomic addition', { low: 'sync32', high: 'sync32' });
+
 export const ChunkEntry = record('ChunkEntry', 'holder of the chunk lock', {
   kind: 'sync32',
   shard: 'u32',
@@ -322,6 +325,7 @@ const structs: readonly Struct[] = [
   SlotLink,
   Space,
   SpaceEntry,
+  SpaceHit,
   ChunkEntry,
   ChunkUse,
   NodeBell,

@@ -11,8 +11,7 @@ export interface SpaceName {
 
 /**
  * What is in the pool under one name: sealed objects that a get would find, each version of a page for itself. Not in it: what is being
- * loaded, expired or superseded pages that are still held, objects without a name (`put`, checkpoints). Hits are not
- * told by name: nodes count theirs for all names together, see stats() of pool and cache.
+ * loaded, expired or superseded pages that are still held, objects without a name (`put`, checkpoints).
  */
 export interface SpaceInfo extends SpaceName {
   namespace: string;
@@ -21,4 +20,9 @@ export interface SpaceInfo extends SpaceName {
   objects: number;
   /** That these take in the data region, keys over 40 bytes, metadata and rounding included. */
   bytes: number;
+  /**
+   * Of caches and page spaces on all nodes, since the name was new or its space was dropped. Those of another node are told once a second and
+   * when it disconnects; what one that was killed had not told is lost.
+   */
+  hits: number;
 }

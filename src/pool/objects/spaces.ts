@@ -38,6 +38,7 @@ import {
   versionOfBound,
 } from '../layout/index.js';
 import type { Locks } from '../nodes/index.js';
+import { SpaceHits } from './spacehits.js';
 import { SpaceIndex } from './spaceindex.js';
 
 const {
@@ -76,6 +77,7 @@ export interface Held {
 export class Spaces {
   /** The pool-wide drop count. Read on the hot path. */
   readonly dropWord: number;
+  readonly hits: SpaceHits;
   private readonly words: Words;
   private readonly base: number;
   private readonly count: number;
@@ -98,6 +100,7 @@ export class Spaces {
     this.lock = geometry.shards + 1;
     this.highWord = geometry.regions.control.word + Control.word.spacesHigh;
     this.hint = geometry.regions.control.word + Control.word.spaceHint;
+    this.hits = new SpaceHits(words, geometry);
     this.index = new SpaceIndex(words, geometry, (space) => words.read(this.entry(space) + NAME_HASH));
   }
 
@@ -196,6 +199,7 @@ export class Spaces {
       const word = at + NAME + (i >> 2);
       words.write(word, words.read(word) | ((name[i] as number) << ((i & 3) * 8)));
     }
+    this.hits.clear(space);
     words.write(at + NAME_LENGTH, name.length);
     words.write(at + NAME_HASH, this.hash.low);
     words.store(at + STATE, SPACE_USED);
@@ -274,6 +278,7 @@ export class Spaces {
       this.words.store(at + HIGHEST + (target & 1), 0);
       this.words.store(at + GONE + (target & 1), 0);
     }
+    this.hits.clear(space);
     // ORDER size-1: no page size before the new generation; pairs with Domain.generation.
     this.words.store(at + PAGE_SIZE, 0);
     // ORDER drop-1: generation before drop count; pairs with the reader, who loads the count and then the generations.

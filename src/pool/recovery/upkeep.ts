@@ -58,6 +58,7 @@ export class Upkeep {
     }
     if (!this.showLife()) return;
     this.session.lookForFile();
+    this.session.tell();
     this.session.parts.calls.betweenRuns();
     for (const setBack of this.session.betweenRuns) setBack();
     this.attempt(() => this.session.settle());

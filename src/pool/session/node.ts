@@ -72,6 +72,8 @@ export class NodeSession {
   readonly inHand: { release(): void }[] = [];
   /** Sets back, at upkeep, what the end of a run sets back: where that was cut it never comes. */
   readonly betweenRuns: (() => void)[] = [];
+  /** Tell the pool what this node has counted in private: at upkeep, at its end, and before it is asked for. */
+  readonly tellers: (() => void)[] = [];
 
   constructor(path: string, seed: number, attached: Attached, poolId = '') {
     this.path = path;
@@ -320,7 +322,12 @@ export class NodeSession {
     }
   }
 
+  tell(): void {
+    for (const teller of this.tellers) teller();
+  }
+
   private giveBack(): void {
+    this.tell();
     const { nodes, calls, locks, geometry } = this.parts;
     const { leftovers } = this.writer;
     this.holdings.close();

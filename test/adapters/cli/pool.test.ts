@@ -125,19 +125,20 @@ describe('the commands on a real pool', () => {
       const cache = new SharedCache(pool, { namespace });
       cache.set('entry', new Uint8Array(64));
       for (const name of ['orders', 'items']) cache.pages(name, { pageSize: 128 }).put(1, new Uint8Array(128));
+      cache.pages('items', { pageSize: 128 }).borrow(1);
     }
     await pool.disconnect();
     const spaces = async (...flags: string[]) =>
       JSON.parse((await run(productMain, ['spaces', named, '--json', ...flags])).stdout);
     expect((await spaces()).length).to.equal(6);
-    const cache = { kind: 'cache', name: 'shop', namespace: 'shop', objects: 1, bytes: 64 };
-    const page = { kind: 'pages', namespace: 'shop', pageSize: 128, objects: 1, bytes: 128 };
-    const expected = [cache, { ...page, name: 'items' }, { ...page, name: 'orders' }];
+    const cache = { kind: 'cache', name: 'shop', namespace: 'shop', objects: 1, bytes: 64, hits: 0 };
+    const page = { kind: 'pages', namespace: 'shop', pageSize: 128, objects: 1, bytes: 128, hits: 0 };
+    const expected = [cache, { ...page, name: 'items', hits: 1 }, { ...page, name: 'orders' }];
     expect(await spaces('--namespace', 'shop')).to.deep.equal(expected);
     const { stdout } = await run(productMain, ['spaces', named]);
     const rows = stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
-    expect(rows[0]).to.deep.equal(['kind', 'namespace', 'space', 'page bytes', 'objects', 'bytes']);
-    expect(rows[2]).to.deep.equal(['pages', "''", 'items', '128', '1', '128']);
+    expect(rows[0]).to.deep.equal(['kind', 'namespace', 'space', 'page bytes', 'objects', 'bytes', 'hits']);
+    expect(rows[2]).to.deep.equal(['pages', "''", 'items', '128', '1', '128', '1']);
     const remove = async (...words: string[]) => (await run(productMain, ['rm', named, ...words])).exitCode;
     expect(await remove('--space', 'orders', '--all')).to.equal(0);
     expect(await remove('--space', 'orders', '--all')).to.equal(1);
