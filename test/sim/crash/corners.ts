@@ -358,4 +358,21 @@ export const CORNERS: readonly Scenario[] = [
     // Nobody else sees it, but it is there.
     tidy: (node) => void node.cache.delete('a'),
   },
+  {
+    name: 'telling hits, over 32 bits of them',
+    prepare: ({ survivor, doomed }) => {
+      survivor.pages.put(1, contentOf(1, 1, 96));
+      const { spaces } = survivor.session.parts;
+      for (const space of spaces.all()) spaces.hits.add(space, 2 ** 32 - 1 - spaces.hits.of(space));
+      doomed.pages.borrow(1);
+      doomed.machine.endRun();
+    },
+    act: ({ doomed }) => doomed.session.tell(),
+    verify: (node) => {
+      // Untold, told, or without the carry.
+      const { spaces } = node.session.parts;
+      const told = [...spaces.all()].map((space) => spaces.hits.of(space));
+      if (told.some((hits) => ![2 ** 32 - 1, 2 ** 32, 0].includes(hits))) throw new Error(`hits: ${told}`);
+    },
+  },
 ];
