@@ -26,9 +26,11 @@ import {
 import { dirname } from 'node:path';
 import { PoolError } from '../errors.js';
 import { ByteLocks } from './bytelocks.js';
+import { type Device, deviceOf } from './device.js';
 import { describeRefusal, describeShortage, errnoNameOf } from './failures.js';
 import { type LockHolder, lockHolders } from './holders.js';
 import { errorNameOf, libc } from './libc.js';
+import { Mapping, WholeMapping } from './mapping.js';
 
 /** tmpfs, ramfs, hugetlbfs. */
 const MEMORY_FILE_SYSTEMS = new Set([0x01021994, 0x858458f6, 0x958458f6]);
@@ -145,6 +147,8 @@ export class PoolFile {
   private readonly descriptor: number;
   private readonly locks: ByteLocks;
   private readonly writable: boolean;
+  /** Undefined for an ordinary file. */
+  readonly device: Device | undefined;
   private open = true;
 
   private constructor(path: string, descriptor: number, writable: boolean) {
@@ -152,6 +156,7 @@ export class PoolFile {
     this.descriptor = descriptor;
     this.locks = new ByteLocks(descriptor);
     this.writable = writable;
+    this.device = deviceOf(descriptor, this.stats());
   }
 
   /** Throws POOL_NOT_FOUND, ACCESS_DENIED, NO_SPACE. */
@@ -198,6 +203,43 @@ export class PoolFile {
     }
   }
 
+  /** What makes mappings of the first `byteLength` bytes, and of no others. */
+  mapper(byteLength: number): (offset: number, length: number, writable: boolean) => Mapping {
+    const { device } = this;
+    if (device === undefined) return (...range) => this.withMappable((descriptor) => new Mapping(descriptor, ...range));
+    const whole = Math.ceil(byteLength / device.alignment) * device.alignment;
+    const mapped = new Map<boolean, WholeMapping>();
+    return (offset, length, writable) => {
+      const known = mapped.get(writable);
+      const source = known ?? this.withMappable((descriptor) => new WholeMapping(descriptor, whole, writable));
+      mapped.set(writable, source);
+      return new Mapping(source, offset, length, writable);
+    };
+  }
+
+  /** Whether a device can be mapped so far; true for a file. Not all of them tell their size. */
+  isMappable(byteLength: number): boolean {
+    if (this.device === undefined) return true;
+    if (this.device.byteLength !== undefined) return byteLength <= this.device.byteLength;
+    try {
+      this.withMappable((descriptor) => new WholeMapping(descriptor, byteLength, false)).drop();
+      return true;
+    } catch (error) {
+      if (error instanceof PoolError && error.code === 'NO_SPACE') return false;
+      throw error;
+    }
+  }
+
+  /** Calls `use` of the first bytes of a device. */
+  private withStart<T>(byteLength: number, writable: boolean, use: (bytes: Uint8Array) => T): T {
+    const mapping = this.mapper(byteLength)(0, byteLength, writable);
+    try {
+      return use(new Uint8Array(mapping.buffer));
+    } finally {
+      mapping.unmapUnshared();
+    }
+  }
+
   stats(): Stats {
     return fstatSync(this.descriptor);
   }
@@ -219,13 +261,13 @@ export class PoolFile {
 
   /** Whether the file lives in memory only and is gone after a restart of the machine. A device may outlive it. */
   isVolatile(): boolean {
-    return this.stats().isFile() && MEMORY_FILE_SYSTEMS.has(statfsSync(`/proc/self/fd/${this.descriptor}`).type);
+    return this.device === undefined && MEMORY_FILE_SYSTEMS.has(statfsSync(`/proc/self/fd/${this.descriptor}`).type);
   }
 
   /** A word that tells this file from a copy of it; zero for a device. */
   identity(): number {
     const { ino, dev } = this.stats();
-    return this.stats().isFile() ? Math.imul(ino % 2 ** 32, 0x9e3779b1) ^ Math.imul(dev % 2 ** 32, 0x85ebca6b) : 0;
+    return this.device === undefined ? Math.imul(ino % 2 ** 32, 0x9e3779b1) ^ Math.imul(dev % 2 ** 32, 0x85ebca6b) : 0;
   }
 
   /** Makes the name of a new file survive a restart of the machine. */
@@ -240,6 +282,7 @@ export class PoolFile {
 
   /** The first bytes of the file; shorter where the file is. */
   readStart(byteLength: number): Buffer {
+    if (this.device !== undefined) return this.withStart(byteLength, false, (bytes) => Buffer.from(bytes));
     const buffer = Buffer.alloc(byteLength);
     return buffer.subarray(
       0,
@@ -248,7 +291,8 @@ export class PoolFile {
   }
 
   writeStart(bytes: Uint8Array): void {
-    told(this.path, 'written', () => writeSync(this.descriptor, bytes, 0, bytes.length, 0));
+    if (this.device !== undefined) this.withStart(bytes.length, true, (start) => start.set(bytes));
+    else told(this.path, 'written', () => writeSync(this.descriptor, bytes, 0, bytes.length, 0));
   }
 
   setMode(mode: number): void {

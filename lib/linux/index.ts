@@ -4,6 +4,7 @@ export { ALIGNMENT, alignedBuffer, collectedBuffer, isAligned } from './aligned.
 export { MappedBoard, type ProgressBoard, sleepThread, yieldProcessor } from './board.js';
 export { ByteLocks } from './bytelocks.js';
 export { Deadline, wantedCopies } from './deadline.js';
+export { type Device, deviceOf } from './device.js';
 export { FifoDoorbells, removeBells } from './doorbell.js';
 export { errnoNameOf } from './failures.js';
 export { type OpenFileOptions, PoolFile } from './file.js';

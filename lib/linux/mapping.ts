@@ -103,24 +103,86 @@ function alignedUp(value: number, alignment: number): number {
   return Math.ceil(value / alignment) * alignment;
 }
 
+/** A shared mapping that lies in huge pages as the file does. Throws SYSTEM_LIMIT, NO_SPACE or ACCESS_DENIED. */
+function mapShared(fileDescriptor: number, offset: number, byteLength: number, writable: boolean): Address {
+  const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  const reserved = byteLength >= HUGE_PAGE_BYTES ? reserveAligned(offset, byteLength) : 0;
+  const flags = reserved === 0 ? MAP_SHARED : MAP_SHARED | MAP_FIXED;
+  return map(reserved, byteLength, protection, flags, [fileDescriptor, offset]);
+}
+
+/**
+ * One mapping of a device from its start, of which windows are views. It is unmapped when all of them have ended, and, where views
+ * cannot be taken away, when the collector has found that nobody holds them; until then it is covered with zeros.
+ */
+export class WholeMapping {
+  readonly address: Address;
+  readonly byteLength: number;
+  private open = 0;
+  private held = 0;
+  private isMapped = true;
+
+  constructor(descriptor: number, byteLength: number, writable: boolean) {
+    this.address = mapShared(descriptor, 0, byteLength, writable);
+    this.byteLength = byteLength;
+  }
+
+  /** A view of a part, which `end` gives back. */
+  cut(offset: number, byteLength: number): ArrayBuffer {
+    this.open++;
+    return viewOf(this.address + offset, byteLength);
+  }
+
+  /** The view is not used by who had it cut; others may hold it unless it is `unshared`. */
+  end(buffer: ArrayBuffer, unshared: boolean): void {
+    this.open--;
+    if (!detach(buffer) && !unshared) {
+      this.held++;
+      if (buffer.byteLength > 0) stillHeld.register(buffer, this);
+    }
+    if (this.open > 0) return;
+    if (this.held === 0) this.unmap();
+    else coverWithZeros(this);
+  }
+
+  /** Nothing was cut out of it. */
+  drop(): void {
+    this.unmap();
+  }
+
+  collected(): void {
+    this.held--;
+    if (this.held === 0 && this.open === 0) this.unmap();
+  }
+
+  private unmap(): void {
+    if (!this.isMapped) return;
+    this.isMapped = false;
+    libc().munmap(this.address, this.byteLength);
+  }
+}
+
+/** Views of a mapping that is over. */
+const stillHeld = new FinalizationRegistry<WholeMapping>((whole) => whole.collected());
+
 export class Mapping {
   readonly buffer: ArrayBuffer;
   readonly byteLength: number;
   readonly address: Address;
   private readonly writable: boolean;
+  private readonly whole: WholeMapping | undefined;
   private live = true;
 
-  constructor(fileDescriptor: number, offset: number, byteLength: number, writable: boolean) {
+  /** A mapping of its own of the file, or a part of one that is there already. */
+  constructor(source: number | WholeMapping, offset: number, byteLength: number, writable: boolean) {
     assert(byteLength > 0 && byteLength <= WINDOW_BYTES_MAX, `a mapping of ${byteLength} bytes is not a window`);
     assert(offset % OS_PAGE_BYTES === 0, `mapping offset ${offset} is not page aligned`);
-    const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    const reserved = byteLength >= HUGE_PAGE_BYTES ? reserveAligned(offset, byteLength) : 0;
-    const flags = reserved === 0 ? MAP_SHARED : MAP_SHARED | MAP_FIXED;
-    const address = map(reserved, byteLength, protection, flags, [fileDescriptor, offset]);
-    this.address = address;
+    this.whole = typeof source === 'number' ? undefined : source;
+    this.address =
+      typeof source === 'number' ? mapShared(source, offset, byteLength, writable) : source.address + offset;
     this.byteLength = byteLength;
     this.writable = writable;
-    this.buffer = viewOf(address, byteLength);
+    this.buffer = this.whole?.cut(offset, byteLength) ?? viewOf(this.address, byteLength);
   }
 
   /** Writes dirty pages of the range back to the file, in a worker thread of the runtime. */
@@ -174,10 +236,8 @@ export class Mapping {
 
   /** Gives the file's memory back, at once, and the addresses when nobody can have a view of them (M2). */
   unmap(): void {
-    if (!this.live) return;
+    if (!this.end(false)) return;
     const { address, byteLength, buffer } = this;
-    forgetRange(address, byteLength);
-    this.live = false;
     if (detach(buffer)) {
       libc().munmap(address, byteLength);
       return;
@@ -189,19 +249,24 @@ export class Mapping {
 
   /** Unmaps on every runtime. The caller never gave a view of it away, and uses none again. */
   unmapUnshared(): void {
-    if (!this.live) return;
-    forgetRange(this.address, this.byteLength);
-    this.live = false;
+    if (!this.end(true)) return;
     detach(this.buffer);
     libc().munmap(this.address, this.byteLength);
   }
 
   /** The same, in a worker thread of the runtime. */
   async unmapUnsharedInBackground(): Promise<void> {
-    if (!this.live) return;
-    forgetRange(this.address, this.byteLength);
-    this.live = false;
+    if (!this.end(true)) return;
     detach(this.buffer);
     await new Promise<void>((resolve) => libc().munmap.async(this.address, this.byteLength, () => resolve()));
+  }
+
+  /** Whether it is left to the caller to unmap it: once, and not a part of another. */
+  private end(unshared: boolean): boolean {
+    if (!this.live) return false;
+    forgetRange(this.address, this.byteLength);
+    this.live = false;
+    this.whole?.end(this.buffer, unshared);
+    return this.whole === undefined;
   }
 }

@@ -3,6 +3,7 @@
  *
  * A crash leaves magic without ready (or an empty file): seen as an interrupted format and redone by whoever may create.
  */
+import { PoolError } from '../../lib/errors.js';
 import { LinuxMachine, OS_PAGE_BYTES, type PoolFile, shortageAtFormat } from '../../lib/linux/index.js';
 import type { Pace, Steps } from '../../lib/steps.js';
 import type { Words } from '../../lib/words.js';
@@ -81,10 +82,23 @@ export function warnOfShortage(shortage: string | undefined): void {
   if (shortage !== undefined) new LinuxMachine().warn('SEALPOOL_MEMORY_SHORT', shortage);
 }
 
+/** Throws OPTION_INVALID where it is larger than the device. */
+function refuseTooLarge(file: PoolFile, size: number): void {
+  if (file.isMappable(size)) return;
+  const byteLength = file.device?.byteLength;
+  const most = byteLength === undefined ? 'cannot be mapped so far' : `has ${byteLength} bytes`;
+  throw new PoolError('OPTION_INVALID', `size: ${size}, but the device ${file.path} ${most}.`, {
+    option: 'size',
+    path: file.path,
+    byteLength,
+  });
+}
+
 /** Makes a pool of the file. The caller holds its membership lock. Throws NO_SPACE, OPTION_INVALID. */
 export async function formatFile(file: PoolFile, options: CheckedFormat, pace: Pace): Promise<void> {
   const geometry = geometryOf(options.plan);
-  const isFile = file.stats().isFile();
+  refuseTooLarge(file, options.plan.size);
+  const isFile = file.device === undefined;
   const isBlank = isFile && file.stats().size === 0;
   // What an interrupted format left must not show through, nor its size.
   if (isFile) file.truncate(0);

@@ -27,6 +27,7 @@ import {
   checkConnect,
   checkFormat,
   checkPath,
+  emptySuperblock,
   type FormatOptions,
   geometryOfIdentity,
   infoOf,
@@ -116,7 +117,7 @@ const THERE: { readonly [state in ReturnType<typeof stateOf>]?: string } = {
 
 /** Removes the file, in which nobody lives, with its bells; false for a device, which stays. */
 function takeAway(file: PoolFile): boolean {
-  if (!file.stats().isFile()) return false;
+  if (file.device !== undefined) return false;
   file.unlink();
   removeBells(file.path);
   return true;
@@ -155,8 +156,8 @@ export async function destroy(
   try {
     if (stateOf(file) === 'foreign') throw new PoolError('FORMAT_MISMATCH', `${path} is no pool.`, { path });
     if (options.force !== true) await refuseIfAttached(file);
-    file.unlink();
-    removeBells(path);
+    // A device stays, and is as if nothing had been there.
+    if (!takeAway(file)) file.writeStart(emptySuperblock());
   } finally {
     file.close();
   }
@@ -321,8 +322,8 @@ async function restore(
 
 /** Bells hang beside the file; beside a memory device there is no place for them. */
 function doorbellsOf(file: PoolFile): { doorbells?: FifoDoorbells } {
+  if (file.device !== undefined) return {};
   const stats = file.stats();
-  if (!stats.isFile()) return {};
   return { doorbells: new FifoDoorbells(file.path, { mode: stats.mode, group: stats.gid, owner: stats.uid }) };
 }
 

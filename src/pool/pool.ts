@@ -213,7 +213,7 @@ export class AttachedPool implements Pool, Shown {
     this.session.check();
     const { segment } = this.session.parts;
     // A device has nothing to write back to.
-    if (segment.survivesRestart && segment.file.stats().isFile()) await segment.sync();
+    if (segment.survivesRestart && segment.file.device === undefined) await segment.sync();
   }
 
   spaces(): SpaceInfo[] {

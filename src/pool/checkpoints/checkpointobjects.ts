@@ -128,7 +128,7 @@ export class CheckpointObjects {
   private get needsSync(): boolean {
     const { file } = this.session.parts.segment;
     // A device has nothing to write back to.
-    this.isOnDisk ??= !file.isVolatile() && file.stats().isFile();
+    this.isOnDisk ??= !file.isVolatile() && file.device === undefined;
     return this.isOnDisk;
   }
 

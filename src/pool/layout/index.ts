@@ -103,6 +103,7 @@ export { mapInSteps, mapMetadata, mapSegment, type Segment } from './segment.js'
 export { parseSize, poolSizeFor, usableBytes } from './sizes.js';
 export type { SpaceInfo, SpaceName } from './spaceinfo.js';
 export {
+  emptySuperblock,
   geometryOfIdentity,
   type Identity,
   infoOf,

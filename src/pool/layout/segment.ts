@@ -7,7 +7,7 @@
 
 import { Counters } from '../../../lib/counters.js';
 import { PoolError } from '../../../lib/errors.js';
-import { Mapping, type PoolFile } from '../../../lib/linux/index.js';
+import type { Mapping, PoolFile } from '../../../lib/linux/index.js';
 import { atOnce, type Steps } from '../../../lib/steps.js';
 import { Words } from '../../../lib/words.js';
 import type { Geometry } from './geometry.js';
@@ -20,7 +20,7 @@ export type MappedRange = Pick<Mapping, keyof Mapping>;
 /** The file behind a segment, as those use it who have the segment. */
 export type BackingFile = Pick<
   PoolFile,
-  'path' | 'stats' | 'identity' | 'isVolatile' | 'whereabouts' | 'unlock' | 'close'
+  'path' | 'device' | 'identity' | 'isVolatile' | 'whereabouts' | 'unlock' | 'close'
 >;
 
 /** What a segment stands on: metadata once, each window of data for reading, and for a node that writes, for drafts. */
@@ -40,8 +40,9 @@ export function* mapInSteps(file: PoolFile, geometry: Geometry, writable: boolea
   const { dataOffset, dataBytes } = geometry;
   const windowBytes = geometry.chunksPerWindow * geometry.chunkBytes;
   const mapped: Mapping[] = [];
+  const mapper = file.mapper(dataOffset + dataBytes);
   const map = (offset: number, length: number, isWritable: boolean) => {
-    const mapping = file.withMappable((descriptor) => new Mapping(descriptor, offset, length, isWritable));
+    const mapping = mapper(offset, length, isWritable);
     mapped.push(mapping);
     return mapping;
   };
@@ -70,7 +71,7 @@ export function mapSegment(file: PoolFile, geometry: Geometry, writable: boolean
 
 /** Without the data: for who formats, or looks who is there. */
 export function mapMetadata(file: PoolFile, geometry: Geometry, writable: boolean): Segment {
-  const metadata = file.withMappable((descriptor) => new Mapping(descriptor, 0, geometry.dataOffset, writable));
+  const metadata = file.mapper(geometry.dataOffset)(0, geometry.dataOffset, writable);
   return segmentOf(file, geometry, { metadata, sealed: [], drafts: [] });
 }
 

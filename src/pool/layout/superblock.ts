@@ -45,13 +45,20 @@ export const LAYOUT: string = nameOf(LAYOUT_VERSION, LAYOUT_FINGERPRINT);
 
 /** What the file looks like, without believing it. */
 export function stateOf(file: PoolFile): SuperblockState {
-  if (file.stats().isFile() && file.stats().size === 0) return 'blank';
+  if (file.device === undefined && file.stats().size === 0) return 'blank';
   const words = wordsOf(file);
+  if (file.device !== undefined && isZero(words)) return 'blank';
   if (words.read(at.magicLow) !== (MAGIC_LOW | 0) || words.read(at.magicHigh) !== (MAGIC_HIGH | 0)) return 'foreign';
   // Of another layout nothing is known but (V1).
   if (words.read(at.version) === 0) return 'interrupted';
   if (!isOurs(words)) return 'other';
   return words.read(at.ready) === 0 ? 'interrupted' : 'ready';
+}
+
+/** As a device is that holds nothing, or from which a pool was taken away. */
+function isZero(words: Words): boolean {
+  for (let word = 0; word < Superblock.words; word++) if (words.read(word) !== 0) return false;
+  return true;
 }
 
 function isOurs(words: Words): boolean {
@@ -102,6 +109,11 @@ export function markInterrupted(): Uint8Array {
   return bytes;
 }
 
+/** What a device begins with from which a pool was taken away. */
+export function emptySuperblock(): Uint8Array {
+  return new Uint8Array(Superblock.bytes);
+}
+
 /** Stores the ready word, last of all. */
 export function makeReady(words: Words): void {
   words.store(at.ready, READY);
@@ -132,9 +144,9 @@ export function readIdentity(file: PoolFile): Identity {
     eviction,
   };
   if (!isPlan(plan)) throw corrupt('its superblock describes no possible pool');
-  const fileSize = file.stats().size;
-  if (file.stats().isFile() && fileSize < plan.size)
-    throw corrupt(`it is cut off at ${fileSize} of ${plan.size} bytes`);
+  const byteLength = file.device === undefined ? file.stats().size : file.device.byteLength;
+  if (byteLength !== undefined && byteLength < plan.size)
+    throw corrupt(`it is cut off at ${byteLength} of ${plan.size} bytes`);
   const poolId = [0, 1, 2, 3].map((i) => words.read(at.poolId + i));
   return { plan, seed: words.read(at.seed), poolId, createdAtMs: readUnsigned64(words, at.createdAt) };
 }
