@@ -18,6 +18,7 @@ import {
   type MissSource,
   runHtap,
 } from '../adapters/compare/htap/index.js';
+import { SNAPSHOT_SHARE, SNAPSHOT_SHARE_MAX } from '../adapters/sqlite/index.js';
 import type { Benchmark, Context } from './frame.js';
 
 interface Cell {
@@ -56,13 +57,28 @@ function matrix(): Cell[] {
   return cells;
 }
 
+function shareOf({ settings: { past = String(SNAPSHOT_SHARE) } }: Context): number {
+  const share = Number(past);
+  if (share > 0 && share <= SNAPSHOT_SHARE_MAX) return share;
+  throw new Error(`past is ${past}; it is over 0, up to ${SNAPSHOT_SHARE_MAX}.`);
+}
+
+function armsOf({ settings: { arms } }: Context): readonly HtapArm[] {
+  if (arms === undefined) return htapArms;
+  const wanted = arms.split(',');
+  const unknown = wanted.filter((name) => !htapArms.some((arm) => arm === name));
+  if (unknown.length > 0) throw new Error(`There is no arm ${unknown.join(', ')}. There are: ${htapArms.join(', ')}.`);
+  return htapArms.filter((arm) => wanted.includes(arm));
+}
+
 async function measure(context: Context, cell: Cell): Promise<void> {
   const { memory, ...others } = cell;
-  const seconds = context.pick(1.5, 55);
+  const seconds = Number(context.settings.seconds ?? context.pick(1.5, 55));
   const { arms, fileSize, leftOut } = await runHtap({
     ...others,
     memory: `${memory}%`,
-    arms: htapArms,
+    snapshotShare: shareOf(context),
+    arms: armsOf(context),
     durationMs: seconds * 1_000,
     seed: context.seed,
     scale: context.pick(0.02, 0.17),
@@ -94,6 +110,7 @@ function report(context: Context, arm: ArmFigures): void {
   add('storage read, mean', 'ms', arm.storageMs);
   add('memory, private', 'MiB', arm.bytesPrivate / 2 ** 20);
   add('memory, shared', 'MiB', arm.bytesShared / 2 ** 20);
+  add('memory, of that for the past', 'MiB', arm.bytesPast / 2 ** 20);
   add('snapshot behind at the end of its query, median', 'LSN', arm.lagLsn.p50);
   add('snapshot behind at the end of its query, 99th of 100', 'ms', arm.lagMs.p99);
   add('newest commit at a refresh, age, median', 'ms', arm.ageMs.p50);
@@ -159,6 +176,11 @@ function prove(context: Context, arms: readonly ArmFigures[]): void {
 export const benchmark: Benchmark = {
   question:
     'What is one shared cache of pages worth to queries beside a writer, against private ones of the same bytes?',
+  settings: {
+    past: `of the memory, what the past may have: ${SNAPSHOT_SHARE} unless given`,
+    arms: `${htapArms.join(',')}, or some of them`,
+    seconds: 'of each arm, 55 unless given',
+  },
   cells: (mode) => (mode === 'full' ? matrix() : [mode === 'smoke' ? { ...USUAL, readers: 2 } : USUAL]).map(nameOf),
   run: (cell, context) => measure(context, cellOf(cell)),
 };

@@ -89,6 +89,8 @@ export class SharedState {
   private readonly headKey: string;
   private readonly inode: string;
   private headPin: Page | undefined;
+  /** The head read last, and its bytes up to the first page: they tell it from any other. */
+  private last: { readonly bytes: Uint8Array; readonly head: Head } | undefined;
   private readonly logPins: Page[] = [];
 
   constructor(pool: Pool, file: FileStatus) {
@@ -110,11 +112,18 @@ export class SharedState {
 
   /** The head, if it is of this life of the machine. */
   read(boot: string): Head | undefined {
-    const head = this.with(this.headKey, (bytes) => {
-      const { page1, ...rest } = decodeHead(bytes);
-      return { ...rest, page1: page1.slice() };
-    });
+    const head = this.with(this.headKey, (bytes) => this.decode(bytes));
     return head?.boot === boot ? head : undefined;
+  }
+
+  /** A reader asks for it at each page that it takes from the file. */
+  private decode(bytes: Uint8Array): Head {
+    const { last } = this;
+    if (last !== undefined && Buffer.compare(bytes.subarray(0, last.bytes.length), last.bytes) === 0) return last.head;
+    const { page1, ...rest } = decodeHead(bytes);
+    const head = { ...rest, page1: page1.slice() };
+    this.last = { bytes: bytes.slice(0, bytes.length - page1.length), head };
+    return head;
   }
 
   /** Whose head it is, if there is one. */

@@ -6,6 +6,7 @@
 import type { LogEntry, SharedState } from './head.js';
 
 const PAGES_MAX = 1_000_000;
+const LOGS_BACK_MAX = 256;
 
 export class History {
   readonly epoch: number;
@@ -20,6 +21,15 @@ export class History {
     this.epoch = epoch;
     this.base = lsn;
     this.followed = lsn;
+  }
+
+  /** Of what came to be known so late: from before the LSN on, as far back as the pool has logs, and not too far. */
+  static upTo(state: SharedState, epoch: number, lsn: number): History {
+    let base = lsn;
+    while (lsn - base < LOGS_BACK_MAX && state.log(epoch, base) !== undefined) base -= 1;
+    const history = new History(epoch, base);
+    if (!history.follow(state, lsn)) history.restart(lsn);
+    return history;
   }
 
   add(lsn: number, { sizeMin, pages }: LogEntry): void {

@@ -5,4 +5,5 @@
  */
 export type { ReaderInfo } from './presence.js';
 export * from './reader.js';
+export { SNAPSHOT_SHARE, SNAPSHOT_SHARE_MAX } from './retention.js';
 export { type OpenOptions, openWriter, type Writer, type WriterOptions } from './writer.js';

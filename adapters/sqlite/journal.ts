@@ -1,6 +1,6 @@
 /**
  * The rollback journal of the writer. It is SQLite's own, byte for byte; what is looked at is whether it is live, which is
- * whether a stock SQLite would play it back.
+ * whether a stock SQLite would play it back, and the pages that it takes back, as far as there is room for them.
  */
 import type { Files } from './files.js';
 import type { FileHandle } from './handle.js';
@@ -9,16 +9,58 @@ import { identityOfJournal } from './identity.js';
 /** What SQLite zeroes at the start of a journal that is over (journal_mode=PERSIST). */
 const HEADER_SIZE = 28;
 
+/** Of a record, which SQLite writes one after the other: the page's number, and the page as it was. */
+const PAGE_NO_SIZE = 4;
+
+/** Pages as they were before the transaction, from the writes of the journal that is live. */
+class Originals {
+  private readonly pages = new Map<number, Uint8Array>();
+  private readonly bytesMax: number;
+  private bytes = 0;
+  /** The number written last, and where its page begins. */
+  private pageNo = 0;
+  private offset = -1;
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
+  see(bytes: Uint8Array, offset: number): void {
+    if (bytes.length === PAGE_NO_SIZE) {
+      this.pageNo = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+      this.offset = offset + PAGE_NO_SIZE;
+      return;
+    }
+    const isPage = offset === this.offset;
+    this.offset = -1;
+    if (!isPage || this.pages.has(this.pageNo) || this.bytes + bytes.length > this.bytesMax) return;
+    this.pages.set(this.pageNo, bytes.slice());
+    this.bytes += bytes.length;
+  }
+
+  get(pageNo: number): Uint8Array | undefined {
+    return this.pages.get(pageNo);
+  }
+
+  clear(): void {
+    this.pages.clear();
+    this.bytes = 0;
+    this.offset = -1;
+  }
+}
+
 export class Journal {
   private readonly files: Files;
+  readonly originals: Originals;
   readonly path: string;
   isLive: boolean;
   /** Called before a live journal goes. */
   beforeEnd: () => void = () => {};
 
-  constructor(files: Files, path: string) {
+  constructor(files: Files, path: string, { originalBytesMax }: { originalBytesMax: number }) {
     this.files = files;
     this.path = path;
+    this.originals = new Originals(originalBytesMax);
     this.isLive = identityOfJournal(files, path) !== undefined;
   }
 
@@ -31,6 +73,7 @@ export class Journal {
     if (this.isLive) this.beforeEnd();
     step();
     this.isLive = false;
+    this.originals.clear();
   }
 
   remove(syncFolder: boolean): void {
@@ -73,6 +116,7 @@ class JournalFile implements FileHandle {
     // Before: whatever of it is there when the write fails.
     this.journal.isLive = true;
     step();
+    this.journal.originals.see(bytes, offset);
   }
 
   truncate(size: number): void {

@@ -3,8 +3,9 @@
  *
  * | step     | by       | stores in the pool                                        | file meanwhile                         |
  * |----------|----------|-----------------------------------------------------------|----------------------------------------|
- * | announce | flush    | log of the next LSN, head: writing                        | journal synced, pages untouched        |
- * | preserve | flush    | pages that a reader's snapshot has, until the next LSN    | the same                               |
+ * | preserve | flush    | pages that a reader's snapshot has, until the next LSN    | journal synced, pages untouched        |
+ * | announce | flush    | log of the next LSN, head: writing                        | the same                               |
+ * | preserve | flush    | for the first reader, if it has come meanwhile            | the same                               |
  * |          | flush    |                                                           | pages written, then synced by SQLite   |
  * | seal     | journal  | head: sealing                                             | all pages there                        |
  * |          | SQLite   |                                                           | journal removed: the commit            |
@@ -35,6 +36,9 @@ interface Session {
   readonly kept: Map<number, Uint8Array>;
   keptBytes: number;
 }
+
+/** Fills the target with the page as it is at the newest LSN. */
+type Original = (pageNo: number, target: Uint8Array) => boolean;
 
 export class Publication {
   readonly state: SharedState;
@@ -94,40 +98,50 @@ export class Publication {
     this.state.publish(this.head);
   }
 
-  /** Before the pages are written to the file. Those that are new in the list are returned. Throws BUSY. */
-  announce(pages: Iterable<number>, size: number, files: { file: FileStatus; journal: string | undefined }): number[] {
+  /**
+   * Before the pages are written to the file; those that are new in the list are kept for the snapshots there are. `original` gives
+   * false where the file has not all of a page. Throws BUSY.
+   */
+  announce(
+    pages: Iterable<number>,
+    size: number,
+    files: { file: FileStatus; journal: string | undefined },
+    original: Original,
+  ): void {
     if (this.session === undefined) this.inherit([], this.head.size);
     const session = this.session as Session;
-    const added: number[] = [];
-    for (const pageNo of pages) {
-      if (pageNo === 1 || session.pages.has(pageNo)) continue;
-      session.pages.add(pageNo);
-      added.push(pageNo);
-    }
+    const added = [...pages].filter((pageNo) => pageNo !== 1 && !session.pages.has(pageNo));
+    // (K3)
+    this.retention.look(this.head.lsn);
+    this.preserve(added, original);
+    for (const pageNo of added) session.pages.add(pageNo);
     session.sizeMin = Math.min(session.sizeMin, size);
     const { lsn, sizeMin } = session;
     this.state.putLog(this.head.epoch, lsn, { sizeMin, pages: Uint32Array.from(session.pages) });
     // (H2)
     this.tell('writing', { ...files });
-    // (K3)
+    if (this.retention.hasReaders) return;
     this.retention.look(this.head.lsn);
-    return added;
+    this.preserve(added, original);
   }
 
-  /** Keeps the page for the snapshots that are there; `read` gives false where the file has not all of it. */
-  preserve(pageNo: number, target: Uint8Array, read: (target: Uint8Array) => boolean): void {
-    const { space, head } = this;
-    if (space === undefined || pageNo * head.pageSize > head.size) return;
-    const from = this.history.lastChange(pageNo, head.pageSize);
+  private preserve(pages: readonly number[], original: Original): void {
+    const { space, head, retention } = this;
+    if (space === undefined || !retention.hasReaders) return;
+    const target = new Uint8Array(head.pageSize);
     const until = head.lsn + 1;
-    if (!this.retention.isNeeded(from, until)) return;
-    const number = head.epoch + pageNo;
-    // Not borrowed: a run without end would keep it.
-    if (!space.read(number, target, 0, head.lsn)) {
-      if (!read(target)) return;
-      space.put(number, target, { from, until });
+    for (const pageNo of pages) {
+      if (pageNo * head.pageSize > head.size) continue;
+      const from = this.history.lastChange(pageNo, head.pageSize);
+      if (!retention.isNeeded(from, until)) continue;
+      const number = head.epoch + pageNo;
+      // Not borrowed: a run without end would keep it.
+      if (!space.read(number, target, 0, head.lsn)) {
+        if (!original(pageNo, target)) continue;
+        space.put(number, target, { from, until });
+      }
+      retention.keep(space, number, from, until);
     }
-    this.retention.keep(space, number, from, until);
   }
 
   /** The bytes are the session's from now on. */

@@ -6,9 +6,9 @@
  *      One that nobody needs leaves the pool with its successor, where no other of its page is kept.
  * (K2) all of them together are at most a share of the pool. Beyond it the oldest are left to the pool's policy: a reader that stays
  *      long is told so when it asks for one that is gone, and holds nobody back.
- * (K3) a reader tells its snapshot before it uses it, and looks whether the head is still quiet there (`OpenReader.refresh`); the writer
- *      looks at the readers after it told that it writes. So it knows of every reader whose snapshot its pages are of, unless the
- *      reader was in too much of a hurry.
+ * (K3) who comes while the writer is writing comes to the newest LSN: where there are readers that counts as the snapshot of one, and
+ *      what is needed is kept before the writer tells that it writes. Of the first reader it knows by looking once more afterwards: a
+ *      reader tells its snapshot before it uses it, and then looks whether the head is still quiet there (`OpenReader.refresh`).
  * (K4) what was kept and is needed no more is retired, with all that ended of its page between the snapshots there are and the newest
  *      LSN. A reader that was missed after all has a miss, as after an eviction: the file's page with proof, or SNAPSHOT_LOST.
  */
@@ -17,7 +17,9 @@ import type { Page, PageSpace, Pool, SharedCache } from '../../src/index.js';
 import type { FileStatus } from './files.js';
 import { listReaders } from './presence.js';
 
+/** Of the pool, unless the writer is opened with another. */
 export const SNAPSHOT_SHARE = 0.25;
+export const SNAPSHOT_SHARE_MAX = 0.8;
 
 interface Kept {
   readonly space: PageSpace;
@@ -50,12 +52,13 @@ export class Retention {
 
   /** (K3, K1) `head` is the newest LSN. */
   look(head: number): void {
-    this.snapshots = listReaders(this.pool, this.file, this.cache).map(({ lsn }) => lsn);
+    const told = listReaders(this.pool, this.file, this.cache).map(({ lsn }) => lsn);
+    this.snapshots = told.length === 0 ? [] : [...new Set([...told, head])];
     const gone: Kept[] = [];
     const kept: Kept[] = [];
     for (const one of this.kept) (this.isNeeded(one.from, one.until) ? kept : gone).push(one);
     this.kept = kept;
-    const inUse = [...this.snapshots.filter((lsn) => lsn < head), head];
+    const inUse = [...told.filter((lsn) => lsn < head), head];
     for (const one of gone) {
       this.release(one);
       this.giveBack(one, inUse);
@@ -70,6 +73,10 @@ export class Retention {
       // Behind a node that is stopped: it goes by the pool's policy.
       if (!(error instanceof PoolError) || error.code !== 'BUSY') throw error;
     }
+  }
+
+  get hasReaders(): boolean {
+    return this.snapshots.length > 0;
   }
 
   isNeeded(from: number, until: number): boolean {

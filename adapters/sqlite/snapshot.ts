@@ -18,11 +18,13 @@
  *      Whoever else changes the file has to end the journal first, and then changes the file's times.
  * (R2) without proof the read fails: SNAPSHOT_LOST, never a page that may be another's.
  * (R3) what was read so goes to the pool under a lease that was taken before. A writer who changes the page moves its count.
+ *      Of all readers that miss a page, at whatever snapshots, one reads the file; the proof is made before the others are given it,
+ *      and says from which LSN on: who needs an earlier one reads the file after him.
  * (R4) the first page is the snapshot's own copy; size and page count are its head's.
  * (R5) a reader may keep its pages elsewhere than in the pool (`store`); what the pool has of the past it has then at second hand.
  */
 import { PoolError } from '../../lib/errors.js';
-import type { Lease, PageSpace } from '../../src/index.js';
+import type { LoadAnswer, PageSpace } from '../../src/index.js';
 import { type FileStatus, type Files, isSameState } from './files.js';
 import type { Head, SharedState } from './head.js';
 import { History } from './history.js';
@@ -40,7 +42,7 @@ import {
 import type { DatabaseLocks } from './locks.js';
 
 /** Where a reader keeps pages, under numbers of its epoch. */
-export type PageStore = Pick<PageSpace, 'read' | 'lease' | 'put'>;
+export type PageStore = Pick<PageSpace, 'read' | 'readThrough'>;
 
 export interface Source {
   readonly files: Files;
@@ -128,39 +130,31 @@ export class Snapshot {
     this.store = this.space && (source.storeOf?.(this.space, head.pageSize) ?? this.space);
     const known = before?.history;
     if (known?.epoch === head.epoch && known.follow(source.state, head.lsn)) this.history = known;
-    else this.history = new History(head.epoch, head.lsn);
+    else if (isDerived) this.history = new History(head.epoch, head.lsn);
+    else this.history = History.upTo(source.state, head.epoch, head.lsn);
     this.history.trim(head.lsn);
   }
 
   /** A whole page, from 2 on. Throws SNAPSHOT_LOST (R2). */
   read(pageNo: number, target: Uint8Array): void {
-    const { space, store, head, source } = this;
-    if (space === undefined || store === undefined) throw this.lost(pageNo);
-    const number = head.epoch + pageNo;
-    if (store.read(number, target, 0, head.lsn)) return;
-    // (R3)
-    const lease = store.lease(number);
-    const count = source.files.read(source.descriptor, target, (pageNo - 1) * head.pageSize);
-    if (count === target.length && this.isProved(pageNo)) {
-      this.share(store, pageNo, target, lease);
-      return;
-    }
-    // The writer may have kept it meanwhile.
-    if (!space.read(number, target, 0, head.lsn)) throw this.lost(pageNo);
-    if (store !== space) store.put(number, target, { from: head.lsn, until: head.lsn + 1, lease });
+    const { store, head } = this;
+    if (store === undefined) throw this.lost(pageNo);
+    store.readThrough(head.epoch + pageNo, target, (_, page) => this.load(pageNo, page), {
+      asOf: head.lsn,
+      joins: 'page',
+    });
   }
 
-  /**
-   * (R3) For as many snapshots as may be. Where newer versions of other pages are gone the pool refuses what may be older; then it
-   * is from this snapshot on, or for this one alone.
-   */
-  private share(store: PageStore, pageNo: number, bytes: Uint8Array, lease: Lease): void {
-    const { lsn, epoch, pageSize } = this.head;
-    const from = Math.min(this.history.lastChange(pageNo, pageSize), lsn);
-    const number = epoch + pageNo;
-    if (store.put(number, bytes, { from, lease })) return;
-    if (from < lsn && store.put(number, bytes, { from: lsn, lease })) return;
-    store.put(number, bytes, { from: lsn, until: lsn + 1, lease });
+  /** (R3) */
+  private load(pageNo: number, target: Uint8Array): LoadAnswer {
+    const { space, store, head, source, history } = this;
+    const count = source.files.read(source.descriptor, target, (pageNo - 1) * head.pageSize);
+    if (count === target.length && this.isProved(pageNo)) {
+      return { from: Math.min(history.lastChange(pageNo, head.pageSize), head.lsn), until: Number.POSITIVE_INFINITY };
+    }
+    // The writer may have kept it meanwhile.
+    if (!space?.read(head.epoch + pageNo, target, 0, head.lsn)) throw this.lost(pageNo);
+    return store === space ? undefined : { from: head.lsn };
   }
 
   /** (R1) */

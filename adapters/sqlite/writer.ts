@@ -23,13 +23,11 @@ import { Journal } from './journal.js';
 import { DatabaseLocks, TERM_MAX } from './locks.js';
 import { listReaders, type ReaderInfo } from './presence.js';
 import { Publication } from './publication.js';
-import { SNAPSHOT_SHARE } from './retention.js';
+import { SNAPSHOT_SHARE, SNAPSHOT_SHARE_MAX } from './retention.js';
 import { fileSystemOf, VFS_NAME } from './vfs.js';
 import { WriterFile } from './writerfile.js';
 
 const OVERLAY_BYTES_MAX = 64 << 20;
-/** A node may pin half of a pool by default, and pins some logs. */
-const SNAPSHOT_SHARE_MAX = 0.4;
 
 export interface OpenOptions {
   /** Path of the database. A writer makes it where it is missing. */
@@ -43,7 +41,10 @@ export interface WriterOptions extends OpenOptions {
    * after it. Default 64 MiB.
    */
   readonly overlayBytesMax?: number;
-  /** Share of the pool's bytes in which the past is kept for readers that need it, 0 to 0.4. Default 0.25. */
+  /**
+   * Share of the pool's bytes in which the past is kept for readers that need it, 0 to 0.8. Default 0.25. It is pinned: beyond 0.4
+   * connect the pool with a `maxPinShare` of somewhat more.
+   */
   readonly snapshotShare?: number;
   /** The system calls, for tests. */
   readonly files?: Files;
@@ -212,12 +213,18 @@ export function openWriter(sqlite3: Sqlite3Static, options: WriterOptions): Writ
       const message = `${path} is in WAL mode. Set PRAGMA journal_mode=DELETE with another SQLite.`;
       throw new PoolError('UNSUPPORTED', message, { file: path });
     }
-    const journal = new Journal(files, `${path}-journal`);
-    const wasHot = journal.isLive;
     const { overlayBytesMax } = opening;
+    const journal = new Journal(files, `${path}-journal`, { originalBytesMax: overlayBytesMax });
+    const wasHot = journal.isLive;
     const resultCodes = { busy: sqlite3.capi.SQLITE_BUSY };
     const isJournalLive = () => journal.isLive;
-    const parts = { files, path, descriptor, locks, overlayBytesMax, resultCodes, isJournalLive };
+    const originalOf = (pageNo: number, target: Uint8Array): boolean => {
+      const bytes = journal.originals.get(pageNo);
+      if (bytes?.length !== target.length) return false;
+      target.set(bytes);
+      return true;
+    };
+    const parts = { files, path, descriptor, locks, overlayBytesMax, resultCodes, isJournalLive, originalOf };
     const mount = new WriterMount(new WriterFile(parts, header?.pageSize ?? 0), journal);
     journal.beforeEnd = () => mount.file.beforeCommit();
     publication = opening.adopt(page1);

@@ -23,8 +23,10 @@ export interface WriterFileParts {
   readonly locks: DatabaseLocks;
   readonly overlayBytesMax: number;
   readonly resultCodes: { readonly busy: number };
-  /** The journal's path, if there is one. */
+  /** Whether there is a journal that takes pages back. */
   isJournalLive(): boolean;
+  /** Fills the target with what the journal takes the page back to; false where that is not known. */
+  originalOf(pageNo: number, target: Uint8Array): boolean;
 }
 
 export class WriterFile implements FileHandle {
@@ -169,12 +171,11 @@ export class WriterFile implements FileHandle {
     const { publication, parts, pageSize } = this;
     if (publication === undefined) return;
     const journal = identityOfJournal(parts.files, `${parts.path}-journal`);
-    const added = publication.announce(pages, this.logicalSize, { file: this.known, journal });
-    const target = new Uint8Array(pageSize);
     const { descriptor, files } = parts;
-    for (const pageNo of added) {
-      publication.preserve(pageNo, target, () => files.read(descriptor, target, (pageNo - 1) * pageSize) === pageSize);
-    }
+    publication.announce(pages, this.logicalSize, { file: this.known, journal }, (pageNo, target) => {
+      if (parts.originalOf(pageNo, target)) return true;
+      return files.read(descriptor, target, (pageNo - 1) * pageSize) === pageSize;
+    });
   }
 
   /** The journal is about to go: the commit, or the end of a rollback. */

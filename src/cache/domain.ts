@@ -29,6 +29,12 @@ export const BESIDE = 1;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 
+export interface LoadedAsOf {
+  readonly asOf: number;
+  /** Whether a page answers for it by now; leaves the key the one encoded last. */
+  isThere(): boolean;
+}
+
 export interface StoreOptions {
   readonly metadata?: Uint8Array | undefined;
   readonly ttlMs?: number | undefined;
@@ -41,6 +47,16 @@ export interface StoreOptions {
   readonly isBeside?: boolean | undefined;
   readonly from?: number | undefined;
   readonly until?: number | undefined;
+  /** Of a load as of a version: see (Y2) of validity.ts. */
+  readonly loaded?: LoadedAsOf | undefined;
+}
+
+/** What may be stored of a page without an end that was refused, the most first. */
+function lessThan({ loaded, from = 0, until, ...options }: StoreOptions): StoreOptions[] {
+  if (loaded === undefined || until !== Number.POSITIVE_INFINITY || loaded.isThere()) return [];
+  const { asOf } = loaded;
+  const upToAsked = { ...options, from, until: asOf + 1 };
+  return from < asOf ? [{ ...options, from: asOf, until }, upToAsked] : [upToAsked];
 }
 
 export class Domain {
@@ -198,18 +214,25 @@ export class Domain {
   /** As store, but says why not, and hides nothing. */
   tryStore(bytes: Uint8Array, options: StoreOptions): 'sealed' | 'stale' | 'unshared' {
     const { session } = this;
-    if (options.lease !== undefined) this.checkLease(options.lease);
-    const place = this.tryCreate(this.fields(bytes.length, FLAG_DETACHED, options));
-    if (place !== undefined) {
-      const outcome = fillAndSeal(session.parts.segment, session.writer, place, bytes);
-      if (outcome === 'sealed') return outcome;
-      if (outcome === 'stale') {
-        session.count('staleFills');
-        return outcome;
+    const { lease } = options;
+    if (lease !== undefined) this.checkLease(lease);
+    let outcome = this.storeOnce(bytes, options);
+    if (outcome === 'stale' && lease !== undefined) {
+      for (const less of lessThan(options)) {
+        if (outcome === 'stale' && this.isValid(lease)) outcome = this.storeOnce(bytes, less);
       }
     }
-    session.count('unshared');
-    return 'unshared';
+    if (outcome === 'stale') session.count('staleFills');
+    if (outcome === 'unshared') session.count('unshared');
+    return outcome;
+  }
+
+  private storeOnce(bytes: Uint8Array, options: StoreOptions): 'sealed' | 'stale' | 'unshared' {
+    const { session } = this;
+    const place = this.tryCreate(this.fields(bytes.length, FLAG_DETACHED, options));
+    if (place === undefined) return 'unshared';
+    const outcome = fillAndSeal(session.parts.segment, session.writer, place, bytes);
+    return outcome === 'sealed' || outcome === 'stale' ? outcome : 'unshared';
   }
 
   /** A detached draft, or undefined when there is no room for it. */

@@ -330,7 +330,12 @@ export class Fetching {
       this.domain.session.count('unshared');
       return 'unshared';
     }
-    if (told !== 'unversioned') return loading.storeInTurn(place, bytes, { expiry, lease, ...told });
+    if (told !== 'unversioned') {
+      const { asOf } = sought;
+      const isThere = () => sought.look() !== undefined;
+      const loaded = asOf === undefined ? undefined : { asOf, isThere };
+      return loading.storeInTurn(place, bytes, { expiry, lease, loaded, ...told });
+    }
     if (life !== undefined) {
       const { expiresAtMs = 0, keptMs } = life;
       return loading.storeInTurn(place, bytes, { expiry: Math.floor(expiresAtMs), keptMs, metadata, lease });

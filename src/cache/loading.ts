@@ -13,6 +13,9 @@
  *      which version the page is of is known when it has been loaded. It is stored beside its claim then.
  * (W7) the claim of a load of a key whose page has expired and is kept lies beside that page, under a from-version that no page has, so
  *      that it meets those for the same key only. It is stored beside its claim as well, and supersedes the page then.
+ * (W8) loads as of different versions that join by the page have one claim, under a from-version that no page has: who has waited
+ *      looks whether what came answers his version, and else has the claim next. A page stored beside a claim does not lie in its way,
+ *      so who wins a claim of (W6) looks once more.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { CreateOutcome, DraftFields, DraftName, DraftPlace, SealOutcome } from '../pool/index.js';

@@ -4,7 +4,7 @@ import { PoolError } from '../../lib/errors.js';
 import { bytesSchema, checkOptions, METADATA_BYTES_MAX } from '../pool/index.js';
 import type {
   PageFetchOptions,
-  PageLoadOptions,
+  PageLoadSyncOptions,
   PagesOptions,
   PiecesOptions,
   SetOptions,
@@ -102,7 +102,8 @@ const fetchSchema = z.strictObject({
 const negativeSchema = z.strictObject({ ttlMs: z.number().positive().finite() });
 const fetchManySchema = z.strictObject({ ttlMs: ttl, negativeTtlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const zeroFill = z.boolean().optional();
-const pageLoadSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl });
+const joins = z.enum(['version', 'page']).optional();
+const pageLoadSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, joins });
 const pageFetchSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const putSchema = z.strictObject({ from: version, until: version, lease, ttlMs: ttl });
 const inUseSchema = z.array(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER));
@@ -158,7 +159,7 @@ export function checkPut(options: PutOptions | undefined): PutOptions {
 export function checkInUse(inUse: readonly number[]): number[] {
   return checkOptions(inUseSchema, inUse, 'inUse');
 }
-export function checkPageLoad(options: PageLoadOptions | undefined): PageLoadOptions {
+export function checkPageLoadSync(options: PageLoadSyncOptions | undefined): PageLoadSyncOptions {
   return options === undefined ? {} : checkOptions(pageLoadSchema, options, 'options');
 }
 export function checkPageFetch(options: PageFetchOptions | undefined): PageFetchOptions {

@@ -4,26 +4,17 @@ import { PoolError } from '../../lib/errors.js';
 import { OutOfLine } from '../../lib/outofline.js';
 import { type Shown, showAs } from '../../lib/shown.js';
 import { type NearEntry, type NearMap, type Page, PinnedPage, type Reader } from '../pool/index.js';
-import { completePage, refusePromise } from './answers.js';
+import { completePage } from './answers.js';
 import type { Domain } from './domain.js';
 import { Fetching } from './fetching.js';
 import { checkRoom, copyAndRelease, copyInto, useAndRelease } from './lending.js';
-import type { Claim, Loading, Published } from './loading.js';
-import {
-  checkCount,
-  checkInUse,
-  checkLoader,
-  checkPageFetch,
-  checkPageLoad,
-  checkPut,
-  checkUse,
-  type PutOptions,
-} from './options.js';
+import { checkCount, checkInUse, checkLoader, checkPageFetch, checkPut, checkUse, type PutOptions } from './options.js';
 import { PageScan } from './scan.js';
 import { Scratches } from './scratch.js';
+import { howToLoad, SyncLoads } from './syncloads.js';
 import { HITS, MISSES } from './tally.js';
-import type { Lease, PageFetchOptions, PageLoader, PageLoadOptions, PageSpace, SyncPageLoader } from './types.js';
-import { type Told, validityOf } from './validity.js';
+import type { Lease, PageFetchOptions, PageLoader, PageLoadSyncOptions, PageSpace, SyncPageLoader } from './types.js';
+import { validityOf } from './validity.js';
 
 const NOTHING = new Uint8Array(0);
 
@@ -37,22 +28,6 @@ export interface SpaceOptions {
 /** Above this many pages a range is looked for in the pool, instead of page by page. */
 const RANGE_BY_PAGE_MAX = 256;
 
-/** What a synchronous load came to: a page in the pool, or bytes in the scratch only. */
-interface LoadedSync {
-  readonly entry: NearEntry | undefined;
-  /** Another node's load answered. */
-  readonly isHit: boolean;
-}
-
-interface HowToLoad {
-  readonly call: string;
-  /** What was loaded and shared is to be found in the pool as well. */
-  readonly isWanted: boolean;
-  readonly asOf: number | undefined;
-  readonly zeroFill: boolean;
-  readonly ttlMs: number | undefined;
-}
-
 /** Borrows that are good at a time. */
 const BORROWS_MAX = 1024;
 
@@ -62,7 +37,7 @@ export class SharedPageSpace implements PageSpace, Shown {
   readonly pageSize: number;
   private readonly options: SpaceOptions;
   private readonly fetching: Fetching;
-  private readonly loading: Loading;
+  private readonly loads: SyncLoads;
   private readonly near: NearMap;
   private readonly reader: Reader;
   private readonly counts: Float64Array;
@@ -74,11 +49,12 @@ export class SharedPageSpace implements PageSpace, Shown {
     this.options = options;
     this.pageSize = options.pageSize;
     this.fetching = new Fetching(domain);
-    this.loading = this.fetching.loading;
     this.near = domain.keys.pages;
     this.reader = domain.session.reader;
     this.counts = domain.tally.counts;
     this.scratches = new Scratches(options.pageSize);
+    const look = (pageNo: number, asOf: number | undefined) => this.look(pageNo, asOf);
+    this.loads = new SyncLoads(domain, this.fetching.loading, { pageSize: options.pageSize, look });
   }
 
   private find(pageNo: number, asOf: number | undefined): NearEntry | undefined {
@@ -176,11 +152,12 @@ export class SharedPageSpace implements PageSpace, Shown {
     return this.domain.store(content, { ...checked, ttlMs: checked.ttlMs ?? this.options.ttlMs });
   }
 
-  fetchSync(pageNo: number, load: SyncPageLoader, options?: PageLoadOptions): Uint8Array {
+  fetchSync(pageNo: number, load: SyncPageLoader, options?: PageLoadSyncOptions): Uint8Array {
     const entry = this.find(pageNo, options?.asOf);
     if (entry !== undefined) return this.borrowed(entry);
+    checkLoader(load);
     const scratch = this.scratches.take();
-    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'fetchSync'));
+    const loaded = this.loads.loadOrWait(pageNo, scratch, load, howToLoad(options, this.options, 'fetchSync'));
     const bytes = loaded.entry === undefined ? scratch.slice() : this.borrowed(loaded.entry);
     this.scratches.giveBack(scratch);
     return bytes;
@@ -191,124 +168,20 @@ export class SharedPageSpace implements PageSpace, Shown {
     return entry.bytes;
   }
 
-  readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadOptions): boolean {
+  readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadSyncOptions): boolean {
     const entry = this.find(pageNo, options?.asOf);
     if (entry !== undefined) {
       copyInto(target, 0, entry.bytes);
       return true;
     }
+    checkLoader(load);
     checkRoom(target, 0, this.pageSize);
     const scratch = this.scratches.take();
     // Its page is not looked for: the bytes are here, and who asks again remembers it.
-    const loaded = this.loadOrWait(pageNo, scratch, load, this.howToLoad(options, load, 'readThrough'));
+    const loaded = this.loads.loadOrWait(pageNo, scratch, load, howToLoad(options, this.options, 'readThrough'));
     copyInto(target, 0, loaded.entry === undefined ? scratch : loaded.entry.bytes);
     this.scratches.giveBack(scratch);
     return loaded.isHit;
-  }
-
-  private howToLoad(options: PageLoadOptions | undefined, load: unknown, call: 'fetchSync' | 'readThrough'): HowToLoad {
-    checkLoader(load);
-    const { asOf, zeroFill, ttlMs } = checkPageLoad(options);
-    const isWanted = call === 'fetchSync';
-    return { call, isWanted, asOf, zeroFill: zeroFill ?? this.options.zeroFill, ttlMs: ttlMs ?? this.options.ttlMs };
-  }
-
-  /** Loads the page into the scratch and shares it, or waits for who does. A scratch whose load failed is not used again. */
-  private loadOrWait(pageNo: number, scratch: Uint8Array, load: SyncPageLoader, how: HowToLoad): LoadedSync {
-    const { session, keys } = this.domain;
-    const startedMs = session.machine.elapsedMs();
-    for (let waits = 0; ; waits++) {
-      keys.encodePage(pageNo);
-      const claim = this.claim(how);
-      if (claim.kind === 'won') return this.loadAndShare(pageNo, scratch, load, how, claim);
-      const entry = this.look(pageNo, how.asOf);
-      if (entry !== undefined) {
-        session.reader.touch(entry);
-        return { entry, isHit: true };
-      }
-      if (claim.kind === 'others' && waits === 0) session.count('waits');
-      if (claim.kind === 'others' && waits === 0 && this.loading.isStopped(claim.draft)) {
-        if (this.loading.endClaim(claim.draft)) continue;
-      }
-      if (claim.kind !== 'others' || !this.loading.isWorthWaiting(claim.draft, startedMs)) {
-        return this.loadUnclaimed(pageNo, scratch, load, how, claim);
-      }
-      this.loading.blockBriefly();
-    }
-  }
-
-  /** Of the key encoded last. See (W6). */
-  private claim({ asOf, ttlMs }: HowToLoad): Claim {
-    return asOf === undefined ? this.loading.claim(this.pageSize, { ttlMs }) : this.loading.claim(0, { from: asOf });
-  }
-
-  private loadAndShare(
-    pageNo: number,
-    scratch: Uint8Array,
-    load: SyncPageLoader,
-    how: HowToLoad,
-    { place, lease }: Extract<Claim, { kind: 'won' }>,
-  ): LoadedSync {
-    const { domain, loading } = this;
-    const expiry = domain.expiryAfter(how.ttlMs);
-    const told = this.run(pageNo, scratch, load, how, () => loading.abandon(place));
-    domain.keys.encodePage(pageNo);
-    let outcome: Published = 'unshared';
-    if (told === 'unversioned') outcome = loading.publish(place, scratch);
-    else if (told !== 'untold') outcome = loading.store(place, scratch, { expiry, lease, ...told });
-    else {
-      loading.abandon(place);
-      domain.session.count('unshared');
-    }
-    return this.loaded(pageNo, how, outcome);
-  }
-
-  /** For the caller alone; but where a page of other versions lies in the way of a claim what was loaded goes beside it, or takes its place. */
-  private loadUnclaimed(
-    pageNo: number,
-    scratch: Uint8Array,
-    load: SyncPageLoader,
-    how: HowToLoad,
-    claim: Claim,
-  ): LoadedSync {
-    const { domain } = this;
-    domain.keys.encodePage(pageNo);
-    const lease = domain.lease();
-    const expiry = domain.expiryAfter(how.ttlMs);
-    const told = this.run(pageNo, scratch, load, how, () => {});
-    if (claim.kind !== 'sealed' || told === 'untold') {
-      domain.session.count('unshared');
-      return { entry: undefined, isHit: false };
-    }
-    domain.keys.encodePage(pageNo);
-    const validity = told === 'unversioned' ? {} : told;
-    const outcome = this.loading.store(undefined, scratch, { expiry, lease, ...validity });
-    return this.loaded(pageNo, how, outcome);
-  }
-
-  private loaded(pageNo: number, { asOf, isWanted }: HowToLoad, outcome: Published): LoadedSync {
-    return { entry: outcome === 'sealed' && isWanted ? this.look(pageNo, asOf) : undefined, isHit: false };
-  }
-
-  private run(pageNo: number, scratch: Uint8Array, load: SyncPageLoader, how: HowToLoad, onFailure: () => void): Told {
-    const startedMs = this.domain.session.machine.elapsedMs();
-    const { pageSize } = this;
-    const { asOf, call, zeroFill } = how;
-    let told: Told;
-    try {
-      const answer = load(pageNo, scratch, { asOf });
-      refusePromise(answer, call);
-      completePage(answer, scratch, { pageNo, pageSize, zeroFill });
-      told = validityOf(answer, asOf);
-    } catch (error) {
-      this.loading.loaded(startedMs, true);
-      onFailure();
-      throw error;
-    }
-    this.loading.loaded(startedMs, false);
-    // The loader may have disconnected the node: its draft is undone and its memory perhaps somebody else's by now.
-    this.domain.session.check();
-    return told;
   }
 
   async fetch(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Page> {

@@ -111,6 +111,16 @@ export interface PageLoadOptions {
   ttlMs?: number;
 }
 
+/** How a page is loaded synchronously. */
+export interface PageLoadSyncOptions extends PageLoadOptions {
+  /**
+   * Whose load is waited for. 'version', the default: one as of the same version. 'page', with `asOf`: one as of whatever version that
+   * said so as well; where what it found is not the page as of this one, this one loads after it. For sources in which most
+   * versions have the same page, and that tell how long it lasts (`until`).
+   */
+  joins?: 'version' | 'page';
+}
+
 export interface PageFetchOptions extends PageLoadOptions {
   /** As of a cache's fetch. */
   loadTimeoutMs?: number;
@@ -236,9 +246,9 @@ export interface PageSpace {
    * own, and 50 ms at most for another's: then it loads for itself. What finds no room is private to the caller. Throws what
    * `load` throws, SHORT_LOAD, and OPTION_INVALID for any other answer; then nothing is published.
    */
-  fetchSync(pageNo: number, load: SyncPageLoader, options?: PageLoadOptions): Uint8Array;
+  fetchSync(pageNo: number, load: SyncPageLoader, options?: PageLoadSyncOptions): Uint8Array;
   /** As fetchSync, but copies the page into the target. True on a hit. With `asOf` for that version, as all that load. */
-  readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadOptions): boolean;
+  readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadSyncOptions): boolean;
   /**
    * The page, pinned; on a miss loaded once across all nodes, with `asOf` once for each version asked for. Rejects as fetch of a
    * cache does, and with SHORT_LOAD.

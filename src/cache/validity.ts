@@ -8,7 +8,9 @@
  * (Y1) an answer as of V that came to be with F says that nothing changed the page after F and up to V. So it is stored for F to V,
  *      both included, and answers no later version: there may be one that nobody has told the pool.
  * (Y2) a loader who knows when the page changes next says so (`until`), Infinity where it is the newest. Without an end it is refused
- *      as a put would be: where the pool knows a newer version, or hears of one while the load runs.
+ *      as a put would be: where the pool knows a newer version, or hears of one while the load runs. What the pool knows may be of
+ *      other pages (versionbounds.ts): while the lease holds it is stored from the version asked for on, and where that is refused as
+ *      well for that version alone. (Y3) does no harm here, as the page with the lower F is then taken the same way.
  * (Y3) an answer without F is right for V, but V is no version of the page. Stored from V on, it would end the page before it,
  *      which goes on; when it had left, what was to be refused for being older would be the true page, whose F is lower, for
  *      as long as the space is not dropped; and each version asked for would have a copy. So it is its caller's alone.

@@ -92,7 +92,7 @@ for (const [name, way] of Object.entries(WAYS)) {
       await expectCleanCensus(made.pool.path);
     });
 
-    it('is private where an older page is said to have no end, and leaves the newer one', async () => {
+    it('ends with the version asked for where an older page is said to have no end, and leaves the newer one', async () => {
       const made = await makeSpaces();
       made.spaces[0].put(1, page(20), { from: 20 });
       const fill = (target: Uint8Array) => {
@@ -100,7 +100,9 @@ for (const [name, way] of Object.entries(WAYS)) {
         return { from: 10, until: Number.POSITIVE_INFINITY };
       };
       for (const space of made.spaces) expect(await way(space, fill, 15)).to.equal(10);
-      expect(answers(made, [15, 19, 20, undefined])).to.deep.equal([undefined, undefined, 20, 20]);
+      expect(answers(made, [9, 10, 15, 16, 19, 20, undefined])).to.deep.equal([
+        ...[undefined, 10, 10, undefined, undefined, 20, 20],
+      ]);
     });
 
     it('is private where the loader does not say from which version on: then it answers nobody, and ends no page', async () => {

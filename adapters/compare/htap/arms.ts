@@ -4,11 +4,14 @@
  * What counts against the memory, of the writer and the readers together: pages, and the index that finds them. SQLite's own page
  * cache of ENGINE_CACHE_KIB comes on top of it in every process of every arm, and is dropped by the engine at each new snapshot.
  *
- * (A1) the writer's pool is shared by all in the arm `shared` alone. In the others it is what a storage has that serves versions: what
- *      readers take of it was read from the storage before, counted and waited for (Snapshot.read), and VERSION_BYTES of it are
- *      nobody's memory. So these arms lose few snapshots for want of room, which is in their favour.
+ * (A1) the writer's pool is shared by all in the arm `shared` alone. In the others readers take of it only what is past, and what they
+ *      take was read from the storage before, counted and waited for (Snapshot.load).
+ * (A2) the past has the same bytes in every arm, and they are of the memory: `bytesPast`, shared. What is left is one pool, or a part
+ *      of the same size for each process, the writer's pool then being its part and the past. Of the one pool the past may take
+ *      as much, and leaves to pages what it does not need.
  */
 import { PoolError } from '../../../lib/errors.js';
+import { SNAPSHOT_SHARE, SNAPSHOT_SHARE_MAX } from '../../sqlite/index.js';
 import { bytesText } from '../figures.js';
 import { PAGE_SIZE } from '../sqlite/generate.js';
 import { NEAR_ENTRY_SIZE } from '../sqlite/shared-source.js';
@@ -30,7 +33,10 @@ export type MediumKind = 'direct' | 'server' | 'os' | 'os, remote';
 export type StoreKind = 'pool' | 'private' | 'none';
 
 export const ENGINE_CACHE_KIB = 2048;
-const VERSION_BYTES = 16 << 20;
+/** Of the writer's pool in the arms without another: heads and logs want some room as well. */
+const OS_POOL_BYTES_MIN = 1 << 20;
+/** Pages of the past that a reader remembers where they are, in the arms in which it has them at second hand. */
+export const PAST_NEAR_ENTRIES = 64;
 const ALIGNMENT = 4096;
 
 export interface ArmPlan {
@@ -42,7 +48,10 @@ export interface ArmPlan {
   readonly poolSize: number;
   /** Of each reader's own pool; 0 for none. */
   readonly privateSize: number;
+  /** Of the index of the writer, and of a reader's own pool. */
   readonly nearEntries: number;
+  /** Of a reader's index of the writer's pool. */
+  readonly sharedNearEntries: number;
   /** KiB, of readers. */
   readonly engineCacheKiB: number;
   /** Of the OS page cache, where it is limited. */
@@ -50,6 +59,10 @@ export interface ArmPlan {
   /** Bytes that processes hold each for themselves, summed, and bytes that all share. */
   readonly bytesPrivate: number;
   readonly bytesShared: number;
+  /** (A2) Of the bytes shared: what the past may have. */
+  readonly bytesPast: number;
+  /** Of the writer's pool. */
+  readonly snapshotShare: number;
   readonly notes: readonly string[];
 }
 
@@ -61,15 +74,23 @@ export interface ArmOptions {
   /** Of the database, bytes. */
   readonly fileSize: number;
   readonly source: MissSource;
+  /** Of the memory, the share of the past. Default SNAPSHOT_SHARE. */
+  readonly snapshotShare?: number;
 }
 
 const aligned = (bytes: number): number => Math.floor(bytes / ALIGNMENT) * ALIGNMENT;
 
-export function planArm(name: HtapArm, { readers, memory, fileSize, source }: ArmOptions): ArmPlan {
+/** Throws OPTION_INVALID where the memory is too little. */
+export function planArm(name: HtapArm, options: ArmOptions): ArmPlan {
+  const { readers, memory, fileSize, source, snapshotShare = SNAPSHOT_SHARE } = options;
   const processes = readers + 1;
-  const share = Math.floor(memory / processes);
   const pagesMax = Math.ceil(fileSize / PAGE_SIZE);
   const nearOf = (bytes: number): number => Math.max(1, Math.min(Math.floor(bytes / PAGE_SIZE), pagesMax));
+  const within = (bytes: number): number => {
+    if (bytes >= PAGE_SIZE) return aligned(bytes);
+    throw new PoolError('OPTION_INVALID', `${memory} bytes are too few for ${processes} processes.`, { memory });
+  };
+  const bytesPast = within(snapshotShare * memory);
   const engineBytes = processes * ENGINE_CACHE_KIB * 1024;
   const base = {
     name,
@@ -79,40 +100,46 @@ export function planArm(name: HtapArm, { readers, memory, fileSize, source }: Ar
     cacheLimit: undefined,
     privateSize: 0,
   };
-  const within = (bytes: number): number => {
-    if (bytes >= PAGE_SIZE) return aligned(bytes);
-    throw new PoolError('OPTION_INVALID', `${memory} bytes are too few for ${processes} processes.`, { memory });
+  if (name === 'alone' || name === 'shared') {
+    const nearEntries = nearOf(memory);
+    const index = processes * nearEntries * NEAR_ENTRY_SIZE;
+    const poolSize = within(memory - index);
+    const memoryOf = { poolSize, nearEntries, sharedNearEntries: nearEntries, bytesShared: poolSize, bytesPast };
+    const own = { bytesPrivate: index + engineBytes, snapshotShare: bytesPast / poolSize };
+    return { ...base, ...memoryOf, ...own, readers: name === 'alone' ? 0 : readers, store: 'pool', notes: [] };
+  }
+  const pastIndex = PAST_NEAR_ENTRIES * NEAR_ENTRY_SIZE;
+  const share = Math.floor((memory - bytesPast) / processes);
+  const nearEntries = nearOf(share);
+  const writerSize = within(share - nearEntries * NEAR_ENTRY_SIZE) + bytesPast;
+  const apart = { ...base, nearEntries, sharedNearEntries: PAST_NEAR_ENTRIES, bytesPast };
+  const memoryOf = {
+    ...{ poolSize: writerSize, snapshotShare: bytesPast / writerSize },
+    ...{ bytesShared: bytesPast, bytesPrivate: memory - bytesPast + engineBytes },
   };
   switch (name) {
-    case 'alone':
-    case 'shared': {
-      const nearEntries = nearOf(memory);
-      const index = processes * nearEntries * NEAR_ENTRY_SIZE;
-      const poolSize = within(memory - index);
-      const memoryOf = { poolSize, nearEntries, bytesShared: poolSize, bytesPrivate: index + engineBytes };
-      return { ...base, ...memoryOf, readers: name === 'alone' ? 0 : readers, store: 'pool', notes: [] };
-    }
     case 'private-versioned': {
-      const nearEntries = nearOf(share);
-      const privateSize = within(share - nearEntries * NEAR_ENTRY_SIZE);
-      const poolSize = privateSize + VERSION_BYTES;
-      const memoryOf = { poolSize, privateSize, nearEntries, bytesShared: 0, bytesPrivate: memory + engineBytes };
-      const notes = [`Each of ${processes} processes has a pool of its own of ${bytesText(privateSize)}.`];
-      return { ...base, ...memoryOf, store: 'private', notes };
+      const privateSize = within(share - nearEntries * NEAR_ENTRY_SIZE - pastIndex);
+      const notes = [
+        `Each of ${processes} processes has a pool of its own of ${bytesText(privateSize)}; ${bytesText(bytesPast)} are for the past.`,
+      ];
+      return { ...apart, ...memoryOf, privateSize, store: 'private', notes };
     }
     case 'private-engine': {
-      const poolSize = within(share) + VERSION_BYTES;
-      const engineCacheKiB = ENGINE_CACHE_KIB + Math.floor(share / 1024);
-      const memoryOf = { poolSize, nearEntries: nearOf(share), bytesShared: 0, bytesPrivate: memory + engineBytes };
+      const engineCacheKiB = ENGINE_CACHE_KIB + Math.floor((share - pastIndex) / 1024);
       const notes = [
         `Each reader's engine has a page cache of ${bytesText(engineCacheKiB * 1024)}, which it drops at each new snapshot; what it answers itself is no page request, so there are no hits.`,
       ];
-      return { ...base, ...memoryOf, engineCacheKiB, store: 'none', notes };
+      return { ...apart, ...memoryOf, engineCacheKiB, store: 'none', notes };
     }
     case 'os-cache':
     case 'os-cache-limited': {
-      const cacheLimit = name === 'os-cache' ? undefined : memory;
-      const memoryOf = { bytesShared: cacheLimit ?? fileSize, bytesPrivate: engineBytes };
+      const poolSize = Math.max(bytesPast, OS_POOL_BYTES_MIN);
+      const cacheLimit = name === 'os-cache' ? undefined : within(memory - poolSize);
+      const ofSystem = {
+        ...{ poolSize, nearEntries: PAST_NEAR_ENTRIES, snapshotShare: SNAPSHOT_SHARE_MAX },
+        ...{ bytesShared: (cacheLimit ?? fileSize) + poolSize, bytesPrivate: engineBytes },
+      };
       const notes = [
         'Its storage reads are the bytes that the kernel fetched from the device for it, in pages: what it read ahead is among them, wanted or not.',
       ];
@@ -122,8 +149,7 @@ export function planArm(name: HtapArm, { readers, memory, fileSize, source }: Ar
         );
       }
       const medium = source === 'server' ? 'os, remote' : 'os';
-      const nearEntries = nearOf(share);
-      return { ...base, ...memoryOf, medium, cacheLimit, nearEntries, poolSize: VERSION_BYTES, store: 'none', notes };
+      return { ...apart, ...ofSystem, medium, cacheLimit, store: 'none', notes };
     }
   }
 }

@@ -48,6 +48,8 @@ export interface HtapOptions {
   readonly rate: number;
   /** Total of each arm: bytes, '12MiB', or '50%' of the database. */
   readonly memory: number | string;
+  /** Of the memory, what the past may have. Default 0.25, as of openWriter. */
+  readonly snapshotShare?: number;
   readonly source: MissSource;
   /** Of each arm. */
   readonly durationMs: number;
@@ -98,11 +100,19 @@ export async function runHtap(options: HtapOptions): Promise<HtapRun> {
     progress: (fraction, text) => progress({ arm: 'database', fraction, text }),
   });
   const memory = bytesOf(options.memory, database.size);
+  const { readers, source, snapshotShare } = options;
+  const given = {
+    readers,
+    memory,
+    fileSize: database.size,
+    source,
+    ...(snapshotShare !== undefined && { snapshotShare }),
+  };
   const run: Run = { options, scale, database, queries: queries(cardinality(scale)), signal };
   const arms: ArmFigures[] = [];
   const leftOut: string[] = [];
   for (const name of options.arms) {
-    const plan = planArm(name, { readers: options.readers, memory, fileSize: database.size, source: options.source });
+    const plan = planArm(name, given);
     if (plan.cacheLimit === undefined) {
       arms.push(await runArm(run, plan));
       continue;
@@ -188,19 +198,22 @@ async function tasksOf(
   { file, format }: { file: string; format: (name: string, size: number, maxNodes: number) => Promise<string> },
 ): Promise<(WriterTask | ReaderTask)[]> {
   const { rate, durationMs, seed, lateJoiner = true } = run.options;
-  const { nearEntries, medium, engineCacheKiB, readers } = plan;
+  const { nearEntries, sharedNearEntries, medium, engineCacheKiB, readers, snapshotShare } = plan;
   // One row more than processes: whoever looks in with the command line is a node, too.
   const poolPath = await format('pool', plan.poolSize, readers + 2);
-  const common = { file, poolPath, nearEntries, medium, seed, scale: run.scale, durationMs };
-  const tasks: (WriterTask | ReaderTask)[] = [{ ...common, task: 'writer', rate, engineCacheKiB: ENGINE_CACHE_KIB }];
+  const common = { file, poolPath, medium, seed, scale: run.scale, durationMs };
+  const writer = { task: 'writer', rate, nearEntries, snapshotShare, engineCacheKiB: ENGINE_CACHE_KIB } as const;
+  const tasks: (WriterTask | ReaderTask)[] = [{ ...common, ...writer }];
   for (let node = 0; node < readers; node += 1) {
-    const own = plan.privateSize === 0 ? {} : { privatePath: await format(`private-${node}`, plan.privateSize, 2) };
+    const privatePath = plan.privateSize === 0 ? undefined : await format(`private-${node}`, plan.privateSize, 2);
+    const own = privatePath === undefined ? {} : { privatePath, privateNearEntries: nearEntries };
     const isLate = lateJoiner && readers > 1 && node === readers - 1;
     const delayMs = isLate ? LATE * durationMs : 0;
     tasks.push({
       ...common,
       ...own,
       task: 'reader',
+      nearEntries: sharedNearEntries,
       node,
       store: plan.store,
       queries: run.queries,

@@ -42,6 +42,8 @@ export interface ArmFigures {
   readonly requestUs: Spread;
   readonly bytesPrivate: number;
   readonly bytesShared: number;
+  /** Of those shared, what the past may have. */
+  readonly bytesPast: number;
   /** How far snapshots were behind at the end of their query. */
   readonly lagLsn: Spread;
   readonly lagMs: Spread;
@@ -103,13 +105,13 @@ export interface Ran {
 }
 
 export function figuresOf(plan: ArmPlan, { writer, readers, durationMs, elapsedMs, joinedMs }: Ran): ArmFigures {
-  const { name, notes, bytesPrivate, bytesShared } = plan;
+  const { name, notes, bytesPrivate, bytesShared, bytesPast } = plan;
   const runs = readers.flatMap((reader) => reader.runs);
   const latency = new Latency();
   for (const reader of readers) latency.add(reader.latencyCounts);
   const storageReads = sum(readers.map((reader) => reader.storageReads));
   return {
-    ...{ name, notes, readers, writer, bytesPrivate, bytesShared, elapsedMs, storageReads },
+    ...{ name, notes, readers, writer, bytesPrivate, bytesShared, bytesPast, elapsedMs, storageReads },
     queries: runs.length,
     queriesPerHour: (runs.length * 3_600_000) / durationMs,
     queryMs: spreadOf(runs.map(({ ms }) => ms)),

@@ -7,6 +7,7 @@ interface NodeTask {
   readonly file: string;
   /** Of the writer's pool, which every process of the arm connects to. */
   readonly poolPath: string;
+  /** Of the index of that pool. */
   readonly nearEntries: number;
   readonly medium: MediumKind;
   readonly seed: number;
@@ -20,6 +21,8 @@ export interface WriterTask extends NodeTask {
   readonly task: 'writer';
   /** Transactions a second. */
   readonly rate: number;
+  /** Of its pool, for the past. */
+  readonly snapshotShare: number;
 }
 
 export interface ReaderTask extends NodeTask {
@@ -28,6 +31,7 @@ export interface ReaderTask extends NodeTask {
   readonly store: StoreKind;
   /** Of a private store. */
   readonly privatePath?: string;
+  readonly privateNearEntries?: number;
   readonly queries: readonly Query[];
   /** From the start of the run until it opens the database. */
   readonly delayMs: number;

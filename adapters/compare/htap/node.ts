@@ -22,12 +22,16 @@ import { CountingStore, PrivateStore } from './stores.js';
 import { Transactions, violated } from './transactions.js';
 
 const PROGRESS_MS = 1_000;
+const PINS_BESIDE = 0.2;
 
 async function write(task: WriterTask, go: Promise<void>): Promise<WriterResult> {
   const sqlite3 = await loadEngine();
   const medium = new Medium(task.medium, task.file);
-  const pool = await connect(task.poolPath, { nearEntries: task.nearEntries, name: 'writer' });
-  const writer = openWriter(sqlite3, { file: task.file, pool, files: medium.files });
+  const { snapshotShare } = task;
+  // Besides the past it pins heads and logs.
+  const maxPinShare = Math.min(1, snapshotShare + PINS_BESIDE);
+  const pool = await connect(task.poolPath, { nearEntries: task.nearEntries, name: 'writer', maxPinShare });
+  const writer = openWriter(sqlite3, { file: task.file, pool, files: medium.files, snapshotShare });
   writer.db.exec(`PRAGMA cache_size = -${task.engineCacheKiB}`);
   const transactions = new Transactions(writer.db, task.seed, cardinality(task.scale));
   const { lsn } = writer;
@@ -143,7 +147,7 @@ async function read(task: ReaderTask, go: Promise<void>): Promise<ReaderResult> 
   const own =
     task.privatePath === undefined
       ? undefined
-      : await connect(task.privatePath, { nearEntries: task.nearEntries, name });
+      : await connect(task.privatePath, { nearEntries: task.privateNearEntries ?? 1, name });
   const privately = own === undefined ? undefined : new PrivateStore(own);
   const counting = new CountingStore();
   const reader = openReader(sqlite3, {

@@ -8,7 +8,13 @@
  * (S1) a private store is told of all changes up to a snapshot before it is asked for pages of it (`follow`). Where a log is gone it
  *      forgets everything.
  */
-import { type Lease, type PageSpace, type Pool, type PutOptions, SharedCache } from '../../../src/index.js';
+import {
+  type PageLoadSyncOptions,
+  type PageSpace,
+  type Pool,
+  SharedCache,
+  type SyncPageLoader,
+} from '../../../src/index.js';
 import type { Head, LogEntry } from '../../sqlite/head.js';
 import type { PageStore } from '../../sqlite/snapshot.js';
 import { PAGE_SIZE } from '../sqlite/generate.js';
@@ -25,7 +31,6 @@ export class CountingStore implements PageStore {
   hits = 0;
   readonly latency = new Latency();
   private store: PageStore | undefined;
-  private askedMs = 0;
 
   /** Undefined: nothing is kept. */
   over(store: PageStore | undefined): this {
@@ -34,24 +39,24 @@ export class CountingStore implements PageStore {
   }
 
   read(number: number, target: Uint8Array, offset?: number, asOf?: number): boolean {
-    this.askedMs = performance.now();
+    return this.counted(() => this.store?.read(number, target, offset, asOf) ?? false);
+  }
+
+  readThrough(number: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadSyncOptions): boolean {
+    return this.counted(() => {
+      if (this.store !== undefined) return this.store.readThrough(number, target, load, options);
+      load(number, target, { asOf: options?.asOf });
+      return false;
+    });
+  }
+
+  private counted(read: () => boolean): boolean {
+    const started = performance.now();
     this.requests += 1;
-    const isHit = this.store?.read(number, target, offset, asOf) ?? false;
-    if (!isHit) return false;
-    this.hits += 1;
-    this.latency.record((performance.now() - this.askedMs) * 1e6);
-    return true;
-  }
-
-  lease(number: number): Lease {
-    return this.store?.lease(number) ?? (undefined as unknown as Lease);
-  }
-
-  /** Follows a read of the storage. */
-  put(number: number, bytes: Uint8Array, options?: PutOptions): boolean {
-    if (this.askedMs !== 0) this.latency.record((performance.now() - this.askedMs) * 1e6);
-    this.askedMs = 0;
-    return this.store?.put(number, bytes, options) ?? true;
+    const isHit = read();
+    if (isHit) this.hits += 1;
+    this.latency.record((performance.now() - started) * 1e6);
+    return isHit;
   }
 }
 
@@ -67,11 +72,8 @@ export class PrivateStore implements PageStore {
   read(number: number, target: Uint8Array, offset?: number, asOf?: number): boolean {
     return this.space.read(number, target, offset, asOf);
   }
-  lease(number: number): Lease {
-    return this.space.lease(number);
-  }
-  put(number: number, bytes: Uint8Array, options?: PutOptions): boolean {
-    return this.space.put(number, bytes, options);
+  readThrough(number: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadSyncOptions): boolean {
+    return this.space.readThrough(number, target, load, options);
   }
 
   private open(): PageSpace {

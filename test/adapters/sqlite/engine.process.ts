@@ -1,5 +1,7 @@
 /** The other end of Engine: a writer or a reader in a process of its own. */
+import { appendFileSync } from 'node:fs';
 import initialise from '@sqlite.org/sqlite-wasm';
+import { type Files, nodeFiles } from '../../../adapters/sqlite/files.js';
 import { openReader, openWriter, type Reader, type Writer } from '../../../adapters/sqlite/index.js';
 import { connect } from '../../../src/index.js';
 
@@ -17,7 +19,41 @@ const pool = await connect(poolPath);
 const sqlite3 = await initialise();
 let opened: Reader | Writer | undefined;
 
+/** Notes each whole page that is read in the log; dies at the third, `before` or `after` it is read, or in its `proof`, after a while. */
+function watched(log: string, killAt: string): Files {
+  let [reads, isRead] = [0, false];
+  const die = (step: string) => {
+    if (reads !== 3 || killAt !== step) return;
+    for (const end = performance.now() + 30; performance.now() < end; );
+    process.kill(process.pid, 'SIGKILL');
+  };
+  return {
+    ...nodeFiles,
+    read(descriptor, target, offset) {
+      if (offset === 0 || target.length !== 4096) return nodeFiles.read(descriptor, target, offset);
+      reads += 1;
+      appendFileSync(log, `${offset / target.length + 1}\n`);
+      die('before');
+      for (const end = performance.now() + 0.5; performance.now() < end; );
+      const count = nodeFiles.read(descriptor, target, offset);
+      die('after');
+      isRead = true;
+      return count;
+    },
+    status(descriptor) {
+      if (isRead) die('proof');
+      return nodeFiles.status(descriptor);
+    },
+  };
+}
+
 function answer(name: string, parameter: string): unknown {
+  if (name === 'watchedReader') {
+    const [log, killAt] = parameter.split(' ') as [string, string];
+    opened = openReader(sqlite3, { file, pool, files: watched(log, killAt) });
+    // Each query asks the file system again.
+    opened.db.exec('PRAGMA cache_size = 1');
+  }
   if (name === 'writer') opened = openWriter(sqlite3, { file, pool });
   if (name === 'reader') opened = openReader(sqlite3, { file, pool });
   if (name === 'close') opened?.close();

@@ -129,7 +129,7 @@ export class Engine {
 
   /** What the process says to it; rejects with the message of its error, or when it dies. */
   call(
-    name: 'writer' | 'reader' | 'exec' | 'rows' | 'refresh' | 'lsn' | 'transfers' | 'close',
+    name: 'writer' | 'reader' | 'watchedReader' | 'exec' | 'rows' | 'refresh' | 'lsn' | 'transfers' | 'close',
     parameter = '',
   ): Promise<unknown> {
     const id = ++this.calls;
