@@ -35,6 +35,8 @@ export type StoreKind = 'pool' | 'private' | 'none';
 export const ENGINE_CACHE_KIB = 2048;
 /** Of the writer's pool in the arms without another: heads and logs want some room as well. */
 const OS_POOL_BYTES_MIN = 1 << 20;
+/** Pages that a process remembers where they are: to look one up costs a microsecond or two, and an entry is a 25th of a page. */
+const NEAR_ENTRIES_MAX = 256;
 /** Pages of the past that a reader remembers where they are, in the arms in which it has them at second hand. */
 export const PAST_NEAR_ENTRIES = 64;
 const ALIGNMENT = 4096;
@@ -84,8 +86,7 @@ const aligned = (bytes: number): number => Math.floor(bytes / ALIGNMENT) * ALIGN
 export function planArm(name: HtapArm, options: ArmOptions): ArmPlan {
   const { readers, memory, fileSize, source, snapshotShare = SNAPSHOT_SHARE } = options;
   const processes = readers + 1;
-  const pagesMax = Math.ceil(fileSize / PAGE_SIZE);
-  const nearOf = (bytes: number): number => Math.max(1, Math.min(Math.floor(bytes / PAGE_SIZE), pagesMax));
+  const nearOf = (bytes: number): number => Math.max(1, Math.min(Math.floor(bytes / PAGE_SIZE), NEAR_ENTRIES_MAX));
   const within = (bytes: number): number => {
     if (bytes >= PAGE_SIZE) return aligned(bytes);
     throw new PoolError('OPTION_INVALID', `${memory} bytes are too few for ${processes} processes.`, { memory });

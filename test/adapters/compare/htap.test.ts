@@ -175,13 +175,40 @@ describe('the figures of the htap workload', () => {
     expect(joinerOf([others, reader(hits(40, 1))], 35)).to.equal(undefined);
   });
 
-  it('are of arms that have no more than the memory given, but for the engines own caches', () => {
-    const memory = 14_000_000;
+  it('are of arms that have the memory given and no more, the past included, but for the engines own caches', () => {
+    const [memory, readers, entry] = [14_000_000, 4, 320];
     for (const name of htapArms) {
-      const plan = planArm(name, { readers: 4, memory, fileSize: 28_000_000, source: 'server' });
-      const engines = 5 * 2048 * 1024;
+      const plan = planArm(name, { readers, memory, fileSize: 28_000_000, source: 'server' });
+      const engines = (readers + 1) * 2048 * 1024;
       if (name === 'os-cache') continue;
       expect(plan.bytesPrivate + plan.bytesShared - engines, name).to.be.within(0.99 * memory, memory);
+      // The same from what the processes are given.
+      const pools = plan.poolSize + plan.readers * plan.privateSize;
+      const own = plan.privateSize > 0 ? plan.nearEntries : 0;
+      const index = entry * (plan.nearEntries + readers * (plan.sharedNearEntries + own));
+      const caches = plan.readers * (plan.engineCacheKiB - 2048) * 1024 + (plan.cacheLimit ?? 0);
+      expect(pools + index + caches, name).to.be.within(0.98 * memory, 1.01 * memory);
+    }
+  });
+
+  it('are of arms of which each has as much for the past, which its writer may keep', () => {
+    for (const snapshotShare of [0.1, 0.25]) {
+      const past = htapArms.map((name) => {
+        const options = {
+          readers: 4,
+          memory: 14_000_000,
+          fileSize: 28_000_000,
+          source: 'server',
+          snapshotShare,
+        } as const;
+        const { bytesPast, poolSize, snapshotShare: share, bytesShared, store } = planArm(name, options);
+        expect(bytesPast, name).to.be.at.most(Math.min(bytesShared, poolSize));
+        if (!name.startsWith('os')) expect(share * poolSize, name).to.be.closeTo(bytesPast, 1);
+        if (store === 'private') expect(bytesShared, name).to.equal(bytesPast);
+        return bytesPast;
+      });
+      expect(new Set(past).size).to.equal(1);
+      expect(past[0]).to.be.closeTo(14_000_000 * snapshotShare, 4096);
     }
   });
 });
