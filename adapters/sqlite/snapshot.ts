@@ -20,6 +20,8 @@
  * (R3) what was read so goes to the pool under a lease that was taken before. A writer who changes the page moves its count.
  *      Of all readers that miss a page, at whatever snapshots, one reads the file; the proof is made before the others are given it,
  *      and says from which LSN on: who needs an earlier one reads the file after him.
+ * (R6) who reads pages in their order and would wait for another's read reads one of the next pages meanwhile, the first that nobody
+ *      reads: processes that scan the same table together go as fast as all of them read.
  * (R4) the first page is the snapshot's own copy; size and page count are its head's.
  * (R5) a reader may keep its pages elsewhere than in the pool (`store`); what the pool has of the past it has then at second hand.
  */
@@ -42,7 +44,7 @@ import {
 import type { DatabaseLocks } from './locks.js';
 
 /** Where a reader keeps pages, under numbers of its epoch. */
-export type PageStore = Pick<PageSpace, 'read' | 'readThrough'>;
+export type PageStore = Pick<PageSpace, 'read' | 'readThrough' | 'loadAhead'>;
 
 export interface Source {
   readonly files: Files;
@@ -109,7 +111,32 @@ function derive(file: FileStatus, page1: Uint8Array, pageSize: number): Head {
   return { ...made, pageSize, size: file.size, file, publishedMs, page1 };
 }
 
+/** How far pages are read ahead. */
+const AHEAD_MAX = 8;
+/** Pages in order, not counting gaps of inner pages, that make a run. */
+const RUN_MIN = 3;
+const GAP_MAX = 2;
+
+/** Whether pages are read in their order. */
+class Run {
+  private last = 0;
+  private length = 0;
+
+  step(pageNo: number): void {
+    const gap = pageNo - this.last;
+    // Read again, or a step back up the tree and down.
+    if (gap === 0) return;
+    this.length = gap > 0 && gap <= GAP_MAX + 1 ? this.length + 1 : 0;
+    this.last = pageNo;
+  }
+
+  get isOne(): boolean {
+    return this.length >= RUN_MIN;
+  }
+}
+
 export class Snapshot {
+  private readonly run = new Run();
   private readonly source: Source;
   readonly head: Head;
   private readonly isDerived: boolean;
@@ -139,10 +166,25 @@ export class Snapshot {
   read(pageNo: number, target: Uint8Array): void {
     const { store, head } = this;
     if (store === undefined) throw this.lost(pageNo);
-    store.readThrough(head.epoch + pageNo, target, (_, page) => this.load(pageNo, page), {
-      asOf: head.lsn,
-      joins: 'page',
+    this.run.step(pageNo);
+    const load = (_: number, page: Uint8Array) => this.load(pageNo, page);
+    store.readThrough(head.epoch + pageNo, target, load, {
+      ...{ asOf: head.lsn, joins: 'page' },
+      ...(this.run.isOne && { onWait: () => this.loadAhead(store, pageNo) }),
     });
+  }
+
+  /** (R6) What goes wrong with a page that nobody asked for is told to who does. */
+  private loadAhead(store: PageStore, pageNo: number): void {
+    const { head, history } = this;
+    const end = Math.min(pageNo + AHEAD_MAX, Math.floor(head.size / head.pageSize));
+    try {
+      for (let next = pageNo + 1; next <= end; next++) {
+        if (history.lastChange(next, head.pageSize) > head.lsn) continue;
+        const load = (_: number, page: Uint8Array) => this.load(next, page);
+        if (store.loadAhead(head.epoch + next, load, { asOf: head.lsn, joins: 'page' }) === 'loaded') return;
+      }
+    } catch {}
   }
 
   /** (R3) */

@@ -103,7 +103,8 @@ const negativeSchema = z.strictObject({ ttlMs: z.number().positive().finite() })
 const fetchManySchema = z.strictObject({ ttlMs: ttl, negativeTtlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const zeroFill = z.boolean().optional();
 const joins = z.enum(['version', 'page']).optional();
-const pageLoadSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, joins });
+const onWait = z.custom<() => void>((value) => typeof value === 'function', 'expected a function').optional();
+const pageLoadSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, joins, onWait });
 const pageFetchSchema = z.strictObject({ asOf: version, zeroFill, ttlMs: ttl, signal, loadTimeoutMs: loadTimeout });
 const putSchema = z.strictObject({ from: version, until: version, lease, ttlMs: ttl });
 const inUseSchema = z.array(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER));

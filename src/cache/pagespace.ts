@@ -13,7 +13,15 @@ import { PageScan } from './scan.js';
 import { Scratches } from './scratch.js';
 import { howToLoad, SyncLoads } from './syncloads.js';
 import { HITS, MISSES } from './tally.js';
-import type { Lease, PageFetchOptions, PageLoader, PageLoadSyncOptions, PageSpace, SyncPageLoader } from './types.js';
+import type {
+  Ahead,
+  Lease,
+  PageFetchOptions,
+  PageLoader,
+  PageLoadSyncOptions,
+  PageSpace,
+  SyncPageLoader,
+} from './types.js';
 import { validityOf } from './validity.js';
 
 const NOTHING = new Uint8Array(0);
@@ -182,6 +190,15 @@ export class SharedPageSpace implements PageSpace, Shown {
     copyInto(target, 0, loaded.entry === undefined ? scratch : loaded.entry.bytes);
     this.scratches.giveBack(scratch);
     return loaded.isHit;
+  }
+
+  loadAhead(pageNo: number, load: SyncPageLoader, options?: PageLoadSyncOptions): Ahead {
+    checkLoader(load);
+    this.domain.session.check();
+    const scratch = this.scratches.take();
+    const outcome = this.loads.loadAhead(pageNo, scratch, load, howToLoad(options, this.options, 'loadAhead'));
+    this.scratches.giveBack(scratch);
+    return outcome;
   }
 
   async fetch(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Page> {

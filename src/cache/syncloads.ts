@@ -8,7 +8,7 @@ import { completePage, refusePromise } from './answers.js';
 import type { Domain } from './domain.js';
 import type { Claim, Loading, Published } from './loading.js';
 import { checkPageLoadSync } from './options.js';
-import type { Lease, PageLoadSyncOptions, SyncPageLoader } from './types.js';
+import type { Ahead, Lease, PageLoadSyncOptions, SyncPageLoader } from './types.js';
 import { type Told, type Validity, validityOf } from './validity.js';
 
 /** What a synchronous load came to: a page in the pool, or bytes in the scratch only. */
@@ -27,6 +27,7 @@ export interface HowToLoad {
   readonly claimFrom: number | undefined;
   readonly zeroFill: boolean;
   readonly ttlMs: number | undefined;
+  readonly onWait: (() => void) | undefined;
 }
 
 /** (W8) */
@@ -36,12 +37,13 @@ const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 export function howToLoad(
   options: PageLoadSyncOptions | undefined,
   ofSpace: { readonly zeroFill: boolean; readonly ttlMs: number | undefined },
-  call: 'fetchSync' | 'readThrough',
+  call: 'fetchSync' | 'readThrough' | 'loadAhead',
 ): HowToLoad {
-  const { asOf, zeroFill, ttlMs, joins } = checkPageLoadSync(options);
+  const { asOf, zeroFill, ttlMs, joins, onWait } = checkPageLoadSync(options);
   const claimFrom = asOf !== undefined && joins === 'page' ? ANY_VERSION : asOf;
   const isWanted = call === 'fetchSync';
-  return { call, isWanted, asOf, claimFrom, zeroFill: zeroFill ?? ofSpace.zeroFill, ttlMs: ttlMs ?? ofSpace.ttlMs };
+  const own = { zeroFill: zeroFill ?? ofSpace.zeroFill, ttlMs: ttlMs ?? ofSpace.ttlMs };
+  return { call, isWanted, asOf, claimFrom, ...own, onWait };
 }
 
 /** The page of a version, neither counted nor touched. */
@@ -83,8 +85,23 @@ export class SyncLoads {
       if (claim.kind !== 'others' || !this.loading.isWorthWaiting(claim.draft, startedMs)) {
         return this.loadUnclaimed(pageNo, scratch, load, how, claim);
       }
-      this.loading.blockBriefly();
+      if (waits === 0 && how.onWait !== undefined) how.onWait();
+      else this.loading.blockBriefly();
     }
+  }
+
+  /** Loads the page into the scratch and shares it, where nobody has and nobody does. */
+  loadAhead(pageNo: number, scratch: Uint8Array, load: SyncPageLoader, how: HowToLoad): Ahead {
+    if (this.look(pageNo, how.asOf) !== undefined) return 'there';
+    this.domain.keys.encodePage(pageNo);
+    const claim = this.claim(how);
+    if (claim.kind !== 'won') return 'busy';
+    if (how.asOf !== undefined && this.look(pageNo, how.asOf) !== undefined) {
+      this.loading.abandon(claim.place);
+      return 'there';
+    }
+    this.loadAndShare(pageNo, scratch, load, how, claim);
+    return 'loaded';
   }
 
   /** Of the key encoded last. (W6, W8). */

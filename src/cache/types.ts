@@ -119,7 +119,20 @@ export interface PageLoadSyncOptions extends PageLoadOptions {
    * versions have the same page, and that tell how long it lasts (`until`).
    */
   joins?: 'version' | 'page';
+  /**
+   * Called once before another's load is waited for, which goes on meanwhile: to load what is going to be asked for next (`loadAhead`).
+   * What it throws is thrown.
+   */
+  onWait?: () => void;
 }
+
+/** What came of a page that was to be loaded ahead. */
+export type Ahead =
+  /** It was loaded, and may be found in the pool. */
+  | 'loaded'
+  | 'there'
+  /** Somebody loads it, or there is no room. */
+  | 'busy';
 
 export interface PageFetchOptions extends PageLoadOptions {
   /** As of a cache's fetch. */
@@ -249,6 +262,11 @@ export interface PageSpace {
   fetchSync(pageNo: number, load: SyncPageLoader, options?: PageLoadSyncOptions): Uint8Array;
   /** As fetchSync, but copies the page into the target. True on a hit. With `asOf` for that version, as all that load. */
   readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadSyncOptions): boolean;
+  /**
+   * Loads a page that nobody asks for yet, where it is not there and nobody loads it: it never waits for a load of others. Throws what
+   * fetchSync throws.
+   */
+  loadAhead(pageNo: number, load: SyncPageLoader, options?: PageLoadSyncOptions): Ahead;
   /**
    * The page, pinned; on a miss loaded once across all nodes, with `asOf` once for each version asked for. Rejects as fetch of a
    * cache does, and with SHORT_LOAD.

@@ -9,6 +9,7 @@
  *      forgets everything.
  */
 import {
+  type Ahead,
   type PageLoadSyncOptions,
   type PageSpace,
   type Pool,
@@ -50,6 +51,11 @@ export class CountingStore implements PageStore {
     });
   }
 
+  /** No request: nobody has asked yet. */
+  loadAhead(number: number, load: SyncPageLoader, options?: PageLoadSyncOptions): Ahead {
+    return this.store?.loadAhead(number, load, options) ?? 'busy';
+  }
+
   private counted(read: () => boolean): boolean {
     const started = performance.now();
     this.requests += 1;
@@ -74,6 +80,9 @@ export class PrivateStore implements PageStore {
   }
   readThrough(number: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadSyncOptions): boolean {
     return this.space.readThrough(number, target, load, options);
+  }
+  loadAhead(number: number, load: SyncPageLoader, options?: PageLoadSyncOptions): Ahead {
+    return this.space.loadAhead(number, load, options);
   }
 
   private open(): PageSpace {
