@@ -39,6 +39,16 @@ function read(space: PageSpace, options: PageLoadSyncOptions): { value: number |
   return { value: target[0], loads };
 }
 
+/** However busy the machine is: a load is waited for 50 ms only. */
+function untilThere(space: PageSpace, asOf: number): void {
+  for (const end = Date.now() + 10_000; space.borrow(1, asOf) === undefined && Date.now() < end; );
+}
+
+function fillFrom7(pageNo: number, target: Uint8Array): { from: number } {
+  target.fill(pageNo);
+  return { from: 7 };
+}
+
 describe('a synchronous load as of a version that joins by the page', () => {
   it('is that of another process as of an earlier version, where its page is the same by then', async () => {
     const pool = await makePool();
@@ -46,7 +56,8 @@ describe('a synchronous load as of a version that joins by the page', () => {
     const peer = await Peer.start(pool.path);
     const loading = slowly(peer, 'Infinity');
     await peer.saw('loading');
-    expect(read(space, { asOf: 12, joins: 'page' })).to.deep.equal({ value: 5, loads: [] });
+    const onWait = () => untilThere(space, 12);
+    expect(read(space, { asOf: 12, joins: 'page', onWait })).to.deep.equal({ value: 5, loads: [] });
     expect(await loading).to.equal(false);
     await expectCleanCensus(pool.path);
   });
@@ -59,7 +70,8 @@ describe('a synchronous load as of a version that joins by the page', () => {
       const loading = slowly(peer, '11', kill ? 10_000 : 25).catch(() => {});
       await peer.saw('loading');
       if (kill) await peer.kill();
-      expect(read(space, { asOf: 12, joins: 'page' })).to.deep.equal({ value: 12, loads: [12] });
+      const onWait = () => (kill ? undefined : untilThere(space, 10));
+      expect(read(space, { asOf: 12, joins: 'page', onWait })).to.deep.equal({ value: 12, loads: [12] });
       await loading;
       expect(space.borrow(1, 10)?.[0]).to.equal(kill ? undefined : 5);
       expect(pool.stats().drafts).to.equal(0);
@@ -75,6 +87,27 @@ describe('a synchronous load as of a version that joins by the page', () => {
     await peer.saw('loading');
     expect(read(cache.pages('t', { pageSize: SIZE }), { asOf: 12 }).loads).to.deep.equal([12]);
     await loading;
+  });
+
+  it('may load what comes next while another loads, and only then', async () => {
+    const pool = await makePool();
+    const space = new SharedCache(pool, { namespace: 'n' }).pages('t', { pageSize: SIZE });
+    const peer = await Peer.start(pool.path);
+    const loading = slowly(peer, 'Infinity', 40);
+    await peer.saw('loading');
+    const came: unknown[] = [];
+    const ahead = (no: number) => space.loadAhead(no, fillFrom7, { asOf: 12, joins: 'page' });
+    const onWait = () => {
+      came.push(ahead(1), ahead(2), ahead(2));
+      untilThere(space, 12);
+    };
+    for (let i = 0; i < 2; i++) {
+      expect(read(space, { asOf: 12, joins: 'page', onWait })).to.deep.equal({ value: 5, loads: [] });
+      expect(came).to.deep.equal(['busy', 'loaded', 'there']);
+    }
+    expect([6, 7, 12, 13].map((asOf) => space.borrow(2, asOf)?.[0])).to.deep.equal([undefined, 2, 2, undefined]);
+    await loading;
+    expect(pool.stats().drafts).to.equal(0);
   });
 
   it('refuses another word for whom it joins', async () => {

@@ -145,9 +145,7 @@ export function planArm(name: HtapArm, options: ArmOptions): ArmPlan {
         'Its storage reads are the bytes that the kernel fetched from the device for it, in pages: what it read ahead is among them, wanted or not.',
       ];
       if (source === 'server') {
-        notes.push(
-          'It reads a local file; where the kernel went to the device the read takes the 1 ms of the page server more.',
-        );
+        notes.push('It reads a local file; where the kernel went to the device the read takes 1 ms more.');
       }
       const medium = source === 'server' ? 'os, remote' : 'os';
       return { ...apart, ...ofSystem, medium, cacheLimit, store: 'none', notes };

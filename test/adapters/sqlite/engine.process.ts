@@ -19,12 +19,18 @@ const pool = await connect(poolPath);
 const sqlite3 = await initialise();
 let opened: Reader | Writer | undefined;
 
-/** Notes each whole page that is read in the log; dies at the third, `before` or `after` it is read, or in its `proof`, after a while. */
+/**
+ * Notes each whole page that is read in the log, and by whom; dies at the third, `before` or `after` it is read, or in its `proof`, after
+ * a while. `hang`: takes a while for the twentieth.
+ */
 function watched(log: string, killAt: string): Files {
   let [reads, isRead] = [0, false];
+  const spin = (ms: number) => {
+    for (const end = performance.now() + ms; performance.now() < end; );
+  };
   const die = (step: string) => {
     if (reads !== 3 || killAt !== step) return;
-    for (const end = performance.now() + 30; performance.now() < end; );
+    spin(30);
     process.kill(process.pid, 'SIGKILL');
   };
   return {
@@ -32,9 +38,10 @@ function watched(log: string, killAt: string): Files {
     read(descriptor, target, offset) {
       if (offset === 0 || target.length !== 4096) return nodeFiles.read(descriptor, target, offset);
       reads += 1;
-      appendFileSync(log, `${offset / target.length + 1}\n`);
+      appendFileSync(log, `${offset / target.length + 1} ${process.pid}\n`);
+      if (reads === 20 && killAt === 'hang') spin(200);
       die('before');
-      for (const end = performance.now() + 0.5; performance.now() < end; );
+      spin(0.5);
       const count = nodeFiles.read(descriptor, target, offset);
       die('after');
       isRead = true;

@@ -29,15 +29,18 @@ class Log {
     writeFileSync(this.path, '');
   }
 
-  get isBegun(): boolean {
-    return readFileSync(this.path).length > 0;
+  /** Page and process of each read. */
+  get lines(): { page: number; by: number }[] {
+    const lines = readFileSync(this.path, 'latin1').split('\n').filter(Boolean);
+    return lines.map((line) => line.split(' ').map(Number) as [number, number]).map(([page, by]) => ({ page, by }));
   }
 
   /** Of all reads, how many were not the first of their page. */
   get again(): number {
-    const reads = readFileSync(this.path, 'latin1').split('\n').filter(Boolean);
-    expect(new Set(reads).size).to.be.greaterThan(60);
-    return reads.length - new Set(reads).size;
+    const { lines } = this;
+    const pages = new Set(lines.map(({ page }) => page));
+    expect(pages.size).to.be.greaterThan(60);
+    return lines.length - pages.size;
   }
 }
 
@@ -92,11 +95,27 @@ describe('readers that miss the same pages', () => {
         () => 'alive',
         () => 'dead',
       );
-      while (!log.isBegun) await sleep(1);
+      while (log.lines.length === 0) await sleep(1);
       const others = engines.map((engine) => engine.call('rows', QUERY));
       for (const answer of await Promise.all(others)) expect(answer).to.deep.equal([[1_600, 160_000, 320_000]]);
       expect(await killed).to.equal('dead');
       expect(log.again).to.be.within(1, 1 + unshared(pool));
       expect(pool.stats().drafts).to.equal(0);
     });
+
+  it('in their order go on to the next one while another takes long over theirs', async () => {
+    const { file, folder } = await makeDatabase();
+    const pool = await makePool({ size: '16MiB' });
+    const log = new Log(folder);
+    const [first, second] = [new Engine(pool.path, file), new Engine(pool.path, file)];
+    await first.call('watchedReader', `${log.path} hang`);
+    await second.call('watchedReader', log.path);
+    const slow = first.call('rows', QUERY);
+    while (log.lines.length < 20) await sleep(1);
+    const answers = [await second.call('rows', QUERY), await slow];
+    for (const answer of answers) expect(answer).to.deep.equal([[1_600, 160_000, 320_000]]);
+    const [, hung, ahead] = log.lines.slice(18);
+    expect(ahead?.by).to.not.equal(hung?.by);
+    expect((ahead?.page ?? 0) - (hung?.page ?? 0)).to.be.within(1, 8);
+  });
 });
