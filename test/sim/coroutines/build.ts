@@ -73,7 +73,7 @@ export function codeIn(root: string, folder: string): string[] {
     .map((file) => join(folder, file));
 }
 
-function runtimeFrom(path: string): string {
+export function runtimeFrom(path: string): string {
   const runtime = relative(dirname(path), 'test/sim/coroutines/turn.js');
   return runtime.startsWith('.') ? runtime : `./${runtime}`;
 }

@@ -24,7 +24,12 @@ const WORD_CALLS = new Set([
   'fill',
   'copyOut',
   'copyIn',
+  'writeback',
+  'invalidate',
+  'order',
 ]);
+/** What words, and lines of memory that is not coherent, are called. */
+const RECEIVERS = new Set(['words', 'lines']);
 
 type FunctionNode = ts.MethodDeclaration | ts.FunctionDeclaration | ts.ArrowFunction | ts.FunctionExpression;
 
@@ -48,8 +53,8 @@ function isWordCall(node: ts.CallExpression): boolean {
   if (!ts.isPropertyAccessExpression(expression) || !WORD_CALLS.has(expression.name.text)) return false;
   const receiver = expression.expression;
   return ts.isIdentifier(receiver)
-    ? receiver.text === 'words'
-    : ts.isPropertyAccessExpression(receiver) && receiver.name.text === 'words';
+    ? RECEIVERS.has(receiver.text)
+    : ts.isPropertyAccessExpression(receiver) && RECEIVERS.has(receiver.name.text);
 }
 
 function calleeName(node: ts.CallExpression): string | undefined {

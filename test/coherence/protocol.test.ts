@@ -1,0 +1,173 @@
+/** What hosts of memory that is not coherent do, one call at a time, and the lines that each call moves. */
+import { expect } from 'chai';
+import type { PoolError } from '../../lib/errors.js';
+import { Arbiter } from '../../src/coherence/arbiter.js';
+import type { CoherenceHost } from '../../src/coherence/host.js';
+import { formatDevice, Joining, readPlan } from '../../src/coherence/joining.js';
+import { Plan, type Shape } from '../../src/coherence/layout.js';
+import { Chance } from '../support/chance.js';
+import { Device, HostLines } from './memory.js';
+
+const POOL = { low: 7, high: 8 };
+const KEY = 'a page';
+
+class Hosts {
+  readonly device: Device;
+  readonly lines: HostLines[];
+  readonly nodes: CoherenceHost[] = [];
+  private nowMs = 0;
+
+  constructor(shape: Partial<Shape> = {}, hosts = 2) {
+    const whole = { hosts, logRecords: 64, pinLines: 2, dataLines: 400, ...shape };
+    this.device = new Device(new Plan(whole).lineCount);
+    const chance = new Chance(1);
+    for (let i = 0; i < this.device.memory.length; i++) this.device.memory[i] = chance.word();
+    this.lines = Array.from({ length: hosts }, (_, host) => new HostLines(this.device, host));
+    formatDevice(this.linesOf(0), whole, POOL);
+    for (let host = 0; host < hosts; host++) this.nodes.push(this.join(host));
+  }
+
+  linesOf(host: number): HostLines {
+    return this.lines[host] as HostLines;
+  }
+
+  of(host: number): CoherenceHost {
+    return this.nodes[host] as CoherenceHost;
+  }
+
+  join(host: number, by = host): CoherenceHost {
+    const surroundings = { elapsedMs: () => this.nowMs++, pause: () => {} };
+    return new Joining(this.linesOf(by), surroundings, { host, waitMs: 10 }).join();
+  }
+
+  /** Lines written back, and lines loaded anew, by what the host does. */
+  count(
+    host: number,
+    act: () => void,
+  ): { readonly writebacks: number; readonly loads: number; readonly orders: number } {
+    const { counted } = this.linesOf(host);
+    const before = { ...counted };
+    act();
+    return {
+      writebacks: counted.writebacks - before.writebacks,
+      loads: counted.invalidates - before.invalidates,
+      orders: counted.orders - before.orders,
+    };
+  }
+}
+
+function put(node: CoherenceHost, key: string, bytes: Uint8Array): void {
+  node.sealDraft(node.createDraft(key, bytes.length), bytes);
+}
+
+function codeOf(act: () => unknown): string {
+  try {
+    act();
+    return 'nothing';
+  } catch (error) {
+    return (error as PoolError).code;
+  }
+}
+
+describe('a device of several hosts', () => {
+  const bytes = new Uint8Array(200).map((_, i) => i);
+
+  it('shows a sealed page to every host, and only that', () => {
+    const hosts = new Hosts();
+    const draft = hosts.of(1).createDraft(KEY, bytes.length);
+    expect(hosts.of(0).findPage(KEY)).to.equal(undefined);
+    hosts.of(1).sealDraft(draft, bytes);
+    const page = hosts.of(0).findPage(KEY);
+    expect(page && hosts.of(0).copyPage(page)).to.deep.equal(bytes);
+  });
+
+  it('takes a key as text or as its UTF-8 bytes', () => {
+    const hosts = new Hosts();
+    for (const key of ['plain', 'Zürich, 東京', '\u0000']) {
+      put(hosts.of(0), key, bytes);
+      expect(hosts.of(1).findPage(Buffer.from(key, 'utf8')), key).to.not.equal(undefined);
+      expect(hosts.of(1).findPage(key), key).to.not.equal(undefined);
+    }
+    expect(codeOf(() => hosts.of(0).createDraft('東'.repeat(22), 1))).to.equal('KEY_INVALID');
+  });
+
+  it('gives one key once, also where the one that has it is not sealed', () => {
+    const hosts = new Hosts();
+    const draft = hosts.of(1).createDraft(KEY, 10);
+    expect(codeOf(() => hosts.of(0).createDraft(KEY, 10))).to.equal('KEY_EXISTS');
+    expect(codeOf(() => hosts.of(1).createDraft(KEY, 10))).to.equal('KEY_EXISTS');
+    hosts.of(1).abortDraft(draft);
+    put(hosts.of(0), KEY, bytes);
+    expect(codeOf(() => hosts.of(1).createDraft(KEY, 10))).to.equal('KEY_EXISTS');
+  });
+
+  it('lets anybody delete, and gives the room back when nobody holds the page', () => {
+    const hosts = new Hosts({ dataLines: 4 });
+    put(hosts.of(0), KEY, bytes);
+    const page = hosts.of(1).findPage(KEY);
+    expect(hosts.of(1).deletePage(KEY)).to.equal(true);
+    expect(hosts.of(0).findPage(KEY)).to.equal(undefined);
+    hosts.of(1).beat();
+    hosts.of(0).beat();
+    expect(codeOf(() => hosts.of(0).createDraft('another', 200))).to.equal('POOL_FULL');
+    expect(page && hosts.of(1).copyPage(page)).to.deep.equal(bytes);
+    if (page !== undefined) hosts.of(1).releasePage(page);
+    hosts.of(1).beat();
+    put(hosts.of(0), 'another', bytes);
+    expect(hosts.of(1).findPage('another')).to.not.equal(undefined);
+  });
+
+  it('runs for ever in its room', () => {
+    const hosts = new Hosts({ logRecords: 16, dataLines: 8 });
+    for (let i = 0; i < 200; i++) {
+      const [one, other] = i % 2 === 0 ? [0, 1] : [1, 0];
+      put(hosts.of(one), `page ${i}`, bytes);
+      expect(hosts.of(other).deletePage(`page ${i}`), `page ${i}`).to.equal(true);
+      for (const node of [...hosts.nodes, ...hosts.nodes]) {
+        node.beat();
+        node.forget();
+        node.reclaim();
+      }
+    }
+    expect(hosts.device.linesOfTwoWriters()).to.deep.equal([]);
+  });
+
+  it('declares a host dead whose heartbeat stands still, and frees its keys, not its pages', () => {
+    const hosts = new Hosts();
+    put(hosts.of(1), KEY, bytes);
+    hosts.of(1).createDraft('unfinished', 10);
+    const arbiter = new Arbiter(hosts.of(0), { leaseMs: 50 });
+    expect(arbiter.judge()).to.deep.equal([]);
+    hosts.of(1).beat();
+    expect(arbiter.judge()).to.deep.equal([]);
+    for (let i = 0; i < 60; i++) hosts.of(0).parts.surroundings.elapsedMs();
+    expect(arbiter.judge()).to.deep.equal([1]);
+    expect(hosts.of(0).findPage(KEY)).to.not.equal(undefined);
+    put(hosts.of(0), 'unfinished', bytes);
+    expect(codeOf(() => hosts.of(1).findPage(KEY))).to.equal('NODE_FENCED');
+    expect(codeOf(() => hosts.of(1).createDraft('x', 1))).to.equal('NODE_FENCED');
+    const again = hosts.join(1);
+    expect(again.incarnation).to.equal(2);
+    expect(again.findPage(KEY)).to.not.equal(undefined);
+  });
+
+  it('refuses what is no pool, of another layout, damaged, too small, or of fewer hosts', () => {
+    const hosts = new Hosts();
+    expect(codeOf(() => hosts.join(2, 0))).to.equal('OPTION_INVALID');
+    const lines = hosts.linesOf(0);
+    const change = (word: number, value: number) => {
+      const before = lines.load(word);
+      lines.store(word, value);
+      const code = codeOf(() => readPlan(lines));
+      lines.store(word, before);
+      return code;
+    };
+    expect(change(0, 1)).to.equal('POOL_NOT_FOUND');
+    expect(change(1, 1)).to.equal('FORMAT_MISMATCH');
+    expect(change(7, 1)).to.equal('POOL_CORRUPT');
+    const shape = { hosts: 2, logRecords: 64, pinLines: 2, dataLines: 40_000 };
+    expect(codeOf(() => formatDevice(lines, shape, POOL))).to.equal('NO_SPACE');
+    expect(codeOf(() => hosts.of(0).createDraft('k'.repeat(65), 1))).to.equal('KEY_INVALID');
+    expect(codeOf(() => hosts.of(0).createDraft('k', 64 * 401))).to.equal('OBJECT_TOO_LARGE');
+  });
+});
