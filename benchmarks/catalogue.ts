@@ -17,6 +17,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   sharing: () => import('./sharing.js'),
   attach: () => import('./attach.js'),
   htap: () => import('./htap.js'),
+  lines: () => import('./lines.js'),
 };
 
 export async function benchmarkOf(name: string): Promise<Benchmark | undefined> {

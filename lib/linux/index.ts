@@ -3,6 +3,7 @@ export { allowedProcessors, stayOnProcessor } from './affinity.js';
 export { ALIGNMENT, alignedBuffer, collectedBuffer, isAligned } from './aligned.js';
 export { MappedBoard, type ProgressBoard, sleepThread, yieldProcessor } from './board.js';
 export { ByteLocks } from './bytelocks.js';
+export { CacheLines, chooseInstructions, type LineChoice } from './cachelines.js';
 export { Deadline, wantedCopies } from './deadline.js';
 export { type Device, deviceOf } from './device.js';
 export { FifoDoorbells, removeBells } from './doorbell.js';

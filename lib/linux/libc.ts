@@ -22,6 +22,7 @@ function declare() {
   const libc = koffi().load(null);
   return {
     mmap: libc.func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t']),
+    mprotect: libc.func('mprotect', 'int', ['uintptr_t', 'size_t', 'int']),
     munmap: libc.func('munmap', 'int', ['uintptr_t', 'size_t']),
     msync: libc.func('msync', 'int', ['uintptr_t', 'size_t', 'int']),
     madvise: libc.func('madvise', 'int', ['uintptr_t', 'size_t', 'int']),
@@ -112,4 +113,12 @@ export function viewOf(address: Address, byteLength: number): ArrayBuffer {
 /** Where the bytes of the buffer lie. */
 export function addressOf(buffer: ArrayBufferLike): bigint {
   return koffi().address(buffer);
+}
+
+let lineLoop: ReturnType<typeof Koffi.proto> | undefined;
+
+/** Calls machine code that is `void (first, count)`. */
+export function callAt(code: Address, first: Address, count: number): void {
+  lineLoop ??= koffi().proto('void', ['uintptr_t', 'size_t']);
+  koffi().call(BigInt(code), lineLoop, first, count);
 }
