@@ -3,9 +3,10 @@ import { expect } from 'chai';
 import { checkTier } from '../../../adapters/valkey/options.js';
 import { TierSpace } from '../../../adapters/valkey/space.js';
 import { makePool } from '../../cache/pools.js';
+import { connectTo } from './client.js';
 import { bytesOf, fetchText, joinHost, makeHost, type TestHost, textOf, until } from './hosts.js';
 import { startRelay } from './relay.js';
-import { connectTo, program, type Server, startServer } from './server.js';
+import { program, type Server, startServer } from './server.js';
 
 /** Nothing that takes long is taken for gone. */
 const PATIENT = { requestTimeoutMs: 10_000, vouchMs: 20_000 };

@@ -3,7 +3,10 @@ import { openTier, type TieredCache, type TierOptions, tiered } from '../../../a
 import { SharedCache } from '../../../src/index.js';
 import type { AttachedPool } from '../../../src/pool/index.js';
 import { atEnd, join, makePool } from '../../cache/pools.js';
-import { connectTo } from './server.js';
+import { connectTo } from './client.js';
+import { bytesOf, textOf } from './texts.js';
+
+export { bytesOf, textOf };
 
 export interface TestHost {
   readonly pool: AttachedPool;
@@ -11,11 +14,6 @@ export interface TestHost {
 }
 
 export type HostOptions = Partial<TierOptions> & { namespace?: string };
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-export const bytesOf = (text: string) => encoder.encode(text);
-export const textOf = (bytes: Uint8Array | undefined) => (bytes === undefined ? undefined : decoder.decode(bytes));
 
 async function onPool(pool: AttachedPool, url: string, options: HostOptions): Promise<TestHost> {
   const { namespace = 'n', ...others } = options;

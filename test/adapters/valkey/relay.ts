@@ -6,6 +6,8 @@ import { atEnd } from '../../cache/pools.js';
 interface Pair {
   readonly near: Socket;
   readonly far: Socket;
+  /** Pieces of replies that are late. */
+  readonly late: Buffer[];
 }
 
 export class Relay {
@@ -36,7 +38,7 @@ export class Relay {
 
   private accept(near: Socket): void {
     const far = connect(this.targetPort, '127.0.0.1');
-    const pair = { near, far };
+    const pair: Pair = { near, far, late: [] };
     this.pairs.add(pair);
     const end = () => {
       near.destroy();
@@ -46,7 +48,7 @@ export class Relay {
     near.on('data', (bytes) => {
       if (!this.isHeld) far.write(bytes);
     });
-    far.on('data', (bytes) => this.reply(near, bytes));
+    far.on('data', (bytes) => this.reply(pair, bytes));
     for (const socket of [near, far]) {
       socket.setNoDelay(true);
       socket.on('error', () => {});
@@ -54,16 +56,21 @@ export class Relay {
     }
   }
 
-  private reply(near: Socket, bytes: Buffer): void {
+  private reply({ near, late }: Pair, bytes: Buffer): void {
     if (this.isHeld) return;
-    if (bytes.length >= this.cutAfter) {
+    if (bytes.length >= this.cutAfter && late.length === 0) {
       near.write(bytes.subarray(0, this.cutAfter), () => this.cut());
       this.cutAfter = Number.POSITIVE_INFINITY;
       return;
     }
     this.cutAfter -= bytes.length;
-    if (this.delayMs === 0) near.write(bytes);
-    else setTimeout(() => near.write(bytes), this.delayMs);
+    if (this.delayMs === 0 && late.length === 0) {
+      near.write(bytes);
+      return;
+    }
+    // Each time one is due the first goes: they keep their order.
+    late.push(bytes);
+    setTimeout(() => near.write(late.shift() as Buffer), this.delayMs);
   }
 
   /** Ends every connection there is. */

@@ -6,7 +6,6 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createClient } from '@redis/client';
 import { atEnd } from '../../cache/pools.js';
 
 const START_TRIES = 200;
@@ -91,5 +90,3 @@ export async function startServer(...settings: string[]): Promise<Server> {
   await server.start();
   return server;
 }
-
-export const connectTo = (url: string) => (settings: object) => createClient({ url, ...settings });

@@ -3,8 +3,9 @@ import { expect } from 'chai';
 import { openTier, tiered } from '../../../adapters/valkey/index.js';
 import { notFound, SharedCache } from '../../../src/index.js';
 import { makePool } from '../../cache/pools.js';
+import { connectTo } from './client.js';
 import { bytesOf, fetchText, type HostOptions, makeHost, type TestHost, textOf, until } from './hosts.js';
-import { connectTo, program, type Server, startServer } from './server.js';
+import { program, type Server, startServer } from './server.js';
 
 const MIB = 2 ** 20;
 /** Of a machine that others share. */
