@@ -18,6 +18,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   attach: () => import('./attach.js'),
   htap: () => import('./htap.js'),
   lines: () => import('./lines.js'),
+  tier: () => import('./tier.js'),
 };
 
 export async function benchmarkOf(name: string): Promise<Benchmark | undefined> {

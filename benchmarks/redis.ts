@@ -119,6 +119,8 @@ export class RedisClient {
 }
 
 export interface RedisServer {
+  /** Of its socket. */
+  readonly path: string;
   readonly client: RedisClient;
   stop(): Promise<void>;
 }
@@ -146,6 +148,7 @@ export async function startRedis(): Promise<RedisServer> {
   process.once('exit', kill);
   const client = await connectTo(path, server);
   return {
+    path,
     client,
     async stop() {
       client.close();

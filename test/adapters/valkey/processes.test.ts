@@ -88,8 +88,8 @@ if (program !== undefined) {
 
     it('a lease lasts as long as its load, and is waited for', async () => {
       const server = await startServer();
-      const one = await makeHost(server.url, { ...QUICK, leaseMs: 300 });
-      const other = await makeHost(server.url, QUICK);
+      const options = { ...QUICK, leaseMs: 300 };
+      const [one, other] = [await makeHost(server.url, options), await makeHost(server.url, options)];
       let loads = 0;
       const load = async () => {
         loads++;
