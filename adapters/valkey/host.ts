@@ -8,7 +8,8 @@
  * (H2) two processes that hold the channel at a time do no harm: each record is true (R1), and the older one steps down.
  * (H3) a channel that is taken up goes on from the place in the record, and where the tier's log does not lead from there to now it drops
  *      everything first. It takes its new place before it drops.
- * (H4) the record may be evicted: then nothing is known, which is (H3) without a place.
+ * (H4) every process pins the record it has seen last, so that a full pool does not evict it. Where it is gone all the same nothing is
+ *      known, which is (H3) without a place.
  */
 import { Connection, wait } from './connection.js';
 import { applyEntries, type FeedCounts, readOn, type Target } from './feed.js';
@@ -19,6 +20,8 @@ import { isBelow, newNonce, type Place, type Seen, type TierSpace } from './spac
 export interface Board {
   read(): Uint8Array | undefined;
   write(bytes: Uint8Array): void;
+  /** Pins the record that is there, until the next call. */
+  keep(): void;
   /** Whether the node of this process that wrote a record is gone. */
   isDead(row: number, processId: number): boolean;
   readonly row: number;
@@ -110,11 +113,21 @@ export class Host {
   private look(): void {
     if (this.ending.signal.aborted) return;
     const record = this.record();
+    this.tryKeep();
     const isHeld = record !== undefined && this.isRecent(record.heardMs);
     if (this.vouches && !isHeld) this.owesDrop = true;
     this.vouches = isHeld;
     this.payDrop();
     if (this.channel === undefined && !this.isTaken(record)) this.hold(record);
+  }
+
+  /** (H4) */
+  private tryKeep(): void {
+    try {
+      this.board.keep();
+    } catch {
+      // With as many pins as it gets: it may be evicted.
+    }
   }
 
   private isTaken(record: HostRecord | undefined): boolean {
@@ -172,7 +185,11 @@ export class Host {
     const known = this.record() ?? { heardMs: -1, place: undefined, floor: '' };
     const { row, processId } = this.board;
     const record: HostRecord = { ...known, holder: this.origin, row, processId, triedMs: nowMs, ...changes };
-    this.board.write(encoder.encode(JSON.stringify(record)));
+    try {
+      this.board.write(encoder.encode(JSON.stringify(record)));
+    } catch {
+      // Behind a lock that does not move, or with no pin left: others judge by the record of before.
+    }
   }
 
   private hold(record: HostRecord | undefined): void {

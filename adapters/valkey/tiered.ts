@@ -81,12 +81,19 @@ function boardOf(pool: Pool, name: string): Board {
   const records = new Cache(pool, { namespace: 'sealpool:tier' });
   const { nodes } = pool.session.parts;
   const processId = process.pid;
+  let held: Page | undefined;
   return {
     row: nodes.self,
     processId,
     read: () => (pool.session.isOpen ? records.peek(name)?.slice() : undefined),
     write(bytes) {
       if (pool.session.isOpen) records.set(name, bytes);
+      this.keep();
+    },
+    keep() {
+      const before = held;
+      held = pool.session.isOpen ? records.get(name) : undefined;
+      before?.release();
     },
     isDead: (row, ofProcess) => (row === nodes.self ? ofProcess !== processId : nodes.isDead(row, false)),
     nowMs: () => Number(process.hrtime.bigint() / 1000n) / 1000,

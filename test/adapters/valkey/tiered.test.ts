@@ -42,5 +42,15 @@ if (program !== undefined) {
       expect(await fetchText(other, 'key', () => 'never')).to.equal('new');
       expect(await fetchText(one, 'key', () => 'never')).to.equal('new');
     });
+
+    it('stays vouched for while its pool is full, and misses all the time', async () => {
+      const { url } = await startServer();
+      const one = await makeHost(url, { heartbeatMs: 2000, vouchMs: 20_000 });
+      const bytes = new Uint8Array(16_000);
+      for (let i = 0; i < 3000; i++) (await one.cache.fetch(`key ${i}`, () => bytes, { ttlMs: 60_000 })).release();
+      const { pool, channel } = one.cache.stats();
+      expect(pool.evictionCount).to.be.greaterThan(1000);
+      expect([channel.drops, channel.takeovers, channel.isVouched]).to.deep.equal([1, 1, true]);
+    });
   });
 }
