@@ -7,7 +7,7 @@ import { bytesOf, fetchText, makeHost, type TestHost, textOf, until } from './ho
 import { startRelay } from './relay.js';
 import { program, startServer } from './server.js';
 
-const QUICK = { heartbeatMs: 50, vouchMs: 500, requestTimeoutMs: 200, breakerPauseMs: 200 };
+const QUICK = { heartbeatMs: 50, vouchMs: 1000, requestTimeoutMs: 400, breakerPauseMs: 200 };
 
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -103,7 +103,7 @@ if (program !== undefined) {
       relay.delayMs = 30;
       await fetchText(other, 'key', () => 'of other');
       expect(await fetchText(one, 'key', () => 'of one')).to.equal('of other');
-      relay.delayMs = 1000;
+      relay.delayMs = 3000;
       await expectAway(one);
       relay.delayMs = 0;
       await expectBack(one, other);
