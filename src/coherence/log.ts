@@ -34,6 +34,9 @@ export class OwnLog {
   private readonly kept = new Map<number, Kept>();
   /** Of every host that counts, this much of the log was acknowledged. */
   private acknowledged = 0;
+  /** Records that were needed when they were last counted, and the head of then. */
+  private counted = 0;
+  private countedAt = 1;
 
   constructor(members: Members, records: Records, directory: Directory) {
     this.members = members;
@@ -44,6 +47,7 @@ export class OwnLog {
   /** Where the log begins that a former incarnation left. */
   begin(tail: number): void {
     this.head = tail;
+    this.countedAt = tail;
     this.tail = tail;
     this.publishedTail = tail;
   }
@@ -89,8 +93,8 @@ export class OwnLog {
    * that one of them is no more. Throws as makeRoom does.
    */
   makeRoomForObject(count: number): void {
-    const size = this.members.plan.shape.logRecords;
-    if (this.head - this.tail > (size * 3) / 4 && this.needed() > (size * 3) / 4 - count - SPARE) {
+    const most = (this.members.plan.shape.logRecords * 3) / 4 - count - SPARE;
+    if (this.head - this.tail > most && this.neededAtMost() > most && this.needed() > most) {
       throw new PoolError(
         'POOL_FULL',
         `The log of host ${this.members.self} holds as many objects as it has room for.`,
@@ -99,9 +103,16 @@ export class OwnLog {
     this.makeRoom(count);
   }
 
+  /** By the last count and what was appended since: to count is to look at the whole log. */
+  private neededAtMost(): number {
+    return this.counted + this.head - this.countedAt;
+  }
+
   private needed(): number {
     let count = 0;
     for (const [position, kept] of this.kept) if (this.copyOf(kept, position) !== undefined) count++;
+    this.counted = count;
+    this.countedAt = this.head;
     return count;
   }
 
@@ -159,7 +170,9 @@ export class OwnLog {
   /** Stores the next record, for which there is room, writes it back, and notes it. Returns its position. */
   append(fields: Fields): number {
     const position = this.head;
-    const record = { ...fields, position, incarnation: this.members.incarnation };
+    const { kind, host, id, extent, byteLength, dataCheck, key } = fields;
+    const { incarnation } = this.members;
+    const record = { position, kind, incarnation, host, id, extent, byteLength, dataCheck, key };
     this.records.store(this.members.self, record);
     this.members.lines.order();
     this.kept.set(position, fields);

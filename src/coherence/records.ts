@@ -101,20 +101,26 @@ export class Records {
     const { head, lines } = this;
     const line = this.plan.record(host, position);
     for (let word = 0; word < LINE_WORDS; word++) head[word] = lines.load(line * LINE_WORDS + word);
-    const word = (index: number) => head[index] as number;
-    if (word(at.position) !== position || word(at.check) !== this.checkOf(host)) return undefined;
-    const length = word(at.keyLength);
-    if (length < 0 || length > KEY_BYTES_MAX || length > 0 !== hasKey(word(at.kind))) return undefined;
-    const fields = {
-      ...{ position, kind: word(at.kind), incarnation: word(at.incarnation), host: word(at.host), id: word(at.id) },
-      ...{ extent: word(at.extent), byteLength: word(at.byteLength), dataCheck: word(at.dataCheck) },
+    if (head[at.position] !== position || head[at.check] !== this.checkOf(host)) return undefined;
+    const kind = head[at.kind] as number;
+    const length = head[at.keyLength] as number;
+    if (length < 0 || length > KEY_BYTES_MAX || length > 0 !== hasKey(kind)) return undefined;
+    const keyCheck = head[at.keyCheck];
+    const record = {
+      position,
+      kind,
+      incarnation: head[at.incarnation] as number,
+      host: head[at.host] as number,
+      id: head[at.id] as number,
+      extent: head[at.extent] as number,
+      byteLength: head[at.byteLength] as number,
+      dataCheck: head[at.dataCheck] as number,
+      key: length === 0 ? NO_KEY : new Uint8Array(length),
     };
-    if (length === 0) return { ...fields, key: NO_KEY };
-    const keyCheck = word(at.keyCheck);
-    const key = new Uint8Array(length);
+    if (length === 0) return record;
     lines.invalidate(line + 1, 1);
     lines.order();
-    lines.copyOut(line + 1, key);
-    return checksumOfBytes(key, 0) === keyCheck ? { ...fields, key } : undefined;
+    lines.copyOut(line + 1, record.key);
+    return checksumOfBytes(record.key, 0) === keyCheck ? record : undefined;
   }
 }
