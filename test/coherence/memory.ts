@@ -50,6 +50,8 @@ export class HostLines implements Lines {
   readonly counted: Counted = { loads: 0, stores: 0, writebacks: 0, invalidates: 0, orders: 0 };
   /** What was done, where somebody listens. */
   trace: ((what: string, line: number, count: number) => void) | undefined;
+  /** Before each access, where somebody wants to come between. */
+  onAccess: (() => void) | undefined;
   private readonly device: Device;
   private readonly host: number;
   private readonly copies = new Map<number, Copy>();
@@ -76,11 +78,13 @@ export class HostLines implements Lines {
   }
 
   load(word: number): number {
+    this.onAccess?.();
     this.counted.loads++;
     return this.copyOf(Math.floor(word / LINE_WORDS)).words[word % LINE_WORDS] as number;
   }
 
   store(word: number, value: number): void {
+    this.onAccess?.();
     this.counted.stores++;
     const line = Math.floor(word / LINE_WORDS);
     const copy = this.copyOf(line);
@@ -91,6 +95,7 @@ export class HostLines implements Lines {
 
   copyOut(line: number, target: Uint8Array): void {
     for (let at = 0; at < target.length; at += LINE_BYTES) {
+      this.onAccess?.();
       const { words } = this.copyOf(line + at / LINE_BYTES);
       target.set(new Uint8Array(words.buffer).subarray(0, Math.min(LINE_BYTES, target.length - at)), at);
     }
@@ -104,18 +109,21 @@ export class HostLines implements Lines {
   }
 
   writeback(line: number, count: number): void {
+    this.onAccess?.();
     this.counted.writebacks += count;
     this.trace?.('writeback', line, count);
     for (let i = line; i < line + count; i++) this.begun.set(i, this.begun.get(i) ?? false);
   }
 
   invalidate(line: number, count: number): void {
+    this.onAccess?.();
     this.counted.invalidates += count;
     this.trace?.('invalidate', line, count);
     for (let i = line; i < line + count; i++) this.begun.set(i, true);
   }
 
   order(): void {
+    this.onAccess?.();
     this.counted.orders++;
     this.trace?.('order', 0, 0);
     for (const line of [...this.begun.keys()]) this.finish(line);

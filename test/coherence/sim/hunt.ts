@@ -9,6 +9,7 @@ import type { LogRecord } from '../../../src/coherence/records.js';
 import { defineFallbacks, turn } from '../../sim/coroutines/turn.js';
 import { Chance } from '../../support/chance.js';
 import { Actor } from './actor.js';
+import { runCases } from './cases.js';
 import type { Journal } from './journal.js';
 import { World } from './world.js';
 
@@ -17,6 +18,8 @@ export interface Hunt {
   readonly count: number;
   /** Ends at the first fault. */
   readonly stops?: boolean;
+  /** The small cases instead. */
+  readonly cases?: boolean;
   /** Prints every record that a host notes. */
   readonly traces?: boolean;
   /** Kills a host at its so-manieth step, of the lives that the seed makes otherwise: from, to, by. */
@@ -207,6 +210,15 @@ function hunt({ from, count, stops, sweep, traces }: Hunt): Found {
   return { runs, steps, faults, reached };
 }
 
+function huntCases(): Found {
+  try {
+    const { faults, places } = runCases();
+    return { runs: places, steps: 0, faults, reached: {} };
+  } catch (error) {
+    return { runs: 0, steps: 0, faults: [`the cases end with ${String(error)}`], reached: {} };
+  }
+}
+
 /** Names of methods are what makes coroutines of them, so `note` may be one. */
 function traceRecords(): void {
   const kinds = ['', 'CLAIM', 'WON', 'DRAFT', 'PAGE', 'ABORT', 'DELETE', 'BEGIN'];
@@ -226,4 +238,4 @@ const names = readFileSync(new URL('../../../stepping.json', import.meta.url), '
 defineFallbacks(JSON.parse(names).stepping as string[]);
 const asked = JSON.parse(process.argv[2] ?? '{}') as Hunt;
 if (asked.traces === true) traceRecords();
-console.log(JSON.stringify(hunt(asked)));
+console.log(JSON.stringify(asked.cases === true ? huntCases() : hunt(asked)));
