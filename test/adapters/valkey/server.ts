@@ -17,13 +17,18 @@ export const program = ['valkey-server', 'redis-server'].find(
 
 if (program === undefined) console.log('No valkey-server or redis-server here: what needs one is not tested.');
 
+/** The bus of a cluster is 10,000 above its port, and no port is above 65,535. */
+const PORT_MAX = 55_000;
+
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    if (port < PORT_MAX) return port;
+  }
 }
 
 export class Server {
