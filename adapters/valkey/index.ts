@@ -1,7 +1,7 @@
 /**
  * `sealpool/adapters/valkey`: a Valkey or Redis server behind the pools of several hosts. The client is the caller's, of the shape of
  * node-redis (`@redis/client`, an optional peer); nothing of it is imported here. `scripts.ts` has what happens in the tier, `loading.ts` what a load is,
- * `host.ts` how a host knows what others changed. docs/SCALE.md says what is offered.
+ * `host.ts` how a host knows what others changed. docs/TIER.md says what is offered.
  */
 export type { ClientSettings, Connect, TierClient } from './connection.js';
 export type { ChannelCounts } from './host.js';
