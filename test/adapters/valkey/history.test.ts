@@ -296,6 +296,43 @@ if (program !== undefined) {
     });
   });
 
+  describe('a server that is set back to an older state under a connection that goes on', () => {
+    const [meta, log, value] = ['{sealpool:n}:meta', '{sealpool:n}:log', '{sealpool:n}:v:key'];
+
+    /** Takes the last change back. */
+    function setBack(server: Server): void {
+      const count = server.cli('HGET', meta, 's').trim();
+      server.cli('HSET', meta, 's', String(Number(count) - 1));
+      server.cli('XDEL', log, `${count}-0`);
+      server.cli('COPY', 'before', value);
+    }
+
+    it('is found out by the channel, which has nothing to read', async () => {
+      const server = await startServer();
+      const one = await makeHost(server.url, CUT);
+      await fetchText(one, 'key', () => 'old');
+      server.cli('COPY', value, 'before');
+      await one.cache.delete('key');
+      await until(() => one.cache.stats().channel.applied === 1);
+      await fetchText(one, 'other', () => 'of a history that is gone');
+      setBack(server);
+      await until(() => !one.cache.has('other'));
+      expect(one.cache.stats().channel.otherHistories).to.be.greaterThan(0);
+      expect(await fetchText(one, 'key', () => 'new')).to.equal('new');
+    });
+
+    it('gives nothing to who has written what is gone, told of it or not', async () => {
+      const { server, relay, one } = await makeDeaf();
+      await fetchText(one, 'key', () => 'old');
+      server.cli('COPY', value, 'before');
+      relay.isHeld = true;
+      await one.cache.delete('key');
+      setBack(server);
+      expect(await fetchText(one, 'key', () => 'new')).to.equal('new');
+      expect([one.cache.stats().channel.applied, one.cache.stats().tier.otherHistories]).to.deep.equal([0, 1]);
+    });
+  });
+
   describe('a value from before what a host has seen', () => {
     it('is none for it where the log does not go back so far', async () => {
       const server = await startServer();
