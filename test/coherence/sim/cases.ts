@@ -89,6 +89,17 @@ interface Case {
   judge(scene: Scene): string | undefined;
 }
 
+/** Of a page that host 1 holds, whose room host 0 would like to have. */
+function judgeHeld(scene: Scene): string | undefined {
+  scene.settle([0, 2]);
+  scene.tell('put', () => scene.put(0, 'yet another', 5, 6 * 64));
+  if (scene.page === undefined) return undefined;
+  const lines = scene.linesOf(1);
+  lines.invalidate(scene.page.entry.extent, 6);
+  lines.order();
+  return scene.of(1).copyPage(scene.page)[0] === 3 ? undefined : 'the bytes of a held page changed';
+}
+
 const CASES: readonly Case[] = [
   {
     name: 'a look, beside a death and a seal of the dead',
@@ -143,15 +154,25 @@ const CASES: readonly Case[] = [
       scene.settle([0, 2]);
       scene.tell('put', () => scene.put(0, 'another', 4, 6 * 64));
     },
-    judge: (scene) => {
-      scene.settle([0, 2]);
-      scene.tell('put', () => scene.put(0, 'yet another', 5, 6 * 64));
-      if (scene.page === undefined) return undefined;
-      const lines = scene.linesOf(1);
-      lines.invalidate(scene.page.entry.extent, 6);
-      lines.order();
-      return scene.of(1).copyPage(scene.page)[0] === 3 ? undefined : 'the bytes of a held page changed';
+    judge: judgeHeld,
+  },
+  {
+    name: 'a page pinned, its end, and the beat after that, beside a new page in its room',
+    host: 1,
+    prepare: (scene) => {
+      scene.put(0, KEY, 3, 6 * 64);
+      scene.of(1).beat();
     },
+    first: (scene) => {
+      scene.page = scene.of(1).findPage(KEY);
+      scene.of(2).deletePage(KEY);
+      scene.tell('beat', () => scene.of(1).beat());
+    },
+    other: (scene) => {
+      scene.settle([0, 2]);
+      scene.tell('put', () => scene.put(0, 'another', 4, 6 * 64));
+    },
+    judge: judgeHeld,
   },
   ...[0, 1, 2].flatMap((host) =>
     [0, 1, 2]
