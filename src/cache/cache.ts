@@ -22,7 +22,7 @@ import {
 } from '../pool/index.js';
 import { fetchMany } from './bulk.js';
 import { Domain } from './domain.js';
-import { Fetching, NOTHING, type Sought } from './fetching.js';
+import { Fetching } from './fetching.js';
 import { copyAndRelease, copyInto, useAndRelease } from './lending.js';
 import { Negatives } from './negative.js';
 import {
@@ -37,30 +37,32 @@ import {
   checkPieces,
   checkPool,
   checkSet,
+  checkTags,
   checkUse,
   type FetchManyOptions,
   type FetchOptions,
+  type InvalidateTagsOptions,
   LOAD_TIMEOUT_MS,
 } from './options.js';
 import { SharedPageSpace } from './pagespace.js';
 import { gather, isPieces } from './pieces.js';
-import { fetchStale, keptFor, windowsOf } from './stale.js';
+import { type SeekHost, seek } from './seeking.js';
+import { fetchStale, keptFor, NO_WINDOWS, windowsOf } from './stale.js';
 import { statsFrom } from './statistics.js';
-import { loadedBytes, Taking } from './taking.js';
+import { Taking } from './taking.js';
 import { HITS, MISSES, statsOfNamespace } from './tally.js';
-import {
-  type BulkLoader,
-  type CacheStats,
-  type Codec,
-  type Lease,
-  type Loader,
-  type NamespaceStats,
-  notFound,
-  type PageSpace,
-  type PagesOptions,
-  type Pieces,
-  type PiecesOptions,
-  type SetOptions,
+import type {
+  BulkLoader,
+  CacheStats,
+  Codec,
+  Lease,
+  Loader,
+  NamespaceStats,
+  PageSpace,
+  PagesOptions,
+  Pieces,
+  PiecesOptions,
+  SetOptions,
 } from './types.js';
 import { codecOf, ValueCache } from './values.js';
 
@@ -68,6 +70,7 @@ export class SharedCache implements Shown {
   private readonly domain: Domain;
   private readonly fetching: Fetching;
   private readonly negatives: Negatives;
+  private readonly seekHost: SeekHost;
   private readonly namespace: string;
   private readonly ttlMs: number | undefined;
   private readonly loadTimeoutMs: number;
@@ -88,6 +91,8 @@ export class SharedCache implements Shown {
     this.domain = new Domain(pool.session, name, entryPrefix(this.namespace));
     this.fetching = new Fetching(this.domain);
     this.negatives = new Negatives(this.domain, this.namespace);
+    const { domain, negatives, ttlMs } = this;
+    this.seekHost = { domain, negatives, ttlMs, glance: (key) => this.glance(key) };
     this.near = this.domain.keys.strings.entries;
     this.reader = pool.session.reader;
     this.counts = this.domain.tally.counts;
@@ -184,16 +189,17 @@ export class SharedCache implements Shown {
     this.domain.session.check();
     const { size, ...others } = checkPieces(options);
     this.domain.keys.encode(key);
-    return this.setBytes(key, await gather(source, size), others);
+    const moment = this.domain.tagMoment();
+    return this.setBytes(key, await gather(source, size), others, moment);
   }
 
-  private setBytes(key: Key, bytes: Uint8Array, options?: SetOptions): boolean {
+  private setBytes(key: Key, bytes: Uint8Array, options?: SetOptions, moment?: number): boolean {
     this.domain.session.check();
-    const { ttlMs, metadata, lease, staleMs, staleOnErrorMs } = checkSet(options);
+    const { ttlMs, metadata, lease, staleMs, staleOnErrorMs, tags } = checkSet(options);
     const keptMs = keptFor(windowsOf(staleMs, staleOnErrorMs));
     const content = takeBytes(bytes, 'bytes');
     this.domain.keys.encode(key);
-    return this.domain.store(content, { ttlMs: ttlMs ?? this.ttlMs, keptMs, metadata, lease });
+    return this.domain.store(content, { ttlMs: ttlMs ?? this.ttlMs, keptMs, metadata, lease, tags, moment });
   }
 
   /**
@@ -217,6 +223,19 @@ export class SharedCache implements Shown {
     this.domain.session.check();
     this.domain.keys.encode(key);
     return this.domain.remove();
+  }
+
+  /**
+   * Every page of this namespace that was stored with one of the tags, and whose load, or `set`, began before this call, is a miss for every
+   * get that begins after it returns, on every node. With `staleFor`, in milliseconds, `fetch` may hand such a page out for that
+   * long (`freshness` says 'stale') while one node loads it anew. Takes as long as there are tags, whatever the pool holds. A tag that
+   * no page has costs nothing; of many other tags that are invalidated a page may be a miss too early (docs/SERVING.md says how rarely).
+   * Throws OPTION_INVALID, BUSY.
+   */
+  invalidateTags(tags: readonly string[], options?: InvalidateTagsOptions): void {
+    this.domain.session.check();
+    const { names, staleFor } = checkTags(tags, options);
+    this.domain.invalidateTags(names, staleFor);
   }
 
   /** Every key of this cache is a miss from now on, on every node. Page spaces have a `drop` of their own. */
@@ -283,39 +302,12 @@ export class SharedCache implements Shown {
     if (negative !== undefined) return Promise.resolve(negative);
     const { signal, staleMs, staleOnErrorMs } = options;
     const windows = windowsOf(staleMs, staleOnErrorMs);
-    const taking = new Taking(options.metadata);
     const call = (loadSignal: AbortSignal) => load(key, { signal: loadSignal });
     const limits = { signal, loadTimeoutMs: options.loadTimeoutMs ?? this.loadTimeoutMs };
-    const sought = { ...this.sought(key, options, keptFor(windows), taking), call };
-    if (windows !== undefined) return fetchStale(this.fetching, this.domain, sought, limits, windows);
+    const sought = { ...seek(this.seekHost, key, options, keptFor(windows), new Taking(key, options)), call };
+    if (windows !== undefined || this.domain.mayBeStale())
+      return fetchStale(this.fetching, this.domain, sought, limits, windows ?? NO_WINDOWS);
     return this.fetching.fetch(sought, limits);
-  }
-
-  private sought(
-    key: Key,
-    options: FetchManyOptions,
-    keptMs: number,
-    taking: Pick<Taking, 'take' | 'life'>,
-  ): Omit<Sought, 'call'> {
-    const ttlMs = options.ttlMs ?? this.ttlMs;
-    const negativeTtlMs = options.negativeTtlMs ?? ttlMs;
-    return {
-      key,
-      size: 0,
-      asOf: undefined,
-      ttlMs,
-      keptMs,
-      mayBeKept: true,
-      encode: () => this.domain.keys.encode(key),
-      look: () => this.glance(key),
-      lookNegative: () => this.negatives.look(key),
-      storeNegative: (lease: Lease, startedMs: number) => {
-        const { expiresAtMs } = taking.life ?? {};
-        const lifeMs = expiresAtMs === undefined ? negativeTtlMs : Math.floor(expiresAtMs - startedMs);
-        if (lifeMs !== undefined && lifeMs > 0) this.negatives.store(key, lease, startedMs, lifeMs);
-      },
-      take: (answer: unknown) => taking.take(answer),
-    };
   }
 
   /**
@@ -330,14 +322,12 @@ export class SharedCache implements Shown {
     checkKeys(keys);
     checkLoader(load, 'loadMany');
     const { domain, fetching } = this;
-    const take = (answer: unknown) =>
-      answer === notFound ? NOTHING : { bytes: loadedBytes(answer), told: 'unversioned' as const };
     const host = {
       domain,
       fetching,
       find: (key: Key) => this.get(key),
       isNegative: (key: Key) => this.negatives.look(key) !== undefined,
-      seek: (key: Key) => this.sought(key, checked, 0, { take, life: undefined }),
+      seek: (key: Key) => seek(this.seekHost, key, checked, 0, new Taking(key, { tags: checked.tags })),
     };
     return fetchMany(host, keys, load, { signal, loadTimeoutMs: loadTimeoutMs ?? this.loadTimeoutMs });
   }

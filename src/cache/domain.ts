@@ -13,8 +13,10 @@ import {
   FLAG_VERSIONED,
   fillAndSeal,
   type Held,
+  hashTags,
   isKeepable,
   type KeySpace,
+  marksOf,
   type NodeSession,
   pageNumberOf,
   SIZES_MIXED,
@@ -35,6 +37,9 @@ export interface LoadedAsOf {
   isThere(): boolean;
 }
 
+/** Tags of a load: none, these, or such as only the load will tell. */
+export type KnownTags = readonly string[] | 'later' | undefined;
+
 export interface StoreOptions {
   readonly metadata?: Uint8Array | undefined;
   readonly ttlMs?: number | undefined;
@@ -43,6 +48,9 @@ export interface StoreOptions {
   /** How long it is kept after it has expired, in milliseconds. */
   readonly keptMs?: number | undefined;
   readonly lease?: Lease | undefined;
+  readonly tags?: readonly string[] | undefined;
+  /** Of tags, in place of the lease's: before the bytes were read. Default: now. */
+  readonly moment?: number | undefined;
   /** A claim beside the page that is there: see (W7) of loading.ts. */
   readonly isBeside?: boolean | undefined;
   readonly from?: number | undefined;
@@ -146,6 +154,7 @@ export class Domain {
       metadata: options.metadata ?? NOTHING,
       expiry,
       keptMs,
+      marks: this.marks(options.tags, lease?.tagMoment ?? options.moment),
       flags:
         flags |
         (keptMs > 0 ? FLAG_KEPT : 0) |
@@ -156,6 +165,40 @@ export class Domain {
       until: until ?? Number.POSITIVE_INFINITY,
       leaseCount: lease === undefined ? 0 : lease.count,
     });
+  }
+
+  /** What a page with the tags carries of them that was read from the moment on. */
+  marks(names: readonly string[] | undefined, moment = this.tagMoment()): Int32Array | undefined {
+    if (names === undefined || names.length === 0) return undefined;
+    return marksOf(this.hashTags([...new Set(names)]), moment);
+  }
+
+  private hashTags(names: readonly string[]): Int32Array {
+    return hashTags(this.session.seed, this.keys.prefix(), names);
+  }
+
+  tagMoment(): number {
+    return this.session.parts.tags.moment();
+  }
+
+  /** Pages of the tags from before are not fresh any more, but may be served stale for so long. Throws BUSY. */
+  invalidateTags(names: readonly string[], staleMs: number): void {
+    const { machine, parts } = this.session;
+    const nowMs = machine.nowMs();
+    parts.tags.invalidate(this.hashTags(names), staleMs > 0 ? Math.floor(nowMs + staleMs) : undefined, nowMs);
+  }
+
+  /** Whether some page may be served stale because of its tags. A hint. */
+  mayBeStale(): boolean {
+    return this.session.parts.tags.mayBeStale(this.session.machine.nowMs());
+  }
+
+  /** Whether a load of a page with the tags that began under the lease is still of use for who asks now. */
+  isUpToDate(names: KnownTags, { tagMoment }: Lease): boolean {
+    const { tags } = this.session.parts;
+    if (names === 'later') return tags.moment() === tagMoment;
+    const marks = this.marks(names, tagMoment);
+    return marks === undefined || tags.isFresh(tags.seek(marks));
   }
 
   /** When what is stored now ends, that lives so long; 0 for never. */
@@ -173,7 +216,11 @@ export class Domain {
     const { hashLow, hashHigh } = this.keys;
     // ORDER lease-1: the counts are read before the source is; pairs with seal, which compares them under the lock.
     const spaceGeneration = this.generation();
-    return { hashLow, hashHigh, count: this.countOf(hashLow, hashHigh), space: this.space, spaceGeneration };
+    const { space } = this;
+    return {
+      ...{ hashLow, hashHigh, count: this.countOf(hashLow, hashHigh), space, spaceGeneration },
+      tagMoment: this.tagMoment(),
+    };
   }
 
   /** Whether a fill under the lease would still be taken. */

@@ -7,11 +7,13 @@
  *      that again is refused (LOAD_CYCLE).
  * (F3) where a page of the key lies that is not fresh any more, the claim is made beside it (W7). Whoever wins one looks for a fresh page
  *      once more: the claim before it may have ended because there is one.
+ * (F4) a load that an invalidation of one of its tags has overtaken is joined by nobody who asks later: its claim is ended, and the page
+ *      that comes of it is for those who had asked before. Of a load whose tags are not known yet any tag may be one.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
 import { type DraftName, type DraftPlace, type Key, type NearEntry, type Page, PinnedPage } from '../pool/index.js';
-import type { Domain } from './domain.js';
+import type { Domain, KnownTags } from './domain.js';
 import { type Claim, type ClaimKey, Loading, type Published } from './loading.js';
 import { aborted, type Limits, type Loaded, Run, type Runs, runsOf } from './runs.js';
 import type { Lease, Life } from './types.js';
@@ -25,6 +27,8 @@ export interface Sought extends ClaimKey {
   readonly ttlMs: number | undefined;
   /** How long what is loaded is kept after it has expired, in milliseconds; then its life begins with its load. */
   readonly keptMs: number;
+  /** Of what is loaded; 'later' for tags that the load will tell. */
+  readonly tags?: KnownTags;
   /** Whether a page may lie there that has expired and is kept. */
   readonly mayBeKept: boolean;
   /** The live page, exposed. Neither counted nor touched. */
@@ -48,6 +52,7 @@ export const NOTHING: Taken = { bytes: new Uint8Array(0), told: 'unversioned' };
 export interface Taken {
   readonly bytes: Uint8Array;
   readonly metadata?: Uint8Array | undefined;
+  readonly tags?: readonly string[] | undefined;
   readonly told: Told;
   /** In place of what was sought. */
   readonly life?: Life | undefined;
@@ -181,7 +186,8 @@ export class Fetching {
     const depth = this.runs.depthOf(name);
     if (depth >= DEPTH_MAX) throw new PoolError('LOAD_CYCLE', 'A loader came to fetch the key that it loads.');
     const running = depth === 0 ? this.runs.get(name) : undefined;
-    if (running !== undefined && this.domain.isValid(running.lease) && patience.isLeftFor(running.id)) {
+    const isOvertaken = running !== undefined && !this.domain.isUpToDate(running.tags, running.lease);
+    if (running !== undefined && !isOvertaken && this.domain.isValid(running.lease) && patience.isLeftFor(running.id)) {
       const loadTimeoutMs = patience.leftMs();
       if (isFirstWait) session.count('waits');
       return { page: running.join(sought.key, { signal, loadTimeoutMs }), isWait: true };
@@ -206,7 +212,8 @@ export class Fetching {
       return { page: this.loading.pause(), isWait: true };
     }
     if ((claim.kind !== 'own' && claim.kind !== 'others') || depth > 0) return this.load(sought, name, claim, limits);
-    if (patience.isLeftFor(nameOf(claim.draft)) && !this.loading.isStopped(claim.draft)) {
+    const isVain = isOvertaken && running.id === nameOf(claim.draft);
+    if (!isVain && patience.isLeftFor(nameOf(claim.draft)) && !this.loading.isStopped(claim.draft)) {
       const loadTimeoutMs = patience.leftMs();
       if (isFirstWait) session.count('waits');
       return { page: this.ended(sought, claim.from, { signal, loadTimeoutMs }), isWait: true };
@@ -246,8 +253,14 @@ export class Fetching {
     sought.encode();
     const name = this.domain.keyName();
     const running = this.runs.get(name);
-    if (this.runs.depthOf(name) > 0 || (running !== undefined && this.domain.isValid(running.lease))) return;
-    const claim = this.claim(sought);
+    if (this.runs.depthOf(name) > 0) return;
+    const isOvertaken = running !== undefined && !this.domain.isUpToDate(running.tags, running.lease);
+    if (running !== undefined && !isOvertaken && this.domain.isValid(running.lease)) return;
+    let claim = this.claim(sought);
+    // (F4)
+    if (isOvertaken && !(claim instanceof Promise) && claim.kind === 'own' && running.id === nameOf(claim.draft)) {
+      if (loading.endClaim(claim.draft)) claim = this.claim(sought);
+    }
     if (claim instanceof Promise) return;
     if (claim.kind === 'won') {
       const run = this.runFor(sought, name, claim, limits.loadTimeoutMs);
@@ -283,6 +296,7 @@ export class Fetching {
       name,
       id: place === undefined ? undefined : nameOf(place),
       lease,
+      tags: sought.tags,
       call: (signal: AbortSignal) => sought.call(signal),
       finish: (answer: unknown): Loaded => {
         const taken = sought.take(answer);
@@ -322,7 +336,7 @@ export class Fetching {
 
   private tryPublish(sought: Sought, { place, lease, expiry, isBeside }: Filling, taken: Taken): Published {
     const { loading } = this;
-    const { bytes, metadata, told, life } = taken;
+    const { bytes, metadata, tags, told, life } = taken;
     sought.encode();
     if (place === undefined && !isBeside) return 'unshared';
     if (told === 'untold') {
@@ -338,11 +352,11 @@ export class Fetching {
     }
     if (life !== undefined) {
       const { expiresAtMs = 0, keptMs } = life;
-      return loading.storeInTurn(place, bytes, { expiry: Math.floor(expiresAtMs), keptMs, metadata, lease });
+      return loading.storeInTurn(place, bytes, { expiry: Math.floor(expiresAtMs), keptMs, metadata, lease, tags });
     }
     const { size, ttlMs, keptMs } = sought;
-    if (keptMs > 0) return loading.storeInTurn(place, bytes, { expiry, keptMs, metadata, lease });
-    if (size === 0) return loading.storeInTurn(place, bytes, { ttlMs, metadata, lease });
+    if (keptMs > 0) return loading.storeInTurn(place, bytes, { expiry, keptMs, metadata, lease, tags });
+    if (size === 0) return loading.storeInTurn(place, bytes, { ttlMs, metadata, lease, tags });
     if (place === undefined) return loading.storeInTurn(place, bytes, { expiry, lease });
     return loading.publishInTurn(place, bytes);
   }

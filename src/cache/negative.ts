@@ -9,6 +9,7 @@
  * (K2) a page that is there is the answer: entries are looked at after a miss.
  * (K3) an entry is an object that is kept and was never fresh (lifetimes.ts): nothing but `look` sees it. Its expiry is when its load began,
  *      so a fill, which moves no count, takes a place from an entry of an earlier load only.
+ * (K5) it has the tags of the load, and is nothing once one of them was invalidated.
  * (K4) what ends a page that is kept for stale answers is the same fill of the same lease: compared, then retired, under one lock.
  */
 import { KeyHash } from '../../lib/hash.js';
@@ -90,6 +91,8 @@ export class Negatives {
     if (entry === undefined || entry.space !== domain.space || !this.isOfKey(entry.bytes)) return undefined;
     // (K1) ORDER lease-1: the count after the entry, which was stored after its load; pairs with Domain.lease.
     if (read32(entry.bytes, 0) !== domain.count()) return undefined;
+    // (K5)
+    if (entry.tags !== undefined && !domain.session.parts.tags.isFresh(entry.tags)) return undefined;
     domain.session.reader.touch(entry);
     return new NegativePage(key);
   }
@@ -102,11 +105,11 @@ export class Negatives {
   }
 
   /** From `startedMs` of the wall clock on, for so long. False where it is not stored: for lack of room, or it has ended already. */
-  store(key: Key, lease: Lease, startedMs: number, ttlMs: number): boolean {
+  store(key: Key, lease: Lease, startedMs: number, ttlMs: number, tags?: readonly string[]): boolean {
     const { domain } = this;
     domain.keys.encode(key);
     try {
-      return domain.session.turns.attempt(() => this.tryStore(lease, Math.floor(startedMs), ttlMs));
+      return domain.session.turns.attempt(() => this.tryStore(lease, Math.floor(startedMs), ttlMs, tags));
     } catch (error) {
       if (!isBusy(error)) throw error;
       return false;
@@ -126,7 +129,7 @@ export class Negatives {
     return false;
   }
 
-  private tryStore(lease: Lease, startedMs: number, ttlMs: number): boolean {
+  private tryStore(lease: Lease, startedMs: number, ttlMs: number, tags?: readonly string[]): boolean {
     const { domain, place } = this;
     const { session, keys } = domain;
     if (!domain.isValid(lease)) return false;
@@ -140,6 +143,7 @@ export class Negatives {
       size: content.length,
       expiry: startedMs,
       keptMs: ttlMs,
+      marks: domain.marks(tags, lease.tagMoment),
       flags: FLAG_DETACHED | FLAG_LEASED | FLAG_KEPT,
       space: lease.space,
       spaceGeneration: lease.spaceGeneration,

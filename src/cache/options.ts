@@ -1,7 +1,7 @@
 /** The options of the cache layer, checked at the border. Errors are OPTION_INVALID and name the option. */
 import { z } from 'zod';
 import { PoolError } from '../../lib/errors.js';
-import { bytesSchema, checkOptions, METADATA_BYTES_MAX } from '../pool/index.js';
+import { bytesSchema, checkOptions, type Key, METADATA_BYTES_MAX } from '../pool/index.js';
 import type {
   PageFetchOptions,
   PageLoadSyncOptions,
@@ -10,6 +10,10 @@ import type {
   SetOptions,
   StaleOptions,
 } from './types.js';
+
+/** Of one page. */
+const TAGS_MAX = 128;
+const TAG_LENGTH_MAX = 1024;
 
 /** A load of which nobody has said how long it may take. */
 export const LOAD_TIMEOUT_MS = 10_000;
@@ -26,6 +30,17 @@ export interface CacheOptions {
   loadTimeoutMs?: number;
 }
 
+/**
+ * The tags of what is loaded, as of `set`; an invalidation since the load began counts. Or a function that gives them, called once the load has
+ * answered with a page. Nothing for a key that is there: its page has the tags it has. Names hold for `notFound` as well.
+ */
+export type FetchTags = readonly string[] | ((key: Key) => readonly string[] | undefined);
+
+export interface InvalidateTagsOptions {
+  /** For how long `fetch` may hand out what is no longer fresh, in milliseconds. Default 0: not at all. */
+  staleFor?: number;
+}
+
 export interface FetchOptions extends StaleOptions {
   ttlMs?: number;
   /**
@@ -38,6 +53,7 @@ export interface FetchOptions extends StaleOptions {
    * only then, such as an ETag. Nothing for a key that is there: its page has the metadata it has.
    */
   metadata?: Uint8Array | (() => Uint8Array | undefined);
+  tags?: FetchTags;
   loadTimeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -46,6 +62,7 @@ export interface FetchOptions extends StaleOptions {
 export interface FetchManyOptions {
   ttlMs?: number;
   negativeTtlMs?: number;
+  tags?: FetchTags;
   loadTimeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -72,6 +89,7 @@ const lease = z
     count: z.number(),
     space: z.number(),
     spaceGeneration: z.number(),
+    tagMoment: z.number(),
   })
   .optional();
 
@@ -84,12 +102,25 @@ const metadata = bytesSchema('metadata')
   .refine((bytes) => bytes.length <= METADATA_BYTES_MAX, `at most ${METADATA_BYTES_MAX} bytes are kept`)
   .optional();
 const stale = z.number().min(0).finite().optional();
-const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease, staleMs: stale, staleOnErrorMs: stale });
+const invalidatedTags = z.array(
+  z
+    .string()
+    .min(1)
+    .max(TAG_LENGTH_MAX)
+    .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair'),
+);
+const tags = invalidatedTags.max(TAGS_MAX).optional();
+const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease, tags, staleMs: stale, staleOnErrorMs: stale });
 const piecesSchema = setSchema.extend({ size: z.number().int().min(0).optional() });
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional();
 const laterMetadata = z.custom<() => Uint8Array | undefined>((value) => typeof value === 'function');
+const laterTags = z.custom<Exclude<FetchTags, readonly string[]>>((value) => typeof value === 'function');
+const fetchTags = z.union([laterTags, tags], {
+  error: 'expected up to 128 names of 1 to 1,024 characters, or a function',
+});
 const fetchSchema = z.strictObject({
   ttlMs: ttl,
+  tags: fetchTags,
   metadata: z.union([laterMetadata, metadata], {
     error: 'expected a Uint8Array of at most 65,535 bytes, or a function',
   }),
@@ -100,7 +131,14 @@ const fetchSchema = z.strictObject({
   negativeTtlMs: ttl,
 });
 const negativeSchema = z.strictObject({ ttlMs: z.number().positive().finite() });
-const fetchManySchema = z.strictObject({ ttlMs: ttl, negativeTtlMs: ttl, signal, loadTimeoutMs: loadTimeout });
+const fetchManySchema = z.strictObject({
+  ttlMs: ttl,
+  negativeTtlMs: ttl,
+  tags: fetchTags,
+  signal,
+  loadTimeoutMs: loadTimeout,
+});
+const invalidateSchema = z.strictObject({ staleFor: stale });
 const zeroFill = z.boolean().optional();
 const joins = z.enum(['version', 'page']).optional();
 const onWait = z.custom<() => void>((value) => typeof value === 'function', 'expected a function').optional();
@@ -147,6 +185,22 @@ export function loadedMetadata(given: FetchOptions['metadata']): Uint8Array | un
   if (typeof given !== 'function') return given;
   const made = given();
   return made === undefined ? undefined : checkSet({ metadata: made }).metadata;
+}
+/** As loadedMetadata. */
+export function loadedTags(key: Key, given: FetchTags | undefined): readonly string[] | undefined {
+  if (typeof given !== 'function') return given;
+  const made = given(key);
+  return made === undefined ? undefined : checkSet({ tags: made }).tags;
+}
+/** As many as are given. */
+export function checkTags(
+  given: readonly string[],
+  options: InvalidateTagsOptions | undefined,
+): { names: readonly string[]; staleFor: number } {
+  const names = checkOptions<string[]>(invalidatedTags, given, 'tags');
+  const { staleFor = 0 } =
+    options === undefined ? {} : checkOptions<InvalidateTagsOptions>(invalidateSchema, options, 'invalidateTags');
+  return { names, staleFor };
 }
 export function checkPut(options: PutOptions | undefined): PutOptions {
   if (options === undefined) return {};

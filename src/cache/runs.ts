@@ -25,6 +25,7 @@ import {
   PinnedPage,
   PrivatePage,
 } from '../pool/index.js';
+import type { KnownTags } from './domain.js';
 import type { Lease } from './types.js';
 
 /** A timer of the machine takes no longer times. */
@@ -49,6 +50,7 @@ export interface Work {
   readonly id: string | undefined;
   /** Of the key, from before the load. */
   readonly lease: Lease;
+  readonly tags: KnownTags;
   /** Calls the loader. */
   call(signal: AbortSignal): unknown;
   /** Checks what it answered, and publishes it. Throws what the answer is refused with, and BUSY. */
@@ -106,6 +108,7 @@ function isOverflow(error: unknown): boolean {
 
 export class Run {
   readonly lease: Lease;
+  readonly tags: KnownTags;
   /** No other load has it. */
   readonly id: unknown;
   private readonly session: NodeSession;
@@ -123,6 +126,7 @@ export class Run {
     this.runs = runs;
     this.work = work;
     this.lease = work.lease;
+    this.tags = work.tags;
     this.id = work.id ?? this;
     this.limitMs = limitMs;
   }

@@ -8,6 +8,8 @@
  * (A2) within `staleOnErrorMs` after its expiry a page is handed out where the load has failed, to who would get its error: of the
  *      loader, or LOAD_TIMEOUT. What has been invalidated meanwhile is no more, so the error is told.
  * (A3) how long a page is kept says who stores it; how stale it may be, who asks.
+ * (A4) a page of a tag that was invalidated with `staleFor` is handed out as in (A1), also to who has named no time: how stale it may be said
+ *      who invalidated. Of one that has expired as well both have to say so.
  */
 import { isOver } from '../../lib/clock.js';
 import { PoolError } from '../../lib/errors.js';
@@ -21,6 +23,8 @@ export interface Windows {
   readonly staleMs: number;
   readonly staleOnErrorMs: number;
 }
+
+export const NO_WINDOWS: Windows = { staleMs: 0, staleOnErrorMs: 0 };
 
 /** Undefined where nothing stale is wanted. */
 export function windowsOf(staleMs = 0, staleOnErrorMs = 0): Windows | undefined {
@@ -37,14 +41,16 @@ function lookKept(domain: Domain, key: Key, windowMs: number): NearEntry | undef
   const { session, keys } = domain;
   session.check();
   const entry = session.reader.searchKept(keys.encode(key));
-  if (entry === undefined || entry.expiry === 0) return entry;
+  if (entry === undefined || !isOver(entry.expiry, session.machine.nowMs())) return entry;
   return session.machine.nowMs() < entry.expiry + windowMs ? entry : undefined;
 }
 
 /** Fresh or stale, as it is now. */
 function pin(session: NodeSession, key: Key, entry: NearEntry): Page {
   session.reader.touch(entry);
-  const isStale = isOver(entry.expiry, session.machine.nowMs());
+  const { tags } = session.parts;
+  const isOfTag = entry.tags !== undefined && !tags.isFresh(entry.tags);
+  const isStale = isOfTag || isOver(entry.expiry, session.machine.nowMs());
   return isStale ? new StalePage(session, key, entry) : new PinnedPage(session, key, entry);
 }
 
@@ -63,7 +69,7 @@ export async function fetchStale(
 ): Promise<Page> {
   const { session } = domain;
   const { key } = sought;
-  if (windows.staleMs > 0 && lookKept(domain, key, windows.staleMs) !== undefined) {
+  if ((windows.staleMs > 0 || domain.mayBeStale()) && lookKept(domain, key, windows.staleMs) !== undefined) {
     // (A1) Before the page is pinned: whoever is cut here holds nothing.
     fetching.refresh(sought, limits);
     const entry = lookKept(domain, key, windows.staleMs);

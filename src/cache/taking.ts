@@ -1,10 +1,11 @@
 /** What a loader of `fetch` answers: bytes, or that its source has nothing; either with a life of its own. */
 import { takeBytes } from '../../lib/bytes.js';
+import type { Key } from '../pool/index.js';
 import { NOTHING, type Taken } from './fetching.js';
-import { type FetchOptions, loadedMetadata } from './options.js';
+import { type FetchOptions, type FetchTags, loadedMetadata, loadedTags } from './options.js';
 import { type Life, LoadedFor, notFound } from './types.js';
 
-export function loadedBytes(answer: unknown): Uint8Array {
+function loadedBytes(answer: unknown): Uint8Array {
   return takeBytes(answer, 'what load gave');
 }
 
@@ -12,13 +13,18 @@ export function loadedBytes(answer: unknown): Uint8Array {
 export class Taking {
   /** Of what was taken last, where its loader said so. */
   life: Life | undefined;
+  private readonly key: Key;
   private readonly given: FetchOptions['metadata'];
-  private metadata: Uint8Array | undefined;
-  private isKnown = false;
+  private readonly givenTags: FetchTags | undefined;
+  /** Functions among the options are called once, however often the answer is taken. */
+  private known: Pick<Taken, 'metadata' | 'tags'> | undefined;
 
-  constructor(metadata: FetchOptions['metadata']) {
+  constructor(key: Key, options: { metadata?: FetchOptions['metadata']; tags?: FetchTags | undefined }) {
+    const { metadata, tags } = options;
+    this.key = key;
     // What is given as bytes is as it was at the call.
     this.given = metadata instanceof Uint8Array ? metadata.slice() : metadata;
+    this.givenTags = tags;
   }
 
   /** Throws OPTION_INVALID. */
@@ -26,15 +32,19 @@ export class Taking {
     if (answer instanceof LoadedFor) return this.takeWithLife(answer);
     if (answer === notFound) return NOTHING;
     const bytes = loadedBytes(answer);
-    if (!this.isKnown) this.metadata = loadedMetadata(this.given);
-    this.isKnown = true;
-    return { bytes, metadata: this.metadata, told: 'unversioned' };
+    return { bytes, ...this.know(this.given), told: 'unversioned' };
   }
 
   private takeWithLife({ content, life }: LoadedFor): Taken {
     this.life = life;
     if (content === notFound) return NOTHING;
     const told = life.isShared === false ? 'untold' : 'unversioned';
-    return { bytes: loadedBytes(content), metadata: loadedMetadata(() => life.metadata), told, life };
+    const bytes = loadedBytes(content);
+    return { bytes, ...this.know(() => life.metadata), told, life };
+  }
+
+  private know(metadata: FetchOptions['metadata']): Pick<Taken, 'metadata' | 'tags'> {
+    this.known ??= { metadata: loadedMetadata(metadata), tags: loadedTags(this.key, this.givenTags) };
+    return this.known;
   }
 }

@@ -8,6 +8,8 @@ export interface Lease {
   readonly count: number;
   readonly space: number;
   readonly spaceGeneration: number;
+  /** Of the last invalidation of tags before it. */
+  readonly tagMoment: number;
 }
 
 export interface NotFound {
@@ -167,6 +169,11 @@ export interface SetOptions extends StaleOptions {
   ttlMs?: number;
   metadata?: Uint8Array;
   lease?: Lease;
+  /**
+   * What `invalidateTags` knows it by: up to 128 names of up to 1,024 characters. With a lease, an invalidation since the lease counts; without one
+   * those since the call.
+   */
+  tags?: readonly string[];
 }
 
 /** Bytes that come in pieces. */

@@ -15,6 +15,7 @@ import {
   Spaces,
   Stripes,
   Table,
+  Tags,
   VersionBounds,
 } from './objects/index.js';
 import { Repair } from './recovery/index.js';
@@ -47,6 +48,7 @@ export function partsFor(
   const chunks = new Chunks(words, geometry, nodes.self, (row) => nodes.isDead(row, false));
   const spaces = new Spaces(words, geometry);
   const slots = new Slots(segment);
+  const tags = new Tags(words, geometry, slots);
   const stripes = new Stripes(words, geometry);
   const bells = new Bells(words, geometry, nodes);
   const calls = new Calls(machine);
@@ -67,6 +69,7 @@ export function partsFor(
   const fences = new Fences(words, geometry, machine, nodes);
   chunks.useLocks(locks);
   spaces.useLocks(locks);
+  tags.useLocks(locks);
   return {
     segment,
     geometry,
@@ -83,6 +86,7 @@ export function partsFor(
     extents: new Extents(words, geometry, chunks),
     stripes,
     spaces,
+    tags,
     versionBounds: new VersionBounds(words, geometry, { slots, spaces, stripes }),
     checkpoints: new CheckpointDirectory(words, geometry, locks, nodes),
     log: new RetireLog(words, geometry),

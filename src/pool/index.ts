@@ -66,7 +66,7 @@ export {
 } from './layout/index.js';
 export type { NearEntry, NearKey, NearMap } from './near/index.js';
 export { isBusy, lockOf } from './nodes/index.js';
-export type { DraftFields, Held } from './objects/index.js';
+export { type DraftFields, type Held, hashTags, marksOf } from './objects/index.js';
 export { connect, destroy, format } from './open.js';
 export { AttachedPool } from './pool.js';
 export { NegativePage, type NodeSession, PinnedPage, PrivatePage, pinMany, StalePage } from './session/index.js';

@@ -166,7 +166,7 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
 
   /** What `take` makes of it, undefined for no page, 'changing' when a writer was at work on it. */
   private lookUp<T>(keys: KeySpace, shard: number, take: (slot: number) => T | undefined): T | undefined | 'changing' {
-    const { table, slots, spaces, geometry } = this.parts;
+    const { table, slots, spaces, tags, geometry } = this.parts;
     const { probe } = this;
     let changing = false;
     table.begin(probe, shard, keys.hashLow, keys.hashHigh);
@@ -188,7 +188,7 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
         return 'changing';
       }
       const expiry = slots.expiry(slot);
-      if (isOver(expiry, this.machine.nowMs())) return undefined;
+      if (isOver(expiry, this.machine.nowMs()) || !tags.isFreshAt(slot)) return undefined;
       if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) continue;
       // A read-only node restores nothing: until somebody has, each page is looked at by itself.
       if (!this.isRestored && !slots.isWhole(slot)) return slots.stateWord(slot) === before ? undefined : 'changing';
@@ -215,7 +215,7 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
 
   open(descriptor: string): PrivatePage | undefined {
     this.check();
-    const { slots, spaces } = this.parts;
+    const { slots, spaces, tags } = this.parts;
     const { slot, generation } = placeOf(descriptor, this.info.poolId, slots.total);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const before = slots.stateWord(slot);
@@ -223,8 +223,8 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
       if (before >>> STATE_BITS !== generation || (state !== STATE_SEALED && state !== STATE_RETIRED)) return undefined;
       if (!slots.isIntact(slot) && slots.stateWord(slot) === before) slots.verify(slot);
       const expiry = slots.expiry(slot);
-      if (isOver(expiry, this.machine.nowMs()) || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot)))
-        return undefined;
+      if (isOver(expiry, this.machine.nowMs()) || !tags.isFreshAt(slot)) return undefined;
+      if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
       if (!this.isRestored && !slots.isWhole(slot)) return undefined;
       const page = this.copyIfInside(keyOfBytes(slots.keyBytes(slot)), slot);
       this.fence.add(0, 1);

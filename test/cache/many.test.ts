@@ -219,7 +219,7 @@ describe('fetchMany', () => {
     expect(await codeOf(() => caches[0].fetchMany(['a', 'b', ''], source.load))).to.equal('KEY_INVALID');
     expect(await codeOf(() => caches[0].fetchMany('ab' as never, source.load))).to.equal('OPTION_INVALID');
     expect(await codeOf(() => caches[0].fetchMany(['a'], undefined as never))).to.equal('OPTION_INVALID');
-    expect(await codeOf(() => caches[0].fetchMany(['a'], source.load, { tags: [] } as never))).to.equal(
+    expect(await codeOf(() => caches[0].fetchMany(['a'], source.load, { staleMs: 1 } as never))).to.equal(
       'OPTION_INVALID',
     );
     expect([source.calls.length, pinsOf(caches[0]), pools[0].stats().drafts]).to.deep.equal([0, 0, 0]);

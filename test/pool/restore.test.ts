@@ -76,6 +76,21 @@ if (folder !== undefined) {
       expectAll(restored);
     });
 
+    it('drops pages with tags, as an invalidation of one may be lost, and none that has none', async () => {
+      const pool = await pools.connect(path(), { create: SHAPE });
+      const cache = new SharedCache(pool);
+      cache.set('plain', new Uint8Array(10), { metadata: new Uint8Array(20) });
+      cache.set('tagged', new Uint8Array(10), { tags: ['t'] });
+      const copy = path();
+      copyFileSync(pool.path, copy);
+      const restored = new SharedCache(await pools.connect(copy));
+      expect([restored.has('plain'), restored.has('tagged'), cache.has('tagged')]).to.deep.equal([true, false, true]);
+      restored.set('tagged', new Uint8Array(10), { tags: ['t'] });
+      expect(restored.has('tagged')).to.equal(true);
+      restored.invalidateTags(['t']);
+      expect(restored.has('tagged')).to.equal(false);
+    });
+
     it('a pool in memory has no checksums and is never restored', async () => {
       const pool = await pools.create(SHAPE);
       const isInMemory = !pool.session.parts.segment.survivesRestart;

@@ -5,6 +5,7 @@ import { runCrash, worldOf } from './crash/exhaustive.js';
 import { SCENARIOS } from './crash/scenarios.js';
 import { storeSites } from './crash/sites.js';
 import { type Sweep, sweepOperation, sweepRepair } from './crash/sweep.js';
+import { TAG_SCENARIOS } from './crash/tags.js';
 
 const IS_LONG = process.env['SEALPOOL_LONG'] === '1';
 const REPAIR_STRIDE = IS_LONG ? 1 : 211;
@@ -21,7 +22,7 @@ function check(sweep: Sweep): void {
 describe('a death after any store', function () {
   this.timeout(REPAIR_STRIDE === 1 ? 7_200_000 : 300_000);
 
-  for (const scenario of [...SCENARIOS, ...CORNERS]) {
+  for (const scenario of [...SCENARIOS, ...CORNERS, ...TAG_SCENARIOS]) {
     it(`harms nothing: ${scenario.name}`, async () => {
       check(await sweepOperation(scenario, true));
     });

@@ -7,6 +7,7 @@ import { defineFallbacks } from './coroutines/turn.js';
 import { CORNERS } from './crash/corners.js';
 import { SCENARIOS } from './crash/scenarios.js';
 import { type Sweep, sweepOperation, sweepRepair } from './crash/sweep.js';
+import { TAG_SCENARIOS } from './crash/tags.js';
 import { CASES, planOfCase, WHOLE } from './schedule/cases.js';
 import { Driver, planOf } from './schedule/driver.js';
 import type { Plan } from './schedule/scheduler.js';
@@ -89,7 +90,7 @@ class Hunter {
 
   private async sweep(): Promise<void> {
     const { repairStride = 0, scenario: part = '' } = this.hunt;
-    for (const scenario of [...SCENARIOS, ...CORNERS]) {
+    for (const scenario of [...SCENARIOS, ...CORNERS, ...TAG_SCENARIOS]) {
       if (this.isOver) return;
       if (!scenario.name.includes(part)) continue;
       this.take(await sweepOperation(scenario));

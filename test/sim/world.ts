@@ -60,6 +60,7 @@ function geometryOf(shape: Shape): Geometry {
     granuleBytes: GRANULE_BYTES,
     chunksPerWindow: shape.chunks,
     spaces: 4,
+    tagCells: 16,
     eventLines: 64,
     checkpoints: 2,
   };

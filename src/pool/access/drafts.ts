@@ -76,6 +76,7 @@ export function fieldsOf(
     metadata: changes.metadata ?? NO_FIELDS.metadata,
     expiry: changes.expiry ?? 0,
     keptMs: changes.keptMs ?? 0,
+    marks: changes.marks,
     flags: changes.flags ?? 0,
     space: changes.space ?? 0,
     spaceGeneration: changes.spaceGeneration ?? 0,

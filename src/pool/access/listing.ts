@@ -16,7 +16,7 @@ import {
   STATE_SEALED,
 } from '../layout/index.js';
 import { type CounterName, counterIndex, type Nodes } from '../nodes/index.js';
-import type { CheckpointDirectory, Shards, Slots, Spaces } from '../objects/index.js';
+import type { CheckpointDirectory, Shards, Slots, Spaces, Tags } from '../objects/index.js';
 import { displayKey, startsWith } from './keys.js';
 import { isOutOfSlots, limitOf } from './limits.js';
 
@@ -32,6 +32,7 @@ export interface ListingParts {
   readonly shards: Shards;
   readonly slots: Slots;
   readonly spaces: Spaces;
+  readonly tags: Tags;
   readonly checkpoints: CheckpointDirectory;
 }
 
@@ -51,7 +52,7 @@ function objectAt(
   if (prefix !== undefined && !slots.mayStartWith(slot, prefix)) return undefined;
   if (!spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot))) return undefined;
   const expiry = slots.expiry(slot);
-  if (isOver(expiry, parts.machine.nowMs())) return undefined;
+  if (isOver(expiry, parts.machine.nowMs()) || !parts.tags.isFreshAt(slot)) return undefined;
   const keyBytes = slots.keyBytes(slot);
   if (keyBytes.length === 0 || (prefix !== undefined && !startsWith(keyBytes, prefix))) return undefined;
   const info: ObjectInfo = {

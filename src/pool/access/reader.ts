@@ -43,7 +43,7 @@ import {
   Touches,
 } from '../near/index.js';
 import { counterIndex, type Fences, type Locks, type Nodes } from '../nodes/index.js';
-import { Probe, type Shards, type Slots, type Spaces, type Table } from '../objects/index.js';
+import { Probe, type Shards, type Slots, type Spaces, type Table, type Tags } from '../objects/index.js';
 
 /** What of a node it works with. */
 export interface ReaderParts {
@@ -59,6 +59,7 @@ export interface ReaderParts {
   readonly slots: Slots;
   readonly table: Table;
   readonly spaces: Spaces;
+  readonly tags: Tags;
   readonly log: RetireLog;
 }
 
@@ -84,6 +85,7 @@ export class Reader {
   private readonly words: Words;
   private readonly machine: Machine;
   private readonly counters: Counters;
+  private readonly tags: Tags;
   private readonly nearHits: number;
   private readonly sequences: number;
   private readonly seen: Int32Array;
@@ -112,6 +114,7 @@ export class Reader {
     this.near = new NearIndex(nearEntries, geometry.slotsPerShard);
     this.touches = new Touches(words, geometry, nodes.self);
     this.counters = parts.counters;
+    this.tags = parts.tags;
     this.nearHits = counterIndex(geometry, nodes.self, 'nearHits');
     this.sequences = log.sequenceWord(0);
     this.seen = log.seen;
@@ -129,7 +132,12 @@ export class Reader {
     if (this.words.loadAfterStore(this.sequences + entry.shard * HEAD_WORDS) !== this.seen[entry.shard]) return false;
     // ORDER drop-1: after that load a plain read sees every drop that returned before; pairs with Spaces.drop.
     if (this.words.read(this.dropWord) !== this.drops) return false;
-    return entry.expiry === 0 || this.machine.nowMs() < entry.expiry;
+    return entry.freshUntil === 0 || this.isStillFresh(entry);
+  }
+
+  /** Of a page that may have ended by itself. */
+  private isStillFresh({ tags, expiry }: NearEntry): boolean {
+    return (tags === undefined || this.tags.isFresh(tags)) && !isOver(expiry, this.machine.nowMs());
   }
 
   /** A near hit, if the entry is still true: exposed, counted, and the eviction policy told. */
@@ -292,12 +300,14 @@ export class Reader {
     const space = slots.space(slot);
     const spaceGeneration = slots.spaceGeneration(slot);
     const from = slots.from(slot);
+    const tags = this.tags.soughtAt(slot);
     // (F6)
     slots.verify(slot);
     if (!spaces.isCurrent(space, spaceGeneration)) return undefined;
     const until = slots.until(slot);
     if (!isAnsweredBy(asOf, from, until)) return undefined;
-    if (isOver(end, this.machine.nowMs())) return undefined;
+    const now = this.machine.nowMs();
+    if (isOver(end, now) || this.tags.isEnded(tags, map === this.kept, now)) return undefined;
     const found = new NearEntry(map, key, {
       slot,
       shard: shards.of(slot),
@@ -305,6 +315,7 @@ export class Reader {
       bytes: this.view(extent, 0, size),
       metadata: this.view(extent, metadataOffset, metadataLength),
       expiry,
+      tags,
       space,
       spaceGeneration,
       from,

@@ -35,7 +35,15 @@ import {
   type TouchDrain,
 } from '../near/index.js';
 import { assertHeld, type Bells, type Calls, type Fences, type Locks, type Nodes } from '../nodes/index.js';
-import { Probe, type Shards, type Slots, type Spaces, type Table, type VersionBounds } from '../objects/index.js';
+import {
+  Probe,
+  type Shards,
+  type Slots,
+  type Spaces,
+  type Table,
+  type Tags,
+  type VersionBounds,
+} from '../objects/index.js';
 import type { Policy } from '../policy/index.js';
 import type { Chunks, Extents } from '../space/index.js';
 import { Lifetimes } from './lifetimes.js';
@@ -54,6 +62,7 @@ export interface ReclaimParts {
   readonly chunks: Chunks;
   readonly extents: Extents;
   readonly spaces: Spaces;
+  readonly tags: Tags;
   readonly versionBounds: VersionBounds;
   readonly log: RetireLog;
   readonly policies: readonly Policy[];
@@ -171,7 +180,7 @@ export class Reclaimer {
     return this.parts.slots.stateWord(shard * this.slotsPerShard + local) & STATE_MASK;
   }
 
-  /** Where pages lie that have expired or belong to a dropped space. Without the lock it is a hint. */
+  /** Where pages lie that have expired, or that a tag or a drop of their space has ended. Without the lock it is a hint. */
   ended(shard: number, now: WallMs): number[] {
     const found: number[] = [];
     for (let local = 0; local < this.slotsPerShard; local++) if (this.isEnded(shard, local, now)) found.push(local);

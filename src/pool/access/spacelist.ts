@@ -17,7 +17,7 @@ import {
   STATE_MASK,
   STATE_SEALED,
 } from '../layout/index.js';
-import type { NamedSpace, Slots, Spaces } from '../objects/index.js';
+import type { NamedSpace, Slots, Spaces, Tags } from '../objects/index.js';
 import type { Extents } from '../space/index.js';
 import { nameOfSpace } from './naming.js';
 
@@ -27,6 +27,7 @@ export interface SpaceListParts {
   readonly machine: Machine;
   readonly slots: Slots;
   readonly spaces: Spaces;
+  readonly tags: Tags;
   readonly extents: Extents;
 }
 
@@ -61,13 +62,13 @@ class Tally {
 }
 
 function tallySlot(parts: SpaceListParts, slot: number, nowMs: number, tally: Tally): void {
-  const { slots, spaces, extents, geometry } = parts;
+  const { slots, spaces, tags, extents, geometry } = parts;
   const stateWord = slots.stateWord(slot);
   if ((stateWord & STATE_MASK) !== STATE_SEALED) return;
   const space = slots.space(slot);
   if (space < 1 || space > geometry.spaces) return;
   const generation = slots.spaceGeneration(slot);
-  if (!spaces.isCurrent(space, generation) || isOver(slots.expiry(slot), nowMs)) return;
+  if (!spaces.isCurrent(space, generation) || isOver(slots.expiry(slot), nowMs) || !tags.isFreshAt(slot)) return;
   const bytes = slots.extentBytes(slot);
   if (slots.stateWord(slot) !== stateWord) return;
   const taken = extents.isRun(bytes)

@@ -31,7 +31,7 @@ import {
 } from '../layout/index.js';
 import { REASON_EXPIRED, REASON_SUPERSEDED } from '../near/index.js';
 import { type Calls, isBusy } from '../nodes/index.js';
-import { type DraftFields, extentBytes, Probe, type Stripes } from '../objects/index.js';
+import { type DraftFields, extentBytes, flagsOf, Probe, type Stripes } from '../objects/index.js';
 import type { CreateOutcome, DraftName, DraftPlace, SealOutcome } from './drafts.js';
 import { Evictor } from './evict.js';
 import { Leftovers } from './leftovers.js';
@@ -105,7 +105,7 @@ export class Writer {
 
   private tryShards(fields: DraftFields): CreateOutcome {
     const { shards, extents, chunks } = this.parts;
-    const bytes = extentBytes(fields.size, fields.keyLength, fields.metadata.length);
+    const bytes = extentBytes(fields.size, fields.keyLength, fields.metadata.length, flagsOf(fields));
     extents.checkFits(bytes);
     const shard = shards.ofHash(fields.hashLow);
     for (let steal = 0; steal <= STEALS_MAX; steal++) {
@@ -233,7 +233,7 @@ export class Writer {
       const moved = (flags & FLAG_LEASED) !== 0 && stripes.count(stripe) !== slots.leaseCount(slot);
       const isDropped = !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
       const isOutdated = this.versions.isOutdated(shard, slot);
-      if (moved || isDropped || isOutdated) {
+      if (moved || isDropped || isOutdated || this.lifetimes.isOvertaken(slot)) {
         if (isOutdated && (flags & (FLAG_DETACHED | FLAG_LEASED)) === FLAG_DETACHED) {
           stripes.advance(stripe);
           this.versions.endPredecessors(shard, slot, this.versions.identityOf(slot));

@@ -16,7 +16,7 @@ import { type CheckpointParts, CheckpointWalk } from './checkpoints.js';
 import { type ExtentParts, ExtentWalk } from './extentwalk.js';
 import { Findings } from './findings.js';
 import { type CensusContext, type ShardParts, ShardWalk } from './shardwalk.js';
-import { heldByDeadOnly, type TableParts, walkChunks, walkLocks, walkNodes, walkSpaces } from './tables.js';
+import { heldByDeadOnly, type TableParts, walkChunks, walkLocks, walkNodes, walkSpaces, walkTags } from './tables.js';
 
 /** What of a node it works with. */
 export interface CensusParts extends TableParts, ShardParts, ExtentParts, CheckpointParts {
@@ -153,8 +153,11 @@ class Census {
       {
         name: 'space table',
         lock: shards + 1,
-        print: () => this.printOf(['control', 'spaces']),
-        walk: (findings) => walkSpaces(parts, findings),
+        print: () => this.printOf(['control', 'spaces', 'tagCells']),
+        walk: (findings) => {
+          walkSpaces(parts, findings);
+          walkTags(parts, findings);
+        },
       },
       {
         name: 'checkpoint directory',

@@ -55,6 +55,7 @@ export const FINDINGS = {
   LOCK_DIRTY: { kind: 'death', invariants: 'L3' },
   LOCK_OWNER_INVALID: { kind: 'damage', invariants: 'L5' },
   SPACE_UNFOUND: { kind: 'derived', invariants: 'N1' },
+  TAG_AHEAD: { kind: 'damage', invariants: 'J1' },
   SPACE_DAMAGED: { kind: 'damage', invariants: 'P3 I2' },
   SPACE_TWICE: { kind: 'damage', invariants: 'P4' },
   DROP_PENDING: { kind: 'derived', invariants: 'P2' },

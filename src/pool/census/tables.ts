@@ -28,7 +28,7 @@ import {
   STATE_SEALED,
 } from '../layout/index.js';
 import { type Locks, type Nodes, PinPlaces } from '../nodes/index.js';
-import type { Slots, Spaces } from '../objects/index.js';
+import type { Slots, Spaces, Tags } from '../objects/index.js';
 import type { Chunks } from '../space/index.js';
 import type { Findings } from './findings.js';
 
@@ -41,6 +41,7 @@ export interface TableParts {
   readonly slots: Slots;
   readonly chunks: Chunks;
   readonly spaces: Spaces;
+  readonly tags: Tags;
 }
 
 /** `isLeftBehind`: whether the shard's lock was left by a dead node, or half-done. */
@@ -231,6 +232,12 @@ export function walkSpaces(parts: TableParts, findings: Findings): void {
   const pending = words.read(geometry.regions.control.word + Control.word.spacePending);
   if (pending !== 0)
     findings.add('DROP_PENDING', 'control spacePending', `a drop of space ${pending} was not finished`);
+}
+
+export function walkTags({ tags }: TableParts, findings: Findings): void {
+  const cell = tags.cellAhead();
+  if (cell >= 0)
+    findings.add('TAG_AHEAD', `tag cell ${cell}`, 'it has the number of an invalidation that there was none of');
 }
 
 const SPACE_HASH_SEED = 0x5eed;

@@ -34,6 +34,7 @@ import {
   SpaceHit,
   Stripe,
   Superblock,
+  TagCell,
   TouchHead,
 } from './layout.js';
 import { CheckpointEntry, EventHead, EventLine, NodeBell } from './layoutofevents.js';
@@ -66,6 +67,7 @@ const REGION_NAMES = [
   'spaces',
   'spaceIndex',
   'spaceHits',
+  'tagCells',
   'hazardHeads',
   'pins',
   'pinDirectories',
@@ -118,6 +120,8 @@ export interface Geometry extends Plan {
   readonly dataOffset: number;
   readonly dataBytes: number;
   readonly spaces: number;
+  /** A power of two. */
+  readonly tagCells: number;
   readonly checkpoints: number;
   readonly regions: Readonly<Record<RegionName, Region>>;
 }
@@ -136,6 +140,10 @@ const SPACES_MIN = 255;
 const SPACES_MAX = 65_536;
 /** Bytes of the pool for each name of a namespace or page space: their table takes less than a hundredth of it. */
 const SPACE_SHARE = 32 * 1024;
+/** Each 16 bytes: less than a page in a thousand has. */
+const OBJECTS_PER_TAG_CELL = 16;
+const TAG_CELLS_MIN = 1024;
+const TAG_CELLS_MAX = 65_536;
 const CHECKPOINTS_MAX = 256;
 /** Bytes of the pool for each name that the checkpoint directory has room for. */
 const CHECKPOINT_SHARE = 64 * 1024;
@@ -232,6 +240,7 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     spaces: [Space.words, counts.spaces],
     spaceIndex: [SpaceEntry.words, alignUp(powerOfTwoAtLeast(counts.spaces * 2), 16)],
     spaceHits: [SpaceHit.words, alignUp(counts.spaces, 8)],
+    tagCells: [TagCell.words, counts.tagCells],
     hazardHeads: [HazardHead.words, maxNodes],
     pins: [alignUp(Math.max(1, counts.pinsOwn), 16), maxNodes],
     pinDirectories: [
@@ -302,6 +311,7 @@ function countsFor(plan: Plan, chunkBytes: number, chunks: number): Counts {
     granuleBytes,
     chunksPerWindow: integer(WINDOW_BYTES_MAX / chunkBytes),
     spaces: clamp(Math.floor(plan.size / SPACE_SHARE), SPACES_MIN, SPACES_MAX),
+    tagCells: clamp(powerOfTwoAtLeast(plan.maxObjects / OBJECTS_PER_TAG_CELL), TAG_CELLS_MIN, TAG_CELLS_MAX),
     checkpoints: clamp(powerOfTwoAtMost(plan.size / CHECKPOINT_SHARE), 4, CHECKPOINTS_MAX),
   };
 }

@@ -35,7 +35,7 @@ export * from './layoutofnodes.js';
 
 export const MAGIC_LOW = 0x6c616573; // 'seal'
 export const MAGIC_HIGH = 0x6c6f6f70; // 'pool'
-export const LAYOUT_VERSION = 6;
+export const LAYOUT_VERSION = 7;
 
 export const STATE_FREE = 1;
 export const STATE_DRAFT = 2;
@@ -55,6 +55,9 @@ export const FLAG_DETACHED = 4;
 export const FLAG_VERSIONED = 8;
 /** Kept past its expiry, which says for how long: see kept.ts. */
 export const FLAG_KEPT = 16;
+/** In the flags: how many tags the page has, whose marks follow its metadata in the extent. See tags.ts. */
+export const TAGS_SHIFT = 8;
+export const TAGS_MASK = 0xff;
 
 export const NO_EXTENT = -1;
 export const INLINE_KEY_BYTES = 40;
@@ -157,6 +160,11 @@ export const Control = struct('Control', [
     writer: 'any node, by atomic read-modify-write',
     /** Of the fences that are made for all nodes: see fences.ts. */
     fields: { fencesBegun: 'sync32', fencesDone: 'sync32', reserved6: ['u32', 14] },
+  },
+  {
+    writer: 'holder of the space lock',
+    /** Of invalidations of tags: their count, in 32 bits; how many 2^29 there were; until when what one of them ended may be served stale. */
+    fields: { tagSequence: 'sync32', tagEpoch: 'sync32', tagStaleUntil: 'u64', reserved7: ['u32', 12] },
   },
 ]);
 
@@ -278,6 +286,13 @@ export const SpaceEntry = record('SpaceEntry', 'holder of the space lock', { spa
 
 /** What nodes have told of their hits in a space, since it got its name or was dropped (spacehits.ts). */
 export const SpaceHit = record('SpaceHit', 'any node, by atomic addition', { low: 'sync32', high: 'sync32' });
+/** Of a tag, by its hash, several: numbers of the last invalidation, and of the last one after which nothing may be served stale. */
+export const TagCell = record('TagCell', 'holder of the space lock', {
+  last: 'sync32',
+  hard: 'sync32',
+  /** Until when what the last one ended may be served stale, in milliseconds of the wall clock. */
+  until: 'u64',
+});
 
 export const ChunkEntry = record('ChunkEntry', 'holder of the chunk lock', {
   kind: 'sync32',
@@ -326,6 +341,7 @@ const structs: readonly Struct[] = [
   Space,
   SpaceEntry,
   SpaceHit,
+  TagCell,
   ChunkEntry,
   ChunkUse,
   NodeBell,

@@ -28,6 +28,8 @@ export type NearKey = string | number;
 const SHORTCUTS_MIN = 16;
 const SHORTCUTS_MAX = 65_536;
 const NOWHERE = -1;
+/** A time that is always over. */
+const ASK = -1;
 
 /**
  * What a node remembers of one sealed page. The fields that a hit reads come first, so that they share a cache line; all
@@ -39,8 +41,8 @@ export class NearEntry {
   readonly slot: number;
   readonly shard: number;
   readonly bytes: Uint8Array;
-  /** 0 for never. */
-  readonly expiry: WallMs;
+  /** When a hit has to ask for more than this: its expiry; below zero, so at once, for a page with tags; 0 for never. */
+  readonly freshUntil: WallMs;
   /** Whether it is open-ended: the newest version. */
   readonly isOpen: boolean;
   /** Infinity while it is open-ended. */
@@ -51,6 +53,10 @@ export class NearEntry {
   readonly space: number;
   readonly spaceGeneration: number;
   readonly owner: NearMap;
+  /** 0 for never. */
+  readonly expiry: WallMs;
+  /** Of a page with tags: when it was loaded, and what tells that one was invalidated since (tags.ts). */
+  readonly tags: Int32Array | undefined;
   /** The next entry of the same slot under another key form. */
   nextOfSlot: NearEntry | undefined = undefined;
   /** The next version of the same key. */
@@ -63,7 +69,7 @@ export class NearEntry {
     this.slot = at.slot;
     this.shard = at.shard;
     this.bytes = at.bytes;
-    this.expiry = at.expiry;
+    this.freshUntil = at.tags === undefined ? at.expiry : ASK;
     this.isOpen = at.until === Number.POSITIVE_INFINITY;
     this.until = at.until;
     this.from = at.from;
@@ -72,6 +78,8 @@ export class NearEntry {
     this.space = at.space;
     this.spaceGeneration = at.spaceGeneration;
     this.owner = owner;
+    this.expiry = at.expiry;
+    this.tags = at.tags;
   }
 }
 
@@ -82,6 +90,7 @@ export interface NearFields {
   bytes: Uint8Array;
   metadata: Uint8Array;
   expiry: WallMs;
+  tags: Int32Array | undefined;
   space: number;
   spaceGeneration: number;
   from: number;

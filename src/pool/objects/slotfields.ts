@@ -11,6 +11,8 @@ import {
   type Segment,
   Slot,
   STATE_BITS,
+  TAGS_MASK,
+  TAGS_SHIFT,
 } from '../layout/index.js';
 
 const {
@@ -107,6 +109,9 @@ export class SlotFields {
   }
   flags(slot: number): number {
     return this.words.read(this.wordOf(slot) + FLAGS);
+  }
+  tagCount(slot: number): number {
+    return (this.flags(slot) >>> TAGS_SHIFT) & TAGS_MASK;
   }
   ownerRow(slot: number): number {
     return this.words.read(this.wordOf(slot) + OWNER) - 1;

@@ -82,6 +82,7 @@ export class SlotImage {
           (image[at + METADATA_LENGTH] as number) >>> 0,
           (image[at + SIZE] as number) >>> 0,
           image[at + EXTENT] as number,
+          image[at + FLAGS] as number,
         );
       intact[local] = isIntact ? 1 : 0;
     }
@@ -110,6 +111,7 @@ export class SlotImage {
       this.field(local, SIZE) >>> 0,
       this.field(local, KEY_LENGTH),
       this.field(local, METADATA_LENGTH),
+      this.field(local, FLAGS),
     );
   }
   publishSequence(local: number): number {

@@ -2,7 +2,7 @@
  * Slots: the truth of the pool. Reading, checking and filling the two lines of one object's metadata.
  *
  * In the extent the data comes first, so that a page keeps the alignment that direct I/O wants; then the key when it is
- * too long for the slot, then the metadata.
+ * too long for the slot, then the metadata, then the marks of its tags.
  *
  * (O1) `check` covers every field that does not change between draft and reuse but for the publish sequence, with which
  *      it is stamped anew at seal; it is seeded with the generation. Whoever takes a slot from a table or list verifies
@@ -33,6 +33,8 @@ import {
   STATE_DRAFT,
   STATE_FREE,
   STATE_MASK,
+  TAGS_MASK,
+  TAGS_SHIFT,
   writeKept,
   writeUnsigned64,
 } from '../layout/index.js';
@@ -76,6 +78,8 @@ export interface DraftFields {
   expiry: WallMs;
   /** With FLAG_KEPT: how long after its expiry it is kept, in milliseconds. */
   keptMs: number;
+  /** Of a page with tags: see tags.ts. */
+  marks: Int32Array | undefined;
   flags: number;
   space: number;
   spaceGeneration: number;
@@ -96,6 +100,7 @@ export const NO_FIELDS: DraftFields = {
   metadata: NOTHING,
   expiry: 0,
   keptMs: 0,
+  marks: undefined,
   flags: 0,
   space: 0,
   spaceGeneration: 0,
@@ -104,8 +109,22 @@ export const NO_FIELDS: DraftFields = {
   leaseCount: 0,
 };
 
-export function extentBytes(size: number, keyLength: number, metadataLength: number): number {
-  return size + metadataLength + (keyLength > INLINE_KEY_BYTES ? keyLength : 0);
+/** Of the marks of so many tags: two words in front, and two for each. */
+const MARKS_HEAD_BYTES = 8;
+const MARK_BYTES = 8;
+
+function marksBytes(flags: number): number {
+  const tags = (flags >>> TAGS_SHIFT) & TAGS_MASK;
+  return tags === 0 ? 0 : MARKS_HEAD_BYTES + tags * MARK_BYTES;
+}
+
+export function extentBytes(size: number, keyLength: number, metadataLength: number, flags: number): number {
+  return size + metadataLength + (keyLength > INLINE_KEY_BYTES ? keyLength : 0) + marksBytes(flags);
+}
+
+/** The flags of a draft of these fields. */
+export function flagsOf({ flags, marks }: Pick<DraftFields, 'flags' | 'marks'>): number {
+  return marks === undefined ? flags : flags | (((marks.byteLength - MARKS_HEAD_BYTES) / MARK_BYTES) << TAGS_SHIFT);
 }
 
 export class Slots extends SlotFields {
@@ -144,7 +163,7 @@ export class Slots extends SlotFields {
     writeUnsigned64(words, at + FROM, fields.from);
     writeUnsigned64(words, at + UNTIL, fields.until);
     words.write(at + PUBLISH_SEQUENCE, 0);
-    words.write(at + FLAGS, fields.flags);
+    words.write(at + FLAGS, flagsOf(fields));
     words.write(at + SPACE, fields.space);
     words.write(at + SPACE_GENERATION, fields.spaceGeneration);
     words.write(at + OWNER, owner + 1);
@@ -154,6 +173,10 @@ export class Slots extends SlotFields {
     if (fields.metadata.length > 0) {
       const long = fields.keyLength > INLINE_KEY_BYTES ? fields.keyLength : 0;
       this.segment.writeDraft(extent, fields.size + long, fields.metadata);
+    }
+    if (fields.marks !== undefined) {
+      const before = extentBytes(fields.size, fields.keyLength, fields.metadata.length, 0);
+      this.segment.writeDraft(extent, before, new Uint8Array(fields.marks.buffer));
     }
     const generation = (words.read(at + STATE) & ~STATE_MASK) + GENERATION_STEP;
     // No generation is zero, after 2^29 pages in one slot neither.
@@ -198,13 +221,14 @@ export class Slots extends SlotFields {
 
   /** Whether lengths and extent lie where an object may lie. */
   isInRange(slot: number): boolean {
-    return this.canBe(this.keyLength(slot), this.metadataLength(slot), this.size(slot), this.extent(slot));
+    const [keyLength, metadataLength] = [this.keyLength(slot), this.metadataLength(slot)];
+    return this.canBe(keyLength, metadataLength, this.size(slot), this.extent(slot), this.flags(slot));
   }
 
   /** Whether an object of these lengths may lie at the extent. */
-  canBe(keyLength: number, metadataLength: number, size: number, extent: number): boolean {
+  canBe(keyLength: number, metadataLength: number, size: number, extent: number, flags: number): boolean {
     if (keyLength < 1 || keyLength > KEY_BYTES_MAX || metadataLength > METADATA_BYTES_MAX) return false;
-    const bytes = extentBytes(size, keyLength, metadataLength);
+    const bytes = extentBytes(size, keyLength, metadataLength, flags);
     return extent === NO_EXTENT ? bytes === 0 : this.segment.isInside(extent, bytes);
   }
 
@@ -330,7 +354,15 @@ export class Slots extends SlotFields {
 
   /** Bytes the object takes in its extent. */
   extentBytes(slot: number): number {
-    return extentBytes(this.size(slot), this.keyLength(slot), this.metadataLength(slot));
+    return extentBytes(this.size(slot), this.keyLength(slot), this.metadataLength(slot), this.flags(slot));
+  }
+
+  /** A private copy of the marks of its tags, as far as they lie in the data; no words where they do not. */
+  marks(slot: number): Int32Array {
+    const length = marksBytes(this.flags(slot));
+    const [extent, before] = [this.extent(slot), this.extentBytes(slot) - length];
+    if (!this.segment.isInside(extent, before + length)) return new Int32Array(0);
+    return new Int32Array(this.segment.sealedBytes(extent, before, length).slice().buffer);
   }
 
   metadataOffset(slot: number): number {

@@ -16,6 +16,7 @@
  * (W5) bounds are fitted to the pages that are left: until, the highest version of a space, the publish sequence. A shard keeps
  *      no more pages than its capacity, those published first. Which versions are gone nobody knows (versionbounds.ts).
  * (W6) names of checkpoints that do not agree with themselves lead to nothing; their parts are collected like any garbage.
+ * (W8) which tags were invalidated since a page was stored may be lost, and numbers of invalidations given twice: pages with tags are freed.
  * (W7) all other tables are rebuilt by the repair of each lock, which is left dirty for that.
  *
  * The opener holds the membership lock and no node is attached, so nobody else looks. That the pool is whole is stored
@@ -47,7 +48,7 @@ import {
   STATE_SEALED,
 } from '../layout/index.js';
 import type { Locks, Nodes } from '../nodes/index.js';
-import type { CheckpointDirectory, Shards, Slots, Spaces, VersionBounds } from '../objects/index.js';
+import type { CheckpointDirectory, Shards, Slots, Spaces, Tags, VersionBounds } from '../objects/index.js';
 import type { Chunks, Extents } from '../space/index.js';
 
 /** What of a node it works with. */
@@ -61,6 +62,7 @@ export interface RestoreParts {
   readonly chunks: Chunks;
   readonly extents: Extents;
   readonly spaces: Spaces;
+  readonly tags: Tags;
   readonly versionBounds: VersionBounds;
   readonly checkpoints: CheckpointDirectory;
 }
@@ -128,6 +130,7 @@ export class Restore {
       this.fitVersions(shard);
     }
     this.parts.versionBounds.restore();
+    this.parts.tags.restore();
     this.rebuildChunks();
     const at = geometry.regions.control.word;
     words.write(at + control.restores, words.read(at + control.restores) + 1);
@@ -178,8 +181,9 @@ export class Restore {
       await this.breathe();
       const isSound = slots.isIntact(slot) && slots.isWhole(slot);
       if (!isSound) this.damaged++;
-      if (!isSound || !spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot)))
-        slots.force(slot, STATE_SEALED, STATE_FREE);
+      const isCurrent = spaces.isCurrent(slots.space(slot), slots.spaceGeneration(slot));
+      // (W8)
+      if (!isSound || !isCurrent || slots.tagCount(slot) > 0) slots.force(slot, STATE_SEALED, STATE_FREE);
     }
   }
 

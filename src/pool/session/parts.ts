@@ -7,7 +7,16 @@ import type { EventLog } from '../events/index.js';
 import type { Geometry, Segment } from '../layout/index.js';
 import type { HazardScan, RetireLog, TouchDrain } from '../near/index.js';
 import type { Bells, Calls, Fences, Locks, Nodes } from '../nodes/index.js';
-import type { CheckpointDirectory, Shards, Slots, Spaces, Stripes, Table, VersionBounds } from '../objects/index.js';
+import type {
+  CheckpointDirectory,
+  Shards,
+  Slots,
+  Spaces,
+  Stripes,
+  Table,
+  Tags,
+  VersionBounds,
+} from '../objects/index.js';
 import type { Policy } from '../policy/index.js';
 import type { Chunks, Extents } from '../space/index.js';
 
@@ -28,6 +37,7 @@ export interface NodeParts {
   readonly stripes: Stripes;
   readonly versionBounds: VersionBounds;
   readonly spaces: Spaces;
+  readonly tags: Tags;
   readonly checkpoints: CheckpointDirectory;
   readonly log: RetireLog;
   readonly policies: readonly Policy[];

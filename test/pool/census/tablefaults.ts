@@ -12,6 +12,7 @@ import {
   Space,
   STATE_FREE,
   STATE_RETIRED,
+  TagCell,
 } from '../../../src/pool/layout/layout.js';
 import type { Fault } from './place.js';
 
@@ -252,6 +253,12 @@ const lockFaults: Fault[] = [
         at.set(at.word('spaces', 1, i), () => at.parts.words.read(at.word('spaces', 0, i)));
       }
     },
+  },
+  {
+    code: 'TAG_AHEAD',
+    where: /^tag cell 3$/,
+    what: 'a number of an invalidation that was never made',
+    make: (at) => at.set(at.word('tagCells', 3, TagCell.word.last), () => 5),
   },
   {
     code: 'DROP_PENDING',

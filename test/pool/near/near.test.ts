@@ -11,7 +11,7 @@ function entryOf(owner: NearMap, key: NearKey, slot: number, spaceGeneration = 1
   const shard = Math.floor(slot / SLOTS_PER_SHARD);
   const { space } = owner;
   const until = Number.POSITIVE_INFINITY;
-  const pages = { bytes: NOTHING, metadata: NOTHING, expiry: 0, generation: 1 };
+  const pages = { bytes: NOTHING, metadata: NOTHING, expiry: 0, tags: undefined, generation: 1 };
   return new NearEntry(owner, key, { slot, shard, space, spaceGeneration, from, until, ...pages });
 }
 

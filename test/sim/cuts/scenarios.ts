@@ -2,6 +2,7 @@
 import { contentOf } from '../content.js';
 import { CORNERS } from '../crash/corners.js';
 import { KEYS, keyOf, put, SCENARIOS, type Scenario, set } from '../crash/scenarios.js';
+import { TAG_SCENARIOS } from '../crash/tags.js';
 import type { SimulatedNode } from '../node.js';
 
 function know(node: SimulatedNode, count: number): void {
@@ -131,5 +132,7 @@ const LEFT_OUT = /^disconnecting/;
 
 export const CUT_SCENARIOS: readonly Scenario[] = [
   ...PRIVATE,
-  ...[...SCENARIOS, ...CORNERS].filter(({ name, joins, isAlone }) => !joins && !isAlone && !LEFT_OUT.test(name)),
+  ...[...SCENARIOS, ...CORNERS, ...TAG_SCENARIOS].filter(
+    ({ name, joins, isAlone }) => !joins && !isAlone && !LEFT_OUT.test(name),
+  ),
 ];

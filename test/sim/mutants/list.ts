@@ -370,5 +370,31 @@ export const MUTANTS: readonly Mutant[] = [
     'return false;',
   ),
   of('attach', 'a row is taken over with its locks', '    parts.locks.recoverOwn(lockCount(segment.geometry));\n', ''),
+  // Tags.
+  of('access/reader', 'a hit does not ask for its tags', '(tags === undefined || this.tags.isFresh(tags)) && ', ''),
+  of(
+    'access/reader',
+    'a page found in the table is not asked for its tags',
+    ' || this.tags.isEnded(tags, map === this.kept, now)',
+    '',
+  ),
+  of(
+    'objects/tags',
+    'an invalidation of a tag leaves the cells as they were',
+    '        words.store(cell + LAST, number);\n',
+    '',
+  ),
+  of(
+    'objects/tags',
+    'an invalidation of a tag has the number of the one before',
+    'const number = (words.read(this.sequenceWord) + 1) | 0;',
+    'const number = words.read(this.sequenceWord);',
+  ),
+  {
+    file: 'src/cache/domain.js',
+    name: 'a fill with tags is of when it is stored',
+    find: 'lease?.tagMoment ?? options.moment',
+    replace: 'options.moment',
+  },
   ...ORDER_MUTANTS,
 ];

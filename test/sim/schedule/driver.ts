@@ -13,7 +13,7 @@ import { act } from './actor.js';
 import { type Case, planOfCase, WHOLE } from './cases.js';
 import { Journal } from './journal.js';
 import { judge } from './judge.js';
-import { Dice, keyName, Program, workloadOf } from './program.js';
+import { Dice, keyName, Program, STALE_MS, workloadOf } from './program.js';
 import { type Plan, Scheduler } from './scheduler.js';
 import { type Act, WORKLOADS } from './workloads.js';
 
@@ -125,6 +125,8 @@ export class Driver {
 
   private giveBack(node: SimulatedNode): string | undefined {
     for (const page of node.pool.list()) node.pool.delete(page.keyBytes);
+    // What may be served stale is in no list.
+    void node.machine.sleep(STALE_MS);
     for (let tick = 0; tick < 2; tick++) node.upkeep.tick();
     const { objects, drafts, bytesUsed, pins } = node.pool.stats();
     if (objects + drafts + bytesUsed + pins === 0) return undefined;

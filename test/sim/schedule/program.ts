@@ -40,6 +40,8 @@ function poolKey(key: number): string {
 }
 
 const LOOKS = 8;
+/** What a tag ended may be served stale for so long. */
+export const STALE_MS = 1000;
 
 interface Held {
   readonly bytes: Uint8Array;
@@ -271,6 +273,30 @@ export class Program {
     const version = this.readSource(key);
     const bytes = contentOf(key, version, 96);
     this.record('fill', key, version, () => [version, this.node.cache.set(keyName(key), bytes, { lease }) ? 1 : 0]);
+  }
+
+  /** The source of the key moves on, or of all keys, and a tag of theirs is invalidated. */
+  writeTag(key: number): void {
+    const isOfAll = this.dice.below(4) === 0;
+    const keys = isOfAll ? Array.from({ length: this.workload.keys }, (_, other) => other) : [key];
+    const start = this.control.nextStep();
+    const moved = keys.map((each) => ({
+      index: this.journal.begin(this.actor, 'source', each, 0, start),
+      version: this.control.nextSource(each),
+    }));
+    const staleFor = this.dice.below(2) * STALE_MS;
+    this.node.cache.invalidateTags([isOfAll ? 'all' : keyName(key)], { staleFor });
+    const end = this.control.nextStep();
+    for (const { index, version } of moved) this.journal.end(index, version, 1, end);
+  }
+
+  fillTagged(key: number): void {
+    const lease = this.node.cache.lease(keyName(key));
+    if (lease === undefined) return;
+    const version = this.readSource(key);
+    const options = { lease, tags: [keyName(key), 'all'] };
+    const bytes = contentOf(key, version, 96);
+    this.record('fill', key, version, () => [version, this.node.cache.set(keyName(key), bytes, options) ? 1 : 0]);
   }
 
   /** Others may go on before the source is read and after. */

@@ -23,6 +23,8 @@ export type Act =
   | 'putVersion'
   | 'endVersions'
   | 'getVersion'
+  | 'writeTag'
+  | 'fillTagged'
   | 'chooseFences'
   | 'wait';
 
@@ -131,6 +133,15 @@ export const WORKLOADS: readonly Workload[] = [
     actsMax: 7,
     acts: ['putVersion', 'putVersion', 'getVersion', 'getVersion', 'getVersion', 'endVersions', 'tick', 'evict'],
     question: 'versions',
+    sizeOf: always96,
+  },
+  {
+    name: 'tags of pages that are filled',
+    shape: SMALL,
+    keys: 2,
+    actsMax: 8,
+    acts: ['fillTagged', 'fillTagged', 'writeTag', 'borrow', 'borrow', 'borrow', 'get', 'write', 'tick'],
+    question: 'sources',
     sizeOf: always96,
   },
 ];
