@@ -137,7 +137,7 @@ export class Reader {
 
   /** Of a page that may have ended by itself. */
   private isStillFresh({ tags, expiry }: NearEntry): boolean {
-    return (tags === undefined || this.tags.isFresh(tags)) && !isOver(expiry, this.machine.nowMs());
+    return (tags === undefined || this.tags.isFresh(tags)) && (expiry === 0 || this.machine.nowMs() < expiry);
   }
 
   /** A near hit, if the entry is still true: exposed, counted, and the eviction policy told. */
