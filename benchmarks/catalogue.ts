@@ -16,6 +16,7 @@ export const catalogue: Readonly<Record<string, () => Promise<{ readonly benchma
   failover: () => import('./failover.js'),
   sharing: () => import('./sharing.js'),
   attach: () => import('./attach.js'),
+  hosts: () => import('./hosts.js'),
   htap: () => import('./htap.js'),
   lines: () => import('./lines.js'),
   tier: () => import('./tier.js'),

@@ -5,7 +5,7 @@
  */
 import { setImmediate as endOfRun } from 'node:timers/promises';
 import { Words } from '../lib/words.js';
-import { connect, SharedCache } from '../src/index.js';
+import { connect, type FormatOptions, type PageSpace, SharedCache } from '../src/index.js';
 import type { Context } from './frame.js';
 import { PAGE, PAGES } from './miss.pages.js';
 
@@ -48,54 +48,81 @@ class Counting {
     };
   }
 
+  /** Over so many calls of what says whether it was a hit; those are left out. */
+  sum(calls: number, read: () => boolean): Record<'plain' | 'atomic' | 'lines' | 'lines written' | 'misses', number> {
+    const sums = { plain: 0, atomic: 0, lines: 0, 'lines written': 0, misses: 0 };
+    for (let i = 0; i < calls; i++) {
+      Object.assign(this, { plain: 0, atomic: 0, isOn: true });
+      this.lines.clear();
+      this.written.clear();
+      const isHit = read();
+      this.isOn = false;
+      if (isHit) continue;
+      sums.misses++;
+      sums.plain += this.plain;
+      sums.atomic += this.atomic;
+      sums.lines += this.lines.size;
+      sums['lines written'] += this.written.size;
+    }
+    return sums;
+  }
+
   end(): void {
     for (const [name, original] of this.originals) this.prototype[name] = original;
   }
 }
 
-export async function countWords(context: Context, path: string, size: number): Promise<void> {
-  const pool = await connect(path, { create: { size, pageSize: PAGE } });
-  const space = new SharedCache(pool).pages('table', { pageSize: PAGE });
+/** What a miss of the pool's first node touches, while so many others are attached and read a page now and then. */
+export async function touchedBy(
+  context: Context,
+  path: string,
+  format: FormatOptions,
+  others: number,
+): Promise<Readonly<Record<'plain' | 'atomic' | 'lines' | 'lines written', number[]>>> {
+  const pools = [await connect(path, { create: format })];
+  while (pools.length <= others) pools.push(await connect(path));
+  const [space, ...theirs] = pools.map((pool) => new SharedCache(pool).pages('table', { pageSize: PAGE }));
   const source = new Uint8Array(PAGE).fill(7);
   const target = new Uint8Array(PAGE);
   const load = (_: number, into: Uint8Array) => {
     into.set(source);
     return PAGE;
   };
-  const read = () => space.readThrough(context.random.below(PAGES), target, load);
+  const read = () => (space as PageSpace).readThrough(context.random.below(PAGES), target, load);
+  const pause = async () => {
+    await endOfRun();
+    for (const other of theirs) other.borrow(context.random.below(PAGES));
+  };
   for (let i = 0; i < WARMUP; i++) {
     read();
-    if (i % BATCH === 0) await endOfRun();
+    if (i % BATCH === 0) await pause();
   }
   const counting = new Counting();
-  const series: Record<string, number[]> = { plain: [], atomic: [], lines: [], 'lines written': [] };
+  const series = {
+    plain: [] as number[],
+    atomic: [] as number[],
+    lines: [] as number[],
+    'lines written': [] as number[],
+  };
   counting.begin();
   try {
     for (let round = 0; round < context.pick(2, 12); round++) {
-      const sums = { plain: 0, atomic: 0, lines: 0, 'lines written': 0, misses: 0 };
-      for (let i = 0; i < BATCH; i++) {
-        Object.assign(counting, { plain: 0, atomic: 0, isOn: true });
-        counting.lines.clear();
-        counting.written.clear();
-        const isHit = read();
-        counting.isOn = false;
-        if (isHit) continue;
-        sums.misses++;
-        sums.plain += counting.plain;
-        sums.atomic += counting.atomic;
-        sums.lines += counting.lines.size;
-        sums['lines written'] += counting.written.size;
-      }
+      const sums = counting.sum(BATCH, read);
       for (const [name, all] of Object.entries(series)) all.push(sums[name as keyof typeof sums] / sums.misses);
-      await endOfRun();
+      await pause();
     }
   } finally {
     counting.end();
   }
-  context.add({ name: 'words read or written plainly', unit: 'a miss', series: series['plain'] as number[] });
-  context.add({ name: 'words by atomic accesses', unit: 'a miss', series: series['atomic'] as number[] });
-  context.add({ name: 'lines touched', unit: 'a miss', series: series['lines'] as number[] });
-  context.add({ name: 'of them written', unit: 'a miss', series: series['lines written'] as number[] });
   context.checked('touched', target[PAGE - 1] as number);
-  await pool.disconnect();
+  for (const pool of pools) await pool.disconnect();
+  return series;
+}
+
+export async function countWords(context: Context, path: string, size: number): Promise<void> {
+  const touched = await touchedBy(context, path, { size, pageSize: PAGE }, 0);
+  context.add({ name: 'words read or written plainly', unit: 'a miss', series: touched.plain });
+  context.add({ name: 'words by atomic accesses', unit: 'a miss', series: touched.atomic });
+  context.add({ name: 'lines touched', unit: 'a miss', series: touched.lines });
+  context.add({ name: 'of them written', unit: 'a miss', series: touched['lines written'] });
 }
