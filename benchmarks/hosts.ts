@@ -13,7 +13,10 @@ import { PAGE } from './miss.pages.js';
 import { touchedBy } from './miss.words.js';
 import { scratchFolder } from './scratch.js';
 
-const NODES = 'nodes of one host';
+const NODES: Readonly<Record<string, boolean>> = {
+  'nodes of one host that read': false,
+  'nodes of one host that rest': true,
+};
 const WRITES_PER_READ: Readonly<Record<string, number>> = {
   'hosts that only read': 0,
   'hosts, one write for 1,000 reads': 0.001,
@@ -24,13 +27,13 @@ const HELD = 1000;
 const SIZE = 8.3 * 1024 * 1024;
 const NODES_MAX = 256;
 
-async function countNodes(context: Context): Promise<void> {
+async function countNodes(context: Context, areIdle: boolean): Promise<void> {
   const points: [number, number][] = [];
   for (const nodes of context.pick([1, 4], [1, 4, 16, 64, 256])) {
     // Each with the metadata that 256 nodes want, and the same bytes for pages.
     const size = Math.floor(SIZE) + context.pick(4, 24) * 1024 * 1024;
     const format = { size, pageSize: PAGE, maxNodes: NODES_MAX, maxObjects: 1000 };
-    const touched = await touchedBy(context, join(scratchFolder(size), 'pool'), format, nodes - 1);
+    const touched = await touchedBy(context, join(scratchFolder(size), 'pool'), format, { count: nodes - 1, areIdle });
     const lines = touched.lines.reduce((sum, one) => sum + one, 0) / touched.lines.length;
     points.push([nodes, lines]);
     context.add({ name: `${nodes} nodes: lines touched`, unit: 'a miss', series: touched.lines });
@@ -71,9 +74,10 @@ function countHosts(context: Context, writesPerRead: number): void {
 
 export const benchmark: Benchmark = {
   question: 'what do more processes on a host, and more hosts behind a tier, cost those that are there?',
-  cells: () => [NODES, ...Object.keys(WRITES_PER_READ)],
+  cells: () => [...Object.keys(NODES), ...Object.keys(WRITES_PER_READ)],
   async run(cell, context) {
-    if (cell === NODES) await countNodes(context);
+    const areIdle = NODES[cell];
+    if (areIdle !== undefined) await countNodes(context, areIdle);
     else countHosts(context, WRITES_PER_READ[cell] as number);
   },
 };

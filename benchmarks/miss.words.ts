@@ -3,7 +3,7 @@
  * miss in turn each line that the other wrote last has to come from its cache; so the lines are what does not scale, whatever
  * the machine, and the counts are the same on every one.
  */
-import { setImmediate as endOfRun } from 'node:timers/promises';
+import { setImmediate as endOfRun, setTimeout as sleep } from 'node:timers/promises';
 import { Words } from '../lib/words.js';
 import { connect, type FormatOptions, type PageSpace, SharedCache } from '../src/index.js';
 import type { Context } from './frame.js';
@@ -14,6 +14,8 @@ const WRITES = ['write', 'store', 'exchange', 'add', 'compareExchange'] as const
 const LINE_WORDS = 16;
 const WARMUP = 6000;
 const BATCH = 500;
+/** After which a node rests that has done nothing. */
+const RESTED_MS = 4000;
 
 type Access = (typeof READS)[number] | (typeof WRITES)[number];
 type Method = (this: Words, index: number, ...rest: number[]) => number;
@@ -72,15 +74,15 @@ class Counting {
   }
 }
 
-/** What a miss of the pool's first node touches, while so many others are attached and read a page now and then. */
+/** What a miss of the pool's first node touches, while so many others are attached that read a page now and then, or have not for a while. */
 export async function touchedBy(
   context: Context,
   path: string,
   format: FormatOptions,
-  others: number,
+  others: { readonly count: number; readonly areIdle: boolean },
 ): Promise<Readonly<Record<'plain' | 'atomic' | 'lines' | 'lines written', number[]>>> {
   const pools = [await connect(path, { create: format })];
-  while (pools.length <= others) pools.push(await connect(path));
+  while (pools.length <= others.count) pools.push(await connect(path));
   const [space, ...theirs] = pools.map((pool) => new SharedCache(pool).pages('table', { pageSize: PAGE }));
   const source = new Uint8Array(PAGE).fill(7);
   const target = new Uint8Array(PAGE);
@@ -89,13 +91,19 @@ export async function touchedBy(
     return PAGE;
   };
   const read = () => (space as PageSpace).readThrough(context.random.below(PAGES), target, load);
+  let areReading = true;
   const pause = async () => {
     await endOfRun();
+    if (!areReading) return;
     for (const other of theirs) other.borrow(context.random.below(PAGES));
   };
   for (let i = 0; i < WARMUP; i++) {
     read();
     if (i % BATCH === 0) await pause();
+  }
+  if (others.areIdle && others.count > 0) {
+    areReading = false;
+    await sleep(RESTED_MS);
   }
   const counting = new Counting();
   const series = {
@@ -120,7 +128,7 @@ export async function touchedBy(
 }
 
 export async function countWords(context: Context, path: string, size: number): Promise<void> {
-  const touched = await touchedBy(context, path, { size, pageSize: PAGE }, 0);
+  const touched = await touchedBy(context, path, { size, pageSize: PAGE }, { count: 0, areIdle: true });
   context.add({ name: 'words read or written plainly', unit: 'a miss', series: touched.plain });
   context.add({ name: 'words by atomic accesses', unit: 'a miss', series: touched.atomic });
   context.add({ name: 'lines touched', unit: 'a miss', series: touched.lines });

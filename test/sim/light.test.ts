@@ -6,32 +6,14 @@ import { expect } from 'chai';
 import { contentOf, faultOf, valueIn } from './content.js';
 import type { ControlBlock } from './control.js';
 import { CrashStepper } from './crash/stepper.js';
+import { Interrupted, KEY, useAgain } from './interrupted.js';
 import { attachSimulated, type SimulatedNode } from './node.js';
 import { WORKLOADS } from './schedule/workloads.js';
 import { StoreBuffer } from './stepper.js';
 import { World } from './world.js';
 
-const KEY = 'k0';
 /** Borrowed before, so that the count is stored and the next hazard need not be. */
 const OTHER = 'k1';
-
-/** Before its n-th access something else happens, once. */
-class Interrupted extends CrashStepper {
-  private left = Number.POSITIVE_INFINITY;
-  private work: () => void = () => {};
-
-  at(access: number, work: () => void): void {
-    this.left = access;
-    this.work = work;
-  }
-  override step(): void {
-    if (this.left-- === 0) this.work();
-    super.step();
-  }
-  get wasReached(): boolean {
-    return this.left < 0;
-  }
-}
 
 class Fencing extends CrashStepper {
   private readonly buffer: StoreBuffer;
@@ -64,11 +46,6 @@ function choose(node: SimulatedNode, isLight: boolean): void {
   const { hazards } = node.session.reader;
   hazards.choice = { borrowed: () => {}, isLight: () => isLight };
   hazards.choose();
-}
-
-/** Of a page that is gone the memory holds others as soon as it is free. */
-function useAgain(writer: SimulatedNode, from: number): void {
-  for (let value = from; value < from + 24; value++) writer.cache.set(KEY, contentOf(0, value, 96));
 }
 
 describe('a hazard that waits in a store buffer', () => {

@@ -131,7 +131,7 @@ export function walkNodes(parts: TableParts, findings: Findings): void {
 
 /** The pins of a living node name pages that are there, or are retired and wait for it. */
 function walkHazards(parts: TableParts, row: number, dead: boolean, findings: Findings): void {
-  const { geometry, words, slots } = parts;
+  const { geometry, words, slots, nodes } = parts;
   const { hazardHeads } = geometry.regions;
   const places = new PinPlaces(words, geometry);
   const where = `node ${row}`;
@@ -157,6 +157,8 @@ function walkHazards(parts: TableParts, row: number, dead: boolean, findings: Fi
     const slot = words.load(word) - 1;
     if (slot === -1) continue;
     const inside = slot >= 0 && slot < slots.total;
+    if (!nodes.activity.isActive(row) && words.load(word) - 1 === slot)
+      findings.add('HAZARD_DAMAGED', where, `pin entry ${i} is passed by by who looks for pins`);
     const state = inside ? slots.stateWord(slot) & STATE_MASK : 0;
     // A pin that was released meanwhile says nothing.
     if (state === STATE_SEALED || state === STATE_RETIRED || words.load(word) - 1 !== slot) continue;

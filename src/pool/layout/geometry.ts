@@ -13,6 +13,7 @@ import { OS_PAGE_BYTES, WINDOW_BYTES_MAX } from '../../../lib/linux/index.js';
 import { LINE_BYTES } from '../../../lib/struct.js';
 import { PolicyEntry, PolicyHead, policyLines } from '../policy/index.js';
 import {
+  ActiveRows,
   BORROWS_ARE_LIGHT,
   BUCKET_ENTRIES,
   Bucket,
@@ -68,6 +69,7 @@ const REGION_NAMES = [
   'spaceIndex',
   'spaceHits',
   'tagCells',
+  'activeRows',
   'hazardHeads',
   'pins',
   'pinDirectories',
@@ -241,6 +243,7 @@ function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words
     spaceIndex: [SpaceEntry.words, alignUp(powerOfTwoAtLeast(counts.spaces * 2), 16)],
     spaceHits: [SpaceHit.words, alignUp(counts.spaces, 8)],
     tagCells: [TagCell.words, counts.tagCells],
+    activeRows: [ActiveRows.words, alignUp(Math.ceil(maxNodes / 32), 16)],
     hazardHeads: [HazardHead.words, maxNodes],
     pins: [alignUp(Math.max(1, counts.pinsOwn), 16), maxNodes],
     pinDirectories: [

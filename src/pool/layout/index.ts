@@ -17,6 +17,7 @@ export {
 } from './geometry.js';
 export { isKeepable, keptExpiry, keptMs, writeKept } from './kept.js';
 export {
+  ActiveRows,
   BORROWS_ARE_LIGHT,
   BUCKET_ENTRIES,
   Bucket,

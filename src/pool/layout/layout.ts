@@ -28,7 +28,7 @@ import {
   ShadowHead,
 } from '../policy/index.js';
 import { CheckpointEntry, EventHead, EventLine, NodeBell } from './layoutofevents.js';
-import { HazardHead, NodeCleaning, NodeMark, NodeRow, PinOwner, TouchHead } from './layoutofnodes.js';
+import { ActiveRows, HazardHead, NodeCleaning, NodeMark, NodeRow, PinOwner, TouchHead } from './layoutofnodes.js';
 
 export * from './layoutofevents.js';
 export * from './layoutofnodes.js';
@@ -321,6 +321,7 @@ const structs: readonly Struct[] = [
   NodeRow,
   NodeMark,
   NodeCleaning,
+  ActiveRows,
   HazardHead,
   PinOwner,
   TouchHead,

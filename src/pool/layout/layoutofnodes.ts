@@ -54,6 +54,9 @@ export const HazardHead = struct('HazardHead', [
   { writer: NODE, fields: { borrowCount: 'sync32', pinHigh: 'sync32', reserved1: ['u32', 14] } },
 ]);
 
+/** Bits of rows that may hold hazards (activity.ts). */
+export const ActiveRows = record('ActiveRows', 'any node, its own bit, by compare-and-exchange', { rows: 'sync32' });
+
 /** row + 1 (10 bits), incarnation (22): whose the block of pins is. 0: nobody's. */
 export const PinOwner = record('PinOwner', 'any node, by compare-and-exchange; its owner', { owner: 'sync32' });
 

@@ -36,16 +36,16 @@
  *       is 0, and the node not light. A node chooses anew (fencechoice.ts) when its ring comes round, at the end of a run, and
  *       when it has made a fence itself. At a cut, what is said and what is done are the same: no function's entry is between.
  *
+ * (H12) a node whose bit is clear (activity.ts) has nothing here: it sets it in a run before its first hazard counts.
+ *
  * A crash leaves entries behind; they stop counting when the row's death mark is set.
  */
 import { PoolError } from '../../../lib/errors.js';
 import type { Machine } from '../../../lib/machine.js';
-import { isLater } from '../../../lib/sequence.js';
 import type { Words } from '../../../lib/words.js';
-import { BORROW_ENTRIES, BORROWS_ARE_LIGHT, borrowsIn, type Geometry, HazardHead } from '../layout/index.js';
-import { type Fences, type Nodes, PinBlocks, PinPlaces } from '../nodes/index.js';
+import { BORROW_ENTRIES, BORROWS_ARE_LIGHT, type Geometry, HazardHead } from '../layout/index.js';
+import { type Activity, type Fences, type Nodes, PinBlocks } from '../nodes/index.js';
 import { FenceChoice } from './fencechoice.js';
-import { HeldSlots } from './heldslots.js';
 
 const { borrowCount: BORROW_COUNT, pinHigh: PIN_HIGH } = HazardHead.word;
 /** The active count is raised by this many entries at once, so that most borrows need no second store. */
@@ -73,6 +73,12 @@ export class Hazards {
   /** When the full fence after the store is left to whoever scans (H5). */
   choice: Pick<FenceChoice, 'borrowed' | 'isLight'>;
   private light: boolean;
+  private readonly row: number;
+  private readonly activity: Activity;
+  /** This node's bit is set (A1). */
+  private isShown = false;
+  /** Since it was last asked whether this node rests. */
+  private hasRun = false;
   private position = 0;
   private count = 0;
   /** The shared mark: entries below it are scanned. */
@@ -96,6 +102,8 @@ export class Hazards {
   constructor(words: Words, geometry: Geometry, machine: Machine, nodes: Nodes, fences: Fences) {
     const row = nodes.self;
     this.words = words;
+    this.row = row;
+    this.activity = nodes.activity;
     this.choice = new FenceChoice(fences, nodes.sharesFences);
     this.light = this.choice.isLight();
     this.machine = machine;
@@ -145,10 +153,34 @@ export class Hazards {
   }
 
   private raise(): void {
-    if (this.count === 0) this.machine.afterRun(this.endRun);
+    if (this.count === 0) this.beginRun();
     const count = Math.min(this.position + COUNT_STEP, BORROW_ENTRIES);
     this.words.store(this.head + BORROW_COUNT, this.light ? count | BORROWS_ARE_LIGHT : count);
     this.count = count;
+  }
+
+  private beginRun(): void {
+    this.hasRun = true;
+    if (!this.isShown) {
+      // ORDER active-1: before the caller looks at the sequence or the state; pairs with next.
+      this.activity.show(this.row);
+      this.isShown = true;
+    }
+    this.machine.afterRun(this.endRun);
+  }
+
+  /** Whether nothing was borrowed since this was last asked, and nothing is held. */
+  isResting(): boolean {
+    const { hasRun } = this;
+    this.hasRun = false;
+    return !hasRun && this.count === 0 && this.pinCount === 0;
+  }
+
+  /** (A2) Of a node that rests, or leaves: it is passed by. */
+  hide(): void {
+    if (!this.isShown) return;
+    this.isShown = false;
+    this.activity.hide(this.row);
   }
 
   /** No pin is half gone, and the end of the run ends the borrows, also where an earlier end was cut. */
@@ -162,6 +194,7 @@ export class Hazards {
   close(): void {
     this.clearBorrows();
     this.closed = true;
+    this.hide();
   }
 
   /** The row is another's already. */
@@ -257,110 +290,5 @@ export class Hazards {
     if (this.mark - last <= this.slack) return;
     this.setMark(last + (this.slack >> 1));
     this.blocks.shrink(this.mark);
-  }
-}
-
-/**
- * The reclaimer's side: which slots any counted node holds.
- *
- * (H10) a look is of one moment, after a fence of a number. It is right about whatever was hidden before that fence (C3),
- *       however late it is asked; about what may still be got it is a hint. While a look is being taken there is none.
- */
-export class HazardScan {
-  private readonly words: Words;
-  private readonly geometry: Geometry;
-  private readonly nodes: Nodes;
-  private readonly fences: Fences;
-  private readonly places: PinPlaces;
-  private readonly held = new HeldSlots();
-  /** The fence that was over when the last look began, and whether there is one. */
-  private fence = 0;
-  private isKnown = false;
-  /** This node's own, once it has some. */
-  own: Hazards | undefined;
-
-  constructor(words: Words, geometry: Geometry, nodes: Nodes, fences: Fences) {
-    this.words = words;
-    this.geometry = geometry;
-    this.nodes = nodes;
-    this.fences = fences;
-    this.places = new PinPlaces(words, geometry);
-  }
-
-  /**
-   * From now on `isHeld` is right about what was hidden before the fence of the number. False where an earlier look is: what
-   * was held then may have been let go since. Throws UNSUPPORTED.
-   */
-  after(number: number): boolean {
-    if (this.isKnown && !isLater(number, this.fence)) return false;
-    const last = this.fences.last();
-    this.lookAfter(isLater(number, last) ? this.make() : last);
-    return true;
-  }
-
-  /** From now on it is right about everything that is hidden by now. Throws UNSUPPORTED. */
-  now(): void {
-    this.lookAfter(this.make());
-  }
-
-  private make(): number {
-    const number = this.fences.make();
-    this.own?.choose();
-    return number;
-  }
-
-  /** Looks again, without a fence: for what has been let go, and as a hint. */
-  glance(): void {
-    this.lookAfter(this.fences.last());
-  }
-
-  /** Looks at every hazard of every counted node. */
-  private lookAfter(fence: number): void {
-    this.isKnown = false;
-    this.own?.clearSpare();
-    this.held.clear();
-    const high = this.nodes.high();
-    // ORDER join-1: a row whose incarnation is not yet seen looks at the sequences later than this; pairs with join.
-    for (let row = 0; row < high; row++) if (this.nodes.isCounted(row)) this.lookAt(row);
-    this.fence = fence;
-    this.isKnown = true;
-  }
-
-  private lookAt(row: number): void {
-    const { words } = this;
-    const { hazardHeads, borrows } = this.geometry.regions;
-    const head = hazardHeads.word + row * HazardHead.words;
-    // ORDER hazard-1: after the retire sequence was stored, rings before pins (H3); pairs with expose.
-    const borrowed = borrowsIn(words.load(head + BORROW_COUNT));
-    this.addRange(borrows.word + row * borrows.stride, borrowed);
-    const pinned = Math.min(words.load(head + PIN_HIGH) >>> 0, this.geometry.pinsPerNode);
-    this.addPins(row, pinned);
-  }
-
-  /** From the last block to the row (H9). */
-  private addPins(row: number, count: number): void {
-    const { places } = this;
-    let left = count;
-    // ORDER pinblock-1: the directory after the mark; pairs with grow.
-    for (let index = places.blocksFor(count) - 1; index >= 0; index--) {
-      const first = places.firstOf(index);
-      const word = places.ofBlock(row, index);
-      if (word >= 0) this.addRange(word, left - first);
-      left = first;
-    }
-    this.addRange(places.ofRow(row), left);
-  }
-
-  /** From the end to the start (H9). */
-  private addRange(word: number, count: number): void {
-    const { words, held } = this;
-    for (let i = count - 1; i >= 0; i--) {
-      const hazard = words.loadInOrder(word + i);
-      if (hazard !== 0) held.add(hazard - 1);
-    }
-  }
-
-  isHeld(slot: number): boolean {
-    return this.held.has(slot);
   }
 }

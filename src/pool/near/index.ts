@@ -3,7 +3,8 @@
  * Entered by access, session and recovery; only a node's own thread writes here.
  * Invariants: (H) hazards.ts, (R) retirelog.ts, (P) near.ts.
  */
-export { HazardScan, Hazards, type Pin } from './hazards.js';
+export { Hazards, type Pin } from './hazards.js';
+export { HazardScan } from './hazardscan.js';
 export { copyOfEntry, NearEntry, NearIndex, type NearKey, NearMap, poison } from './near.js';
 export {
   REASON_DELETED,

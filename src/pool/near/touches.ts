@@ -17,13 +17,28 @@ export class Touches {
   private readonly base: number;
   private readonly stride: number;
   private readonly mask: number;
+  private readonly shards: number;
+  private readonly drained: number;
+  private readonly drainedStride: number;
 
   constructor(words: Words, geometry: Geometry, row: number) {
-    const { touches } = geometry.regions;
+    const { touches, touchesDrained } = geometry.regions;
+    this.shards = geometry.shards;
+    this.drained = touchesDrained.word + row;
+    this.drainedStride = touchesDrained.stride;
     this.words = words;
     this.base = touches.word + row * geometry.shards * touches.stride;
     this.stride = touches.stride;
     this.mask = geometry.touchEntries - 1;
+  }
+
+  /** Whether whoever evicts has been told of all hits. */
+  areDrained(): boolean {
+    for (let shard = 0; shard < this.shards; shard++) {
+      const drained = this.words.read(this.drained + shard * this.drainedStride);
+      if (this.words.read(this.base + shard * this.stride) !== drained) return false;
+    }
+    return true;
   }
 
   record(shard: number, slot: number): void {
@@ -52,7 +67,7 @@ export class TouchDrain {
     const { words, geometry } = this;
     const { touches, touchesDrained } = geometry.regions;
     const high = this.nodes.high();
-    for (let row = 0; row < high; row++) {
+    for (let row = this.nodes.nextActive(0, high); row >= 0; row = this.nodes.nextActive(row + 1, high)) {
       const position = words.read(touches.word + (row * geometry.shards + shard) * touches.stride);
       const drained = words.read(touchesDrained.word + shard * touchesDrained.stride + row);
       if (stepsBetween(drained, position) > geometry.touchEntries / 2) {
@@ -69,7 +84,7 @@ export class TouchDrain {
     const { touchEntries } = geometry;
     const first = shard * geometry.slotsPerShard;
     const high = this.nodes.high();
-    for (let row = 0; row < high; row++) {
+    for (let row = this.nodes.nextActive(0, high); row >= 0; row = this.nodes.nextActive(row + 1, high)) {
       const ring = touches.word + (row * geometry.shards + shard) * touches.stride;
       const drainedWord = touchesDrained.word + shard * touchesDrained.stride + row;
       const position = words.load(ring);

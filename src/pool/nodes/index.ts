@@ -2,8 +2,9 @@
  * Who is attached, who holds a lock, how sleepers are woken, what each counts.
  * Entered by every room above.
  * Invariants: (L) locks.ts, (N) nodes.ts, (B) bells.ts, (Q) calls.ts, (C) fences.ts, (U) pinblocks.ts,
- * (F) strangers.ts.
+ * (F) strangers.ts, (A) activity.ts.
  */
+export type { Activity } from './activity.js';
 export { Bells } from './bells.js';
 export { Calls } from './calls.js';
 export { COUNTER_NAMES, type CounterName, counterIndex } from './counters.js';

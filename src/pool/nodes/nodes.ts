@@ -37,6 +37,7 @@ import {
   readUnsigned64,
   writeUnsigned64,
 } from '../layout/index.js';
+import { Activity } from './activity.js';
 import { PinPlaces } from './pinplaces.js';
 import { Strangers } from './strangers.js';
 
@@ -54,6 +55,7 @@ export class Nodes {
   private readonly fences: number;
   /** What was seen of nodes of another boot. */
   readonly strangers: Strangers;
+  readonly activity: Activity;
   /** Row of this node, or -1 before `join`. */
   self = -1;
   incarnation = 0;
@@ -74,6 +76,7 @@ export class Nodes {
     strangers = new Strangers(words, geometry, machine),
   ) {
     this.strangers = strangers;
+    this.activity = new Activity(words, geometry);
     this.words = words;
     this.geometry = geometry;
     this.machine = machine;
@@ -87,6 +90,11 @@ export class Nodes {
   /** Rows ever used; scans stop there. Never more than there are, whatever the word says. */
   high(): number {
     return Math.min(this.words.load(this.rowsHigh) >>> 0, this.geometry.maxNodes);
+  }
+
+  /** The first row from this one on that may hold hazards; -1 where there is none below `high`. */
+  nextActive(index: number, high: number): number {
+    return this.activity.next(index, high);
   }
 
   incarnationOf(index: number): number {
@@ -239,7 +247,7 @@ export class Nodes {
     const { words } = this;
     const heads = this.geometry.regions.hazardHeads.word + HazardHead.word.borrowCount;
     const high = this.high();
-    for (let index = 0; index < high; index++) {
+    for (let index = this.nextActive(0, high); index >= 0; index = this.nextActive(index + 1, high)) {
       if (index === this.self || (words.load(heads + index * HazardHead.words) & BORROWS_ARE_LIGHT) === 0) continue;
       if (this.isCounted(index)) return true;
     }
