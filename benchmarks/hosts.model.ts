@@ -15,7 +15,8 @@ export interface Hosts {
   /** Pages that one host holds, in its pool or in its processes' caches together. */
   readonly held: number;
   readonly arm: 'private' | 'pool';
-  /** Of a process, in each of two halves; the first fills the caches and is not counted. */
+  /** Of a process: first so many, which fill the caches, then so many. */
+  readonly fillingReads: number;
   readonly reads: number;
   /** Keys written, of all hosts together, for each read. */
   readonly writesPerRead: number;
@@ -110,17 +111,17 @@ class World {
     this.counts.told += this.hosts.hosts;
   }
 
-  /** A half of the reads; what was counted before is forgotten, but for the states that were met. */
-  run(): Outcome {
+  /** So many reads of each; what was counted before is forgotten, but for the states that were met. */
+  run(reads: number): Outcome {
     this.counts = { reads: 0, misses: 0, loads: 0, states: 0, writes: 0, told: 0 };
-    for (let read = 0; read < this.hosts.reads; read++) for (const member of this.members) this.read(member);
+    for (let read = 0; read < reads; read++) for (const member of this.members) this.read(member);
     return this.counts;
   }
 }
 
-/** Of the first half, in which the caches fill, and of the second. */
+/** Of the reads that fill the caches, and of the others. */
 export function simulateHosts(hosts: Hosts): { readonly filling: Outcome; readonly filled: Outcome } {
   const world = new World(hosts);
-  const filling = world.run();
-  return { filling, filled: world.run() };
+  const filling = world.run(hosts.fillingReads);
+  return { filling, filled: world.run(hosts.reads) };
 }

@@ -44,7 +44,8 @@ async function countNodes(context: Context, areIdle: boolean): Promise<void> {
 
 function simulated(context: Context, hosts: number, arm: Hosts['arm'], writesPerRead: number): Outcome {
   const reads = context.pick(200, 2000);
-  const of = { hosts, processes: PROCESSES, keys: KEYS, held: HELD, arm, reads, writesPerRead, seed: context.seed };
+  const shape = { hosts, processes: PROCESSES, keys: KEYS, held: HELD, arm };
+  const of = { ...shape, fillingReads: reads, reads, writesPerRead, seed: context.seed };
   const { filling, filled } = simulateHosts(of);
   if (filling.loads + filled.loads !== filling.states + filled.states)
     throw new Error('A page was loaded twice, or not at all.');

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connect, destroy, poolSizeFor } from '../src/index.js';
 import { type Benchmark, type Context, median } from './frame.js';
+import { type Hosts, requestsOf, simulateHosts } from './hosts.model.js';
 import { redisVersion, startRedis } from './redis.js';
 import { scratchFolder } from './scratch.js';
 import { measureDelays } from './tier.delay.js';
@@ -19,6 +20,8 @@ import { type Answer, ARMS, type Arm, PAGE, RELAY_MS, type Task } from './tier.p
 
 const HOSTS = 2;
 const PROCESSES = 2;
+/** Objects of a pool beyond the pages: one is the record of the channel. */
+const SPARE = 16;
 const HERE = 'an invalidation';
 const FAR = `an invalidation, ${RELAY_MS} ms each way`;
 const CELLS = { 'room for all pages': 1, 'room for half of them': 0.5 };
@@ -157,18 +160,48 @@ function addRounds(context: Context, cell: string, rounds: Record<Arm, Round[]>)
   });
 }
 
+/** What hosts.model.ts says of the same reads; docs/SCALE.md relies on it for more hosts than there can be here. */
+function addSimulated(
+  context: Context,
+  cell: string,
+  rounds: Record<Arm, Round[]>,
+  of: Pick<Hosts, 'keys' | 'held'>,
+): void {
+  const simulatedArms = { 'private LRU and tier': 'private', 'pool and tier': 'pool' } as const;
+  for (const [name, arm] of Object.entries(simulatedArms) as [keyof typeof simulatedArms, Hosts['arm']][]) {
+    const [first, ...counted] = rounds[name].map(({ reads }) => reads / (HOSTS * PROCESSES)) as [number, ...number[]];
+    const held = arm === 'pool' ? of.held + SPARE - 1 : of.held;
+    const { filled } = simulateHosts({
+      ...{ hosts: HOSTS, processes: PROCESSES, keys: of.keys, held, arm, writesPerRead: 0, seed: context.seed },
+      ...{ fillingReads: first, reads: counted.reduce((sum, reads) => sum + reads, 0) },
+    });
+    const real = rounds[name].slice(1);
+    const requests = real.reduce((sum, { requestsPerRead, reads }) => sum + requestsPerRead * reads, 0);
+    context.add({
+      name: `${cell}: ${name}, tier requests, simulated`,
+      unit: 'a read',
+      series: [requestsOf(filled) / filled.reads],
+      baseline: {
+        name: `${cell}: ${name}, tier requests of all rounds`,
+        series: [requests / real.reduce((sum, { reads }) => sum + reads, 0)],
+      },
+    });
+  }
+}
+
 async function runHosts(cell: string, share: number, socket: string, context: Context): Promise<void> {
   const keys = context.pick(100, 2000, 10_000);
   const held = Math.ceil(keys * share);
-  const size = poolSizeFor({ pageSize: PAGE, maxObjects: held + 16 });
+  const size = poolSizeFor({ pageSize: PAGE, maxObjects: held + SPARE });
   const pools: string[] = [];
   for (let host = 0; host < HOSTS; host++) {
     const path = join(scratchFolder(size), 'pool');
-    await (await connect(path, { create: { size, pageSize: PAGE, maxObjects: held + 16 } })).disconnect();
+    await (await connect(path, { create: { size, pageSize: PAGE, maxObjects: held + SPARE } })).disconnect();
     pools.push(path);
   }
   const rounds = await measure({ socket, keys, held, pools }, context);
   addRounds(context, cell, rounds);
+  addSimulated(context, cell, rounds, { keys, held });
   for (const path of pools) destroy(path);
 }
 
