@@ -367,12 +367,15 @@ export const CORNERS: readonly Scenario[] = [
       doomed.pages.borrow(1);
       doomed.machine.endRun();
     },
-    act: ({ doomed }) => doomed.session.tell(),
+    act: ({ doomed }) => {
+      doomed.pages.borrow(1);
+      doomed.session.tell();
+    },
     verify: (node) => {
       // Untold, told, or without the carry.
       const { spaces } = node.session.parts;
       const told = [...spaces.all()].map((space) => spaces.hits.of(space));
-      if (told.some((hits) => ![2 ** 32 - 1, 2 ** 32, 0].includes(hits))) throw new Error(`hits: ${told}`);
+      if (told.some((hits) => ![2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 1].includes(hits))) throw new Error(`hits: ${told}`);
     },
   },
 ];
