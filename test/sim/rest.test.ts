@@ -12,7 +12,7 @@ const RESTS = 20;
 
 function rest(node: SimulatedNode): void {
   node.machine.endRun();
-  for (let i = 0; i < RESTS; i++) node.session.reader.rest();
+  for (let i = 0; i < RESTS; i++) node.session.resting.look();
 }
 
 function isActive(node: SimulatedNode): boolean {
@@ -67,13 +67,13 @@ describe('a node that rests', () => {
     rest(reader);
     expect(isActive(reader)).to.equal(false);
     const bytes = reader.cache.borrow(KEY) as Uint8Array;
-    for (let i = 0; i < RESTS; i++) reader.session.reader.rest();
+    for (let i = 0; i < RESTS; i++) reader.session.resting.look();
     expect(isActive(reader)).to.equal(true);
     const value = valueIn(bytes);
     useAgain(writer, 40);
     expect(valueIn(bytes)).to.equal(value);
     reader.machine.endRun();
-    for (let i = 0; i < 5; i++) reader.session.reader.rest();
+    for (let i = 0; i < 5; i++) reader.session.resting.look();
     expect(isActive(reader)).to.equal(true);
   });
 

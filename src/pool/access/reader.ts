@@ -67,8 +67,6 @@ const HEAD_WORDS = ShardHead.words;
 const TRIES_MAX = 8;
 const LOCK_TRIES = 500;
 const PATIENCE_MS = 2;
-/** Looks at which it did nothing, after which its last hits are let go. */
-const RESTS_MAX = 10;
 const NOTHING = new Uint8Array(0);
 
 /** A key in the forms that looking up takes: its bytes [0, length) and hash. Reused from call to call. */
@@ -105,7 +103,6 @@ export class Reader {
   private readonly probe = new Probe();
   private drops: number;
   private metMove = false;
-  private rested = 0;
 
   /** `copies`: hand out private copies instead of views (SEALPOOL_DEBUG). */
   constructor(parts: ReaderParts, nearEntries: number, copies: CopyMode) {
@@ -149,15 +146,6 @@ export class Reader {
     this.touches.record(entry.shard, entry.slot);
     this.counters.add(this.nearHits, 1);
     return true;
-  }
-
-  /**
-   * At upkeep, between two runs: a node that does nothing is passed by by who makes room, once that has been told of its hits, or
-   * nobody makes room.
-   */
-  rest(): void {
-    this.rested = this.hazards.isResting() ? this.rested + 1 : 0;
-    if (this.rested > 1 && (this.rested > RESTS_MAX || this.touches.areDrained())) this.hazards.hide();
   }
 
   /** The hit was taken: tell the eviction policy. */

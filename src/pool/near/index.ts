@@ -6,6 +6,7 @@
 export { Hazards, type Pin } from './hazards.js';
 export { HazardScan } from './hazardscan.js';
 export { copyOfEntry, NearEntry, NearIndex, type NearKey, NearMap, poison } from './near.js';
+export { Resting } from './resting.js';
 export {
   REASON_DELETED,
   REASON_EVICTED,

@@ -62,7 +62,7 @@ export class Upkeep {
     this.session.parts.calls.betweenRuns();
     for (const setBack of this.session.betweenRuns) setBack();
     this.attempt(() => this.session.settle());
-    this.session.reader.rest();
+    this.session.resting.look();
     const { locks, geometry } = this.session.parts;
     // What frees space waits for the chunk lock once it has begun.
     if (!locks.isHeldByLiving(geometry.shards)) locks.withPatience(0, () => this.work());

@@ -10,7 +10,7 @@ import { UNCLONEABLE } from '../../../lib/shown.js';
 import { type DraftPlace, KeySpace, nearAt, type Reader, type Writer } from '../access/index.js';
 import { Waits } from '../events/index.js';
 import { type Key, lockCount } from '../layout/index.js';
-import type { NearEntry, NearKey, NearMap } from '../near/index.js';
+import { type NearEntry, type NearKey, type NearMap, Resting } from '../near/index.js';
 import { COUNTER_NAMES, type CounterName, counterIndex, lockOf } from '../nodes/index.js';
 import { Holdings } from './holdings.js';
 import type { NodeParts } from './parts.js';
@@ -51,6 +51,7 @@ export class NodeSession {
   readonly machine: Machine;
   readonly waits: Waits;
   readonly holdings: Holdings;
+  readonly resting: Resting;
   private open = true;
   /** How far the node's leaving has come. */
   private isGivenBack = false;
@@ -86,6 +87,7 @@ export class NodeSession {
     this.machine = attached.parts.machine;
     this.waits = new Waits(attached.parts, seed);
     this.turns = new Turns(attached.parts, () => this.check());
+    this.resting = new Resting(attached.reader.hazards, attached.reader.touches);
     this.holdings = new Holdings(path, this.machine, attached.reader.hazards);
     attached.parts.calls.settle = () => this.trySettle();
     const { counters, geometry, nodes } = attached.parts;

@@ -23,13 +23,6 @@ export const MUTANTS: readonly Mutant[] = [
     '        this.words.store(this.head + BORROW_COUNT, this.light ? count | BORROWS_ARE_LIGHT : count);\n',
     '',
   ),
-  of('near/hazards', 'a node that borrows is passed by', '            this.activity.show(this.row);\n', ''),
-  of(
-    'near/hazards',
-    'a node that pins is passed by once it rests',
-    'return !hasRun && this.count === 0 && this.pinCount === 0;',
-    'return !hasRun && this.count === 0;',
-  ),
   of('near/hazards', 'a pin is not published', '        this.words.store(this.blocks.wordOf(entry), slot + 1);\n', ''),
   of(
     'near/hazardscan',

@@ -2,6 +2,13 @@
 import { type Mutant, of } from './mutant.js';
 
 export const ORDER_MUTANTS: readonly Mutant[] = [
+  of('near/hazards', 'a node that borrows is passed by', '            this.activity.show(this.row);\n', ''),
+  of(
+    'near/hazards',
+    'a node that pins is passed by once it rests',
+    'return !hasRun && this.count === 0 && this.pinCount === 0;',
+    'return !hasRun && this.count === 0;',
+  ),
   of(
     'objects/table',
     'an entry names its slot before it has its tag',
