@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { PoolError } from '../../lib/errors.js';
 import { bytesSchema, checkOptions, type Key, METADATA_BYTES_MAX } from '../pool/index.js';
 import type {
+  Life,
   PageFetchOptions,
   PageLoadSyncOptions,
   PagesOptions,
@@ -110,6 +111,12 @@ const invalidatedTags = z.array(
     .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair'),
 );
 const tags = invalidatedTags.max(TAGS_MAX).optional();
+const lifeSchema = z.strictObject({
+  expiresAtMs: z.number().min(0).finite().optional(),
+  keptMs: stale,
+  metadata,
+  isShared: z.boolean().optional(),
+});
 const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease, tags, staleMs: stale, staleOnErrorMs: stale });
 const piecesSchema = setSchema.extend({ size: z.number().int().min(0).optional() });
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional();
@@ -164,6 +171,10 @@ export function checkPool(pool: unknown): void {
 }
 export function checkCache(options: CacheOptions | undefined): CacheOptions {
   return options === undefined ? {} : checkOptions(cacheSchema, options, 'cache');
+}
+/** Of what a loader has told with `loadedFor`. */
+export function checkLife(life: Life): Life {
+  return checkOptions<Life>(lifeSchema, life, 'loadedFor');
 }
 export function checkSet(options: SetOptions | undefined): SetOptions {
   return options === undefined ? {} : checkOptions(setSchema, options, 'set');

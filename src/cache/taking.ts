@@ -2,7 +2,7 @@
 import { takeBytes } from '../../lib/bytes.js';
 import type { Key } from '../pool/index.js';
 import { NOTHING, type Taken } from './fetching.js';
-import { type FetchOptions, type FetchTags, loadedMetadata, loadedTags } from './options.js';
+import { checkLife, type FetchOptions, type FetchTags, loadedMetadata, loadedTags } from './options.js';
 import { type Life, LoadedFor, notFound } from './types.js';
 
 function loadedBytes(answer: unknown): Uint8Array {
@@ -35,12 +35,13 @@ export class Taking {
     return { bytes, ...this.know(this.given), told: 'unversioned' };
   }
 
-  private takeWithLife({ content, life }: LoadedFor): Taken {
+  private takeWithLife({ content, life: told }: LoadedFor): Taken {
+    const life = checkLife(told);
     this.life = life;
     if (content === notFound) return NOTHING;
-    const told = life.isShared === false ? 'untold' : 'unversioned';
     const bytes = loadedBytes(content);
-    return { bytes, ...this.know(() => life.metadata), told, life };
+    const isShared = life.isShared !== false;
+    return { bytes, ...this.know(() => life.metadata), told: isShared ? 'unversioned' : 'untold', life };
   }
 
   private know(metadata: FetchOptions['metadata']): Pick<Taken, 'metadata' | 'tags'> {

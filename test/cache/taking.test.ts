@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { loadedFor, notFound } from '../../src/index.js';
-import { makeTwo } from './pools.js';
+import { codeOf, makeTwo } from './pools.js';
 
 const BYTES = Uint8Array.of(1, 2, 3);
 
@@ -36,6 +36,16 @@ describe('what a loader gives with a life of its own', () => {
     const { caches } = await makeTwo();
     using page = await caches[0].fetch('key', () => loadedFor(BYTES, { isShared: false }));
     expect([...page.bytes]).to.deep.equal([1, 2, 3]);
+    expect(caches.map((cache) => cache.has('key'))).to.deep.equal([false, false]);
+  });
+
+  it('of another shape is refused, and nothing is stored', async () => {
+    const { caches } = await makeTwo();
+    const wrong = [{ expiresAtMs: Number.NaN }, { expiresAtMs: -1 }, { keptMs: 'long' }, { ttlMs: 5 }, 7, undefined];
+    for (const life of wrong) {
+      const fetched = caches[0].fetch('key', () => loadedFor(BYTES, life as never));
+      expect(await codeOf(() => fetched), JSON.stringify(life)).to.equal('OPTION_INVALID');
+    }
     expect(caches.map((cache) => cache.has('key'))).to.deep.equal([false, false]);
   });
 
