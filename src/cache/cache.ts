@@ -50,7 +50,7 @@ import { type SeekHost, seek } from './seeking.js';
 import { fetchStale, keptFor, NO_WINDOWS, windowsOf } from './stale.js';
 import { statsFrom } from './statistics.js';
 import { Taking } from './taking.js';
-import { HITS, MISSES, statsOfNamespace } from './tally.js';
+import { HITS, MISSES, NEGATIVE, statsOfNamespace } from './tally.js';
 import type {
   BulkLoader,
   CacheStats,
@@ -299,7 +299,10 @@ export class SharedCache implements Shown {
   private fetchMissing(key: Key, load: Loader, options: FetchOptions): Promise<Page> {
     checkLoader(load);
     const negative = this.negatives.look(key);
-    if (negative !== undefined) return Promise.resolve(negative);
+    if (negative !== undefined) {
+      this.domain.tally.add(NEGATIVE);
+      return Promise.resolve(negative);
+    }
     const { signal, staleMs, staleOnErrorMs } = options;
     const windows = windowsOf(staleMs, staleOnErrorMs);
     const call = (loadSignal: AbortSignal) => load(key, { signal: loadSignal });

@@ -13,10 +13,11 @@
  */
 import { isOver } from '../../lib/clock.js';
 import { PoolError } from '../../lib/errors.js';
-import { type Key, type NearEntry, type NodeSession, type Page, PinnedPage, StalePage } from '../pool/index.js';
+import { type Key, type NearEntry, type Page, PinnedPage, StalePage } from '../pool/index.js';
 import type { Domain } from './domain.js';
 import type { Fetching, Sought } from './fetching.js';
 import type { Limits } from './runs.js';
+import { STALE } from './tally.js';
 
 /** How long after its expiry a page may be handed out, in milliseconds. */
 export interface Windows {
@@ -46,12 +47,15 @@ function lookKept(domain: Domain, key: Key, windowMs: number): NearEntry | undef
 }
 
 /** Fresh or stale, as it is now. */
-function pin(session: NodeSession, key: Key, entry: NearEntry): Page {
+function pin({ session, tally }: Domain, key: Key, entry: NearEntry): Page {
   session.reader.touch(entry);
   const { tags } = session.parts;
   const isOfTag = entry.tags !== undefined && !tags.isFresh(entry.tags);
   const isStale = isOfTag || isOver(entry.expiry, session.machine.nowMs());
-  return isStale ? new StalePage(session, key, entry) : new PinnedPage(session, key, entry);
+  if (!isStale) return new PinnedPage(session, key, entry);
+  const page = new StalePage(session, key, entry);
+  tally.add(STALE);
+  return page;
 }
 
 /** Of the source, and not of the pool, of how it is used, or of who asks. */
@@ -73,7 +77,7 @@ export async function fetchStale(
     // (A1) Before the page is pinned: whoever is cut here holds nothing.
     fetching.refresh(sought, limits);
     const entry = lookKept(domain, key, windows.staleMs);
-    if (entry !== undefined) return pin(session, key, entry);
+    if (entry !== undefined) return pin(domain, key, entry);
   }
   try {
     return await fetching.fetch(sought, limits);
@@ -82,6 +86,6 @@ export async function fetchStale(
     if (windows.staleOnErrorMs === 0 || !isOfSource(error) || !session.isOpen) throw error;
     const entry = lookKept(domain, key, windows.staleOnErrorMs);
     if (entry === undefined) throw error;
-    return pin(session, key, entry);
+    return pin(domain, key, entry);
   }
 }

@@ -14,7 +14,10 @@ export const MISSES = 1;
 const LOADS = 2;
 const LOAD_FAILURES = 3;
 const LOAD_MS = 4;
-const TIMES = 5;
+/** Of the misses, those that were answered with a stale page, or with that the source has nothing. */
+export const STALE = 5;
+export const NEGATIVE = 6;
+const TIMES = 7;
 /** Each up to and including; a last one has what took longer. */
 const BOUNDS_MS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] as const;
 const PLACES = TIMES + BOUNDS_MS.length + 1;
@@ -96,6 +99,8 @@ export function statsOfNamespace(session: NodeSession, name: string): NamespaceS
     loadSuccessCount: at(LOADS),
     loadFailureCount: at(LOAD_FAILURES),
     totalLoadTimeMs: at(LOAD_MS),
+    staleCount: at(STALE),
+    negativeCount: at(NEGATIVE),
     loadTimes: [...BOUNDS_MS, Number.POSITIVE_INFINITY].map((upToMs, i) => ({ upToMs, count: at(TIMES + i) })),
   };
 }

@@ -217,6 +217,9 @@ export interface NamespaceStats {
   loadSuccessCount: number;
   loadFailureCount: number;
   totalLoadTimeMs: number;
+  /** Of the misses of `fetch`: answered with a stale page; with a remembered answer that the source has nothing. */
+  staleCount: number;
+  negativeCount: number;
   /** How many loads, those that failed included, took up to so long and longer than the bound before. The last has no bound: Infinity. */
   loadTimes: { upToMs: number; count: number }[];
 }

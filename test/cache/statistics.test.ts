@@ -1,8 +1,8 @@
 /** Statistics: what counts as what, per node and summed over all nodes there ever were. */
 import { expect } from 'chai';
-import { SharedCache } from '../../src/index.js';
+import { notFound, SharedCache } from '../../src/index.js';
 import { Peer } from './peer.js';
-import { bytesOf, codeOf, join, makePool, makeTwo, pattern } from './pools.js';
+import { bytesOf, codeOf, join, makePool, makeTwo, pattern, sleep } from './pools.js';
 
 type Stats = ReturnType<SharedCache['stats']>;
 
@@ -115,6 +115,21 @@ describe('statistics', () => {
     expect(one.stats().node.requestCount).to.equal(18);
     const next = new SharedCache(await join(pool.path), { namespace: 'one' });
     expect(next.stats().namespace.requestCount).to.equal(0);
+  });
+
+  it('tell of fetches how many were answered stale, and how many with that there is nothing', async () => {
+    const pool = await makePool();
+    const cache = new SharedCache(pool, { namespace: 'n' });
+    const stale = { ttlMs: 5, staleMs: 600_000, staleOnErrorMs: 600_000 };
+    cache.set('old', bytesOf('v'), stale);
+    await sleep(20);
+    const down = () => Promise.reject(new Error('down'));
+    for (let i = 0; i < 2; i++) (await cache.fetch('old', down, stale)).release();
+    (await cache.fetch('old', down, { ...stale, staleMs: 0 })).release();
+    for (let i = 0; i < 3; i++) await cache.fetch('none', () => notFound, { negativeTtlMs: 600_000 });
+    (await cache.fetch('new', () => bytesOf('v'))).release();
+    // The first of the three had asked the source.
+    expect(cache.stats().namespace).to.include({ staleCount: 3, negativeCount: 2, missCount: 7, hitCount: 0 });
   });
 
   it('objects and bytes follow what is in the pool; evictions are counted where they were made', async () => {
