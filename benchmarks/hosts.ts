@@ -27,7 +27,7 @@ const HELD = 1000;
 const SIZE = 8.3 * 1024 * 1024;
 const NODES_MAX = 256;
 
-async function countNodes(context: Context, areIdle: boolean): Promise<void> {
+async function countNodes(context: Context, cell: string, areIdle: boolean): Promise<void> {
   const points: [number, number][] = [];
   for (const nodes of context.pick([1, 4], [1, 4, 16, 64, 256])) {
     // Each with the metadata that 256 nodes want, and the same bytes for pages.
@@ -36,10 +36,10 @@ async function countNodes(context: Context, areIdle: boolean): Promise<void> {
     const touched = await touchedBy(context, join(scratchFolder(size), 'pool'), format, { count: nodes - 1, areIdle });
     const lines = touched.lines.reduce((sum, one) => sum + one, 0) / touched.lines.length;
     points.push([nodes, lines]);
-    context.add({ name: `${nodes} nodes: lines touched`, unit: 'a miss', series: touched.lines });
-    context.add({ name: `${nodes} nodes: of them written`, unit: 'a miss', series: touched['lines written'] });
+    context.add({ name: `${cell}: ${nodes}, lines touched`, unit: 'a miss', series: touched.lines });
+    context.add({ name: `${cell}: ${nodes}, of them written`, unit: 'a miss', series: touched['lines written'] });
   }
-  context.add({ name: 'lines touched, growth with nodes', unit: POWER, series: [exponentOf(points)] });
+  context.add({ name: `${cell}: lines touched, growth`, unit: POWER, series: [exponentOf(points)] });
 }
 
 function simulated(context: Context, hosts: number, arm: Hosts['arm'], writesPerRead: number): Outcome {
@@ -53,7 +53,7 @@ function simulated(context: Context, hosts: number, arm: Hosts['arm'], writesPer
   return filled;
 }
 
-function countHosts(context: Context, writesPerRead: number): void {
+function countHosts(context: Context, cell: string, writesPerRead: number): void {
   const points: [number, number][] = [];
   for (const hosts of context.pick([1, 4], [1, 4, 16, 64, 256], [1, 4, 16, 64, 256, 1024, 4096])) {
     const alone = simulated(context, hosts, 'private', writesPerRead);
@@ -61,16 +61,16 @@ function countHosts(context: Context, writesPerRead: number): void {
     const perRead = (of: Outcome) => requestsOf(of) / of.reads;
     points.push([hosts, requestsOf(pool)]);
     context.add({
-      name: `${hosts} hosts: tier requests`,
+      name: `${cell}: ${hosts}, tier requests`,
       unit: 'a read',
       series: [perRead(pool)],
-      baseline: { name: `${hosts} hosts: private LRU, tier requests`, series: [perRead(alone)] },
+      baseline: { name: `${cell}: ${hosts}, private LRU`, series: [perRead(alone)] },
     });
-    context.add({ name: `${hosts} hosts: loads`, unit: 'a read', series: [pool.loads / pool.reads] });
+    context.add({ name: `${cell}: ${hosts}, loads`, unit: 'a read', series: [pool.loads / pool.reads] });
     if (pool.writes > 0)
-      context.add({ name: `${hosts} hosts: told of a write`, unit: 'messages', series: [pool.told / pool.writes] });
+      context.add({ name: `${cell}: ${hosts}, told of a write`, unit: 'messages', series: [pool.told / pool.writes] });
   }
-  context.add({ name: 'tier requests of all, growth with hosts', unit: POWER, series: [exponentOf(points)] });
+  context.add({ name: `${cell}: tier requests of all, growth`, unit: POWER, series: [exponentOf(points)] });
 }
 
 export const benchmark: Benchmark = {
@@ -78,7 +78,7 @@ export const benchmark: Benchmark = {
   cells: () => [...Object.keys(NODES), ...Object.keys(WRITES_PER_READ)],
   async run(cell, context) {
     const areIdle = NODES[cell];
-    if (areIdle !== undefined) await countNodes(context, areIdle);
-    else countHosts(context, WRITES_PER_READ[cell] as number);
+    if (areIdle !== undefined) await countNodes(context, cell, areIdle);
+    else countHosts(context, cell, WRITES_PER_READ[cell] as number);
   },
 };
