@@ -9,24 +9,31 @@ const { write, store, fill } = Words.prototype;
 /** Of the call that is to fail: the timers of other pools store as well. */
 const ours = new AsyncLocalStorage<true>();
 
-/** Storing throws once, at the k-th store from now; whether it came to that. */
-async function storesUpTo(k: number, work: () => Promise<unknown>): Promise<boolean> {
-  let left = k;
-  const count = () => {
-    if (ours.getStore() === true && left-- === 0) throw new Error('cut off');
-  };
-  Words.prototype.write = function (index, value) {
+let left = Number.POSITIVE_INFINITY;
+
+function count(): void {
+  if (ours.getStore() === true && left-- === 0) throw new Error('cut off');
+}
+
+/** In place while the tests run: the engine throws away whatever it compiled each time a method is put in place of another. */
+const counting = {
+  write(this: Words, index: number, value: number): void {
     count();
     write.call(this, index, value);
-  };
-  Words.prototype.store = function (index, value) {
+  },
+  store(this: Words, index: number, value: number): void {
     count();
     store.call(this, index, value);
-  };
-  Words.prototype.fill = function (start, words, value) {
+  },
+  fill(this: Words, start: number, words: number, value: number): void {
     count();
     fill.call(this, start, words, value);
-  };
+  },
+};
+
+/** Storing throws once, at the k-th store from now; whether it came to that. */
+async function storesUpTo(k: number, work: () => Promise<unknown>): Promise<boolean> {
+  left = k;
   try {
     await ours.run(true, work);
     return false;
@@ -34,12 +41,14 @@ async function storesUpTo(k: number, work: () => Promise<unknown>): Promise<bool
     expect((error as Error).message).to.equal('cut off');
     return true;
   } finally {
-    Object.assign(Words.prototype, { write, store, fill });
+    left = Number.POSITIVE_INFINITY;
   }
 }
 
 describe('a node that fails to join at any store', () => {
   const pools = usePools();
+  before(() => Object.assign(Words.prototype, counting));
+  after(() => Object.assign(Words.prototype, { write, store, fill }));
 
   it('holds nothing, and takes no room from those who come', async () => {
     const pool = await pools.create({ size: '1MiB', pageSize: 4096, maxNodes: 3 });
