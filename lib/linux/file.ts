@@ -222,7 +222,7 @@ export class PoolFile {
     if (this.device === undefined) return true;
     if (this.device.byteLength !== undefined) return byteLength <= this.device.byteLength;
     try {
-      this.withMappable((descriptor) => new WholeMapping(descriptor, byteLength, false)).drop();
+      this.withMappable((descriptor) => new WholeMapping(descriptor, byteLength, false)).unmap();
       return true;
     } catch (error) {
       if (error instanceof PoolError && error.code === 'NO_SPACE') return false;

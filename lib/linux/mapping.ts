@@ -145,17 +145,13 @@ export class WholeMapping {
     else coverWithZeros(this);
   }
 
-  /** Nothing was cut out of it. */
-  drop(): void {
-    this.unmap();
-  }
-
   collected(): void {
     this.held--;
     if (this.held === 0 && this.open === 0) this.unmap();
   }
 
-  private unmap(): void {
+  /** Nothing of it is in use. */
+  unmap(): void {
     if (!this.isMapped) return;
     this.isMapped = false;
     libc().munmap(this.address, this.byteLength);

@@ -21,6 +21,7 @@
  * |            |                                    | about to say, or are fresh, as it has not returned                      |
  */
 import { KeyHash } from '../../../lib/hash.js';
+import { isLater, nextSequence, sequenceAfter, stepsBetween } from '../../../lib/sequence.js';
 import type { Words } from '../../../lib/words.js';
 import {
   Control,
@@ -132,21 +133,26 @@ export class Tags {
   /** (J1) Whether no tag of the page was invalidated since its moment. On every hit of a page with tags. */
   isFresh(sought: SoughtTags): boolean {
     const { words } = this;
-    if (((words.loadInOrder(this.epochWord) - (sought[0] as number)) | 0) > EPOCHS_MAX) return false;
+    if (this.isTooOld(sought)) return false;
     const moment = sought[1] as number;
     for (let first = HEAD; first < sought.length; first += CELLS_OF_TAG) {
       let i = 0;
       // ORDER tag-2: after the load that the hit began with, so of every invalidation that returned before; pairs with invalidateCell.
-      while (i < CELLS_OF_TAG && ((words.loadInOrder((sought[first + i] as number) + LAST) - moment) | 0) > 0) i++;
+      while (i < CELLS_OF_TAG && isLater(words.loadInOrder((sought[first + i] as number) + LAST), moment)) i++;
       if (i === CELLS_OF_TAG) return false;
     }
     return true;
   }
 
+  /** (J4) */
+  private isTooOld(sought: SoughtTags): boolean {
+    return stepsBetween(sought[0] as number, this.words.loadInOrder(this.epochWord)) > EPOCHS_MAX;
+  }
+
   /** As isFresh, and whether what is not may be served stale at that moment of the wall clock. */
   stateOf(sought: SoughtTags, nowMs: number): TagState {
     if (this.isFresh(sought)) return 'fresh';
-    if (((this.words.load(this.epochWord) - (sought[0] as number)) | 0) > EPOCHS_MAX) return 'gone';
+    if (this.isTooOld(sought)) return 'gone';
     for (let first = HEAD; first < sought.length; first += CELLS_OF_TAG) {
       let i = 0;
       while (i < CELLS_OF_TAG && this.isHardAt(sought[first + i] as number, sought[1] as number, nowMs)) i++;
@@ -161,8 +167,8 @@ export class Tags {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const last = words.load(cell + LAST);
       const hard = words.load(cell + HARD);
-      if (((hard - moment) | 0) > 0) return true;
-      if (((last - moment) | 0) <= 0) return false;
+      if (isLater(hard, moment)) return true;
+      if (!isLater(last, moment)) return false;
       const isOver = readLowered64(words, cell + UNTIL) <= nowMs;
       // ORDER tag-3: hard once more: before another time may be read it was raised; pairs with invalidateCell.
       if (words.load(cell + HARD) === hard) return isOver;
@@ -204,9 +210,9 @@ export class Tags {
   invalidate(hashes: Int32Array, untilMs: number | undefined, nowMs: number): void {
     (this.locks as Locks).within(this.lock, () => {
       const { words } = this;
-      const number = (words.read(this.sequenceWord) + 1) | 0;
+      const number = nextSequence(words.read(this.sequenceWord));
       // (J4) An epoch too many, after a crash, only ends pages sooner.
-      if ((number & (2 ** EPOCH_BITS - 1)) === 0) words.store(this.epochWord, (words.read(this.epochWord) + 1) | 0);
+      if ((number & (2 ** EPOCH_BITS - 1)) === 0) words.store(this.epochWord, nextSequence(words.read(this.epochWord)));
       // ORDER tag-1: the number before the cells: a load from now on is after this invalidation; pairs with moment.
       words.store(this.sequenceWord, number);
       if (untilMs !== undefined && untilMs > readUnsigned64(words, this.staleUntil))
@@ -237,8 +243,9 @@ export class Tags {
   private bringUp(number: number): void {
     const { words } = this;
     const cell = this.cellWord(number & (this.cells - 1));
-    const least = (number - LAG_MAX) | 0;
-    for (const word of [cell + HARD, cell + LAST]) if (((words.read(word) - least) | 0) < 0) words.store(word, least);
+    const least = sequenceAfter(number, -LAG_MAX);
+    for (const word of [cell + HARD, cell + LAST])
+      if (stepsBetween(least, words.read(word)) < 0) words.store(word, least);
   }
 
   /** After a restart of the machine, when no page has tags any more: cells and number may be of different moments. */
@@ -258,7 +265,7 @@ export class Tags {
     for (let i = 0; i < this.cells; i++) {
       const [last, hard] = [words.load(this.cellWord(i) + LAST), words.load(this.cellWord(i) + HARD)];
       const number = words.load(this.sequenceWord);
-      if (((last - number) | 0) > 0 || ((hard - number) | 0) > 0) return i;
+      if (isLater(last, number) || isLater(hard, number)) return i;
     }
     return -1;
   }

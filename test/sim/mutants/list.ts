@@ -387,7 +387,7 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'objects/tags',
     'an invalidation of a tag has the number of the one before',
-    'const number = (words.read(this.sequenceWord) + 1) | 0;',
+    'const number = nextSequence(words.read(this.sequenceWord));',
     'const number = words.read(this.sequenceWord);',
   ),
   {
