@@ -16,7 +16,7 @@ export const errorTable = {
   POOL_FULL: 'Nothing evictable is left to make room. Release pages, delete retained objects, or format a larger pool.',
   OBJECT_TOO_LARGE: 'The object cannot fit this pool even when it is empty. Split it, or format a larger pool.',
   KEY_EXISTS: 'A live object or a draft has this key. Delete it first, or use SharedCache.set to supersede it.',
-  KEY_INVALID: 'A key is a string or Uint8Array of 1 to 1024 bytes; strings are taken as UTF-8.',
+  KEY_INVALID: 'A key is a string or Uint8Array of 1 to 65,535 bytes; strings are taken as UTF-8.',
   ALREADY_SEALED: 'A draft is sealed once. Create a new object for new content.',
   NOT_FILLED: 'Await what fill gave before seal; abort gives the draft up at any time.',
   NOT_OWNER: "The draft is no longer this node's: it was aborted, or undone after the node was taken for dead.",

@@ -2,8 +2,12 @@
  * Key hashes and line checks: MurmurHash3's mixing (Appleby, public domain description), two 32-bit lanes, seeded per
  * pool so that keys made to collide in one pool do not in another. A hash is never trusted: whole keys are compared.
  */
+import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Words } from './words.js';
+
+const DIGESTED_ABOVE = 1024;
+const DIGEST_BYTES = 32;
 
 function finalize(hash: number): number {
   let h = hash ^ (hash >>> 16);
@@ -23,8 +27,13 @@ export class KeyHash {
     this.seed = seed | 0;
   }
 
-  /** Hashes bytes[0..length). */
+  /** Hashes bytes[0..length): of many the digest, which is computed natively. */
   of(bytes: Uint8Array, length: number): void {
+    if (length > DIGESTED_ABOVE) this.mix(digestOfBytes(bytes.subarray(0, length)), DIGEST_BYTES);
+    else this.mix(bytes, length);
+  }
+
+  private mix(bytes: Uint8Array, length: number): void {
     let low = this.seed ^ length;
     let high = Math.imul(this.seed, 0x9e3779b1) + length;
     const whole = length & ~3;
@@ -75,4 +84,9 @@ export function checkOfWords(words: Words, start: number, count: number, seed: n
 /** CRC-32 of the bytes, going on from that of what came before (0 for nothing), as a signed integer. */
 export function checksumOfBytes(bytes: Uint8Array, before: number): number {
   return crc32(bytes, before >>> 0) | 0;
+}
+
+/** SHA-256 of the bytes. */
+export function digestOfBytes(bytes: Uint8Array): Uint8Array {
+  return createHash('sha256').update(bytes).digest();
 }

@@ -161,7 +161,11 @@ export class TieredCache {
   async fetchCopy(key: Key, load: Loader, options?: FetchOptions): Promise<Uint8Array> {
     using page = await this.fetch(key, load, options);
     if (page.freshness !== 'negative') return page.copy();
-    throw new PoolError('KEY_NOT_FOUND', `The source has nothing for the key ${JSON.stringify(String(key))}.`, { key });
+    throw new PoolError(
+      'KEY_NOT_FOUND',
+      `The source has nothing for the key ${JSON.stringify(String(key).slice(0, 120))}.`,
+      { key },
+    );
   }
 
   /**

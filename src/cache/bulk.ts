@@ -139,7 +139,7 @@ function contentFor(key: Key, value: unknown): Loaded | undefined {
   if (value === notFound) return notFound;
   return takeBytes(
     value,
-    typeof key === 'string' ? `what loadMany gave for ${JSON.stringify(key)}` : 'what loadMany gave',
+    typeof key === 'string' ? `what loadMany gave for ${JSON.stringify(key.slice(0, 120))}` : 'what loadMany gave',
   );
 }
 

@@ -22,7 +22,6 @@ import {
   fieldsOf,
   fillAndSeal,
   isBusy,
-  KEY_BYTES_MAX,
   type Key,
   NegativePage,
   type Page,
@@ -65,7 +64,7 @@ export class Negatives {
     this.places = Math.max(PLACES_MIN, Math.min(PLACES_MAX, Math.floor(session.parts.slots.total * SHARE)));
     this.hash = new KeyHash(session.seed);
     this.prefixLength = prefix.length + 1;
-    this.place = { bytes: new Uint8Array(KEY_BYTES_MAX), length: 0, hashLow: 0, hashHigh: 0 };
+    this.place = { bytes: new Uint8Array(this.prefixLength + PLACE_BYTES), length: 0, hashLow: 0, hashHigh: 0 };
     this.place.bytes.set(prefix, 1);
     this.place.bytes[0] = MARK;
   }

@@ -46,6 +46,7 @@ import {
 import type { DraftFields } from './objects/index.js';
 import { Upkeep } from './recovery/index.js';
 import {
+  describeKey,
   type NodeSession,
   OpenDraft,
   OpenSubscription,
@@ -98,8 +99,7 @@ export class AttachedPool implements Pool, Shown {
   create(key: Key, size: number, options?: CreateOptions): Draft {
     this.session.check();
     const place = this.session.writer.create(this.fieldsOf(key, size, checkCreate(options)));
-    if (place === 'exists')
-      throw new PoolError('KEY_EXISTS', `The key ${JSON.stringify(key)} is in the pool.`, { key });
+    if (place === 'exists') throw new PoolError('KEY_EXISTS', `The key ${describeKey(key)} is in the pool.`, { key });
     if (place === 'full') throw poolFull(this.path, size);
     return new OpenDraft(this.session, key, place, size);
   }

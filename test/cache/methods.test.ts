@@ -12,6 +12,8 @@ describe('the calls of a cache', () => {
     ['a key beyond ASCII', 'schlüssel/鍵'],
     ['a key too long for the slot', LONG_KEY],
     ['a binary key', BINARY_KEY],
+    ['a key too long for an event', 'k'.repeat(5000)],
+    ['bytes too long for an event', new Uint8Array(5000)],
     ['an empty namespace and one zero byte', Uint8Array.of(0)],
   ] as const) {
     it(`every call finds on both nodes what set stored under ${name}`, async () => {
@@ -191,7 +193,14 @@ describe('the calls of a cache', () => {
   it('refuses keys, options and targets that make no sense, and says which', async () => {
     const pool = await makePool();
     const cache = new SharedCache(pool);
-    for (const key of ['', new Uint8Array(0), 'k'.repeat(1025), 'ü'.repeat(600), '\ud800', 7 as unknown as string]) {
+    for (const key of [
+      '',
+      new Uint8Array(0),
+      'k'.repeat(65_535),
+      'ü'.repeat(33_000),
+      '\ud800',
+      7 as unknown as string,
+    ]) {
       expect(await codeOf(() => cache.set(key, bytesOf('v')))).to.equal('KEY_INVALID');
       expect(await codeOf(() => cache.borrow(key))).to.equal('KEY_INVALID');
       expect(await codeOf(() => cache.fetch(key, () => bytesOf('v')))).to.equal('KEY_INVALID');

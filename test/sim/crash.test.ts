@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { CORNERS } from './crash/corners.js';
 import { runCrash, worldOf } from './crash/exhaustive.js';
+import { LONG_KEY_SCENARIOS } from './crash/longkeys.js';
 import { SCENARIOS } from './crash/scenarios.js';
 import { storeSites } from './crash/sites.js';
 import { type Sweep, sweepOperation, sweepRepair } from './crash/sweep.js';
@@ -22,7 +23,7 @@ function check(sweep: Sweep): void {
 describe('a death after any store', function () {
   this.timeout(REPAIR_STRIDE === 1 ? 7_200_000 : 300_000);
 
-  for (const scenario of [...SCENARIOS, ...CORNERS, ...TAG_SCENARIOS]) {
+  for (const scenario of [...SCENARIOS, ...CORNERS, ...TAG_SCENARIOS, ...LONG_KEY_SCENARIOS]) {
     it(`harms nothing: ${scenario.name}`, async () => {
       check(await sweepOperation(scenario, true));
     });

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { defineFallbacks } from './coroutines/turn.js';
 import { CORNERS } from './crash/corners.js';
+import { LONG_KEY_SCENARIOS } from './crash/longkeys.js';
 import { SCENARIOS } from './crash/scenarios.js';
 import { type Sweep, sweepOperation, sweepRepair } from './crash/sweep.js';
 import { TAG_SCENARIOS } from './crash/tags.js';
@@ -90,7 +91,7 @@ class Hunter {
 
   private async sweep(): Promise<void> {
     const { repairStride = 0, scenario: part = '' } = this.hunt;
-    for (const scenario of [...SCENARIOS, ...CORNERS, ...TAG_SCENARIOS]) {
+    for (const scenario of [...SCENARIOS, ...CORNERS, ...TAG_SCENARIOS, ...LONG_KEY_SCENARIOS]) {
       if (this.isOver) return;
       if (!scenario.name.includes(part)) continue;
       this.take(await sweepOperation(scenario));

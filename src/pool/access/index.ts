@@ -16,6 +16,7 @@ export { withHoldings } from './holders.js';
 export {
   bytesOfPrefix,
   displayKey,
+  displayToldKey,
   KeySpace,
   keyOfBytes,
   pageNumberOf,

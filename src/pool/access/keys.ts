@@ -7,17 +7,19 @@ import { PoolError } from '../../../lib/errors.js';
 import { KeyHash } from '../../../lib/hash.js';
 import { KEY_BYTES_MAX, type Key, RESERVED_KEY_WORD } from '../layout/index.js';
 import type { NearIndex, NearMap } from '../near/index.js';
-import type { DraftFields } from '../objects/index.js';
+import { type DraftFields, TOLD_HEAD_BYTES } from '../objects/index.js';
 import { fieldsOf } from './drafts.js';
 import type { SoughtKey } from './reader.js';
 
 const encoder = new TextEncoder();
 const PAGE_NUMBER_BYTES = 8;
+const SHORT_KEY_BYTES = 1024;
 /** The bytes of the reserved word. */
 export const RESERVED_PREFIX = Uint8Array.from({ length: 4 }, (_, i) => RESERVED_KEY_WORD >>> (i * 8));
 
 export class KeySpace implements SoughtKey {
-  readonly bytes = new Uint8Array(KEY_BYTES_MAX + 4);
+  /** Room for most keys; grows once, when a longer one comes. */
+  bytes = new Uint8Array(SHORT_KEY_BYTES + 4);
   length = 0;
   hashLow = 0;
   hashHigh = 0;
@@ -57,19 +59,40 @@ export class KeySpace implements SoughtKey {
   encode(key: Key): this {
     const room = KEY_BYTES_MAX - this.prefixLength;
     if (typeof key === 'string') {
-      if (key.length === 0 || key.length > room) throw invalid(key.length === 0 ? 'is empty' : 'is too long');
-      const { read, written } = encoder.encodeInto(key, this.bytes.subarray(this.prefixLength));
-      if (read !== key.length || written > room) throw invalid('is too long');
-      if (!key.isWellFormed()) throw invalid('holds half of a surrogate pair');
-      return this.finish(written);
+      if (key.length === 0 || key.length > room) throw key.length === 0 ? invalid('is empty') : this.tooLong();
+      return this.finish(this.putText(key, room));
     }
     if (!isBytes(key)) throw invalid('is neither a string nor a Uint8Array');
     const length = lengthOfBytes(key);
-    if (length === 0 || length > room) throw invalid(length === 0 ? 'is empty' : 'is too long');
+    if (length === 0 || length > room) throw length === 0 ? invalid('is empty') : this.tooLong();
+    if (this.prefixLength + length > this.bytes.length) this.grow();
     this.bytes.set(key, this.prefixLength);
     const isReserved = this.prefixLength === 0 && length >= RESERVED_PREFIX.length;
     if (isReserved && startsWith(this.bytes, RESERVED_PREFIX)) throw invalid('begins as those of checkpoints do');
     return this.finish(length);
+  }
+
+  /** Its UTF-8 behind the prefix; how many bytes. */
+  private putText(key: string, room: number): number {
+    let { read, written } = encoder.encodeInto(key, this.bytes.subarray(this.prefixLength));
+    if (read !== key.length && this.bytes.length < KEY_BYTES_MAX) {
+      this.grow();
+      ({ read, written } = encoder.encodeInto(key, this.bytes.subarray(this.prefixLength)));
+    }
+    if (read !== key.length || written > room) throw this.tooLong();
+    if (!key.isWellFormed()) throw invalid('holds half of a surrogate pair');
+    return written;
+  }
+
+  private grow(): void {
+    const grown = new Uint8Array(KEY_BYTES_MAX + 4);
+    grown.set(this.prefix());
+    this.bytes = grown;
+  }
+
+  private tooLong(): PoolError {
+    const prefix = this.prefixLength === 0 ? '' : `, of which ${this.prefixLength} are its namespace's`;
+    return invalid(`is too long: a key may have ${KEY_BYTES_MAX.toLocaleString('en')} bytes${prefix}`);
   }
 
   /** The near key of a key given as bytes: of those encoded last. */
@@ -140,6 +163,22 @@ export function displayKey(bytes: Uint8Array): string {
     return strict.decode(bytes);
   } catch {
     return Buffer.from(bytes).toString('base64url');
+  }
+}
+
+/** How events show a key of that length, by what is told of it (toldKey): of one that was cut the text it begins with, and the digest. */
+export function displayToldKey(told: Uint8Array, keyLength: number): string {
+  if (told.length === keyLength) return displayKey(told);
+  const [head, digest] = [told.subarray(0, TOLD_HEAD_BYTES), told.subarray(TOLD_HEAD_BYTES)];
+  return `${displayHead(head)}…sha256:${Buffer.from(digest).toString('hex')}`;
+}
+
+/** As displayKey, but for half of a character at the end. */
+function displayHead(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: true });
+  } catch {
+    return displayKey(bytes);
   }
 }
 

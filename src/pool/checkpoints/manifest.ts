@@ -14,7 +14,7 @@
 
 import { checkOfWords } from '../../../lib/hash.js';
 import { Words } from '../../../lib/words.js';
-import { KEY_BYTES_MAX, readUnsigned64, writeUnsigned64 } from '../layout/index.js';
+import { PART_NAME_BYTES_MAX, readUnsigned64, writeUnsigned64 } from '../layout/index.js';
 import type { ObjectId } from '../objects/index.js';
 
 export const ID_BYTES = 20;
@@ -142,7 +142,7 @@ function decodeParts(
   let nameAt = namesAt;
   for (let at = HEAD_WORDS; at * 4 < namesAt; at += PART_WORDS) {
     const length = words.read(at + PART.nameLength) >>> 0;
-    if (length < 1 || length > KEY_BYTES_MAX || nameAt + length > namesEnd) return undefined;
+    if (length < 1 || length > PART_NAME_BYTES_MAX || nameAt + length > namesEnd) return undefined;
     const name = textOf(bytes.subarray(nameAt, nameAt + length));
     if (name === undefined || parts.has(name)) return undefined;
     const [nonce, serial] = [words.read(at + PART.nonce), words.read(at + PART.serial)];

@@ -10,7 +10,7 @@ import {
   CHECKPOINT_NAME_BYTES_MAX,
   type Checkpoint,
   type CheckpointInfo,
-  KEY_BYTES_MAX,
+  PART_NAME_BYTES_MAX,
   type Page,
 } from '../layout/index.js';
 import type { CheckpointDirectory, ObjectId } from '../objects/index.js';
@@ -40,7 +40,7 @@ export function encodeCheckpointName(name: string): Uint8Array {
 
 /** Throws KEY_INVALID. */
 export function checkPartName(name: string): void {
-  encodeName(name, KEY_BYTES_MAX, 'part');
+  encodeName(name, PART_NAME_BYTES_MAX, 'part');
 }
 
 /** An object that stays until its page is released. */

@@ -37,13 +37,13 @@ import {
   EventHead,
   EventLine,
   type Geometry,
-  KEY_BYTES_MAX,
   STATE_MASK,
   STATE_RETIRED,
   STATE_SEALED,
+  TOLD_KEY_BYTES,
 } from '../layout/index.js';
 import type { Bells } from '../nodes/index.js';
-import type { Slots } from '../objects/index.js';
+import { type Slots, toldLength } from '../objects/index.js';
 
 const {
   pending: PENDING,
@@ -63,10 +63,15 @@ const HALF = 2 ** 31;
 const MARK_TRIES = 64;
 
 /** Lines of the longest record. */
-export const EVENT_LINES_MAX = linesFor(KEY_BYTES_MAX);
+export const EVENT_LINES_MAX = linesFor(TOLD_KEY_BYTES);
 
+/** `keyLength`: of the whole key. */
 function linesFor(keyLength: number): number {
-  return 1 + Math.ceil(Math.max(0, Math.ceil(keyLength / 4) - (LINE - KEY)) / LINE);
+  return 1 + Math.ceil(Math.max(0, wordsOfKey(keyLength) - (LINE - KEY)) / LINE);
+}
+
+function wordsOfKey(keyLength: number): number {
+  return (toldLength(keyLength) + 3) >> 2;
 }
 
 /** After a restart of the machine nobody has a place in a log, and nobody sleeps: both begin anew. */
@@ -91,7 +96,10 @@ export interface EventRecord {
   readonly kind: number;
   readonly stamp: number;
   readonly size: number;
+  /** What is told of the key: see toldKey. */
   readonly key: Uint8Array;
+  /** Of the whole key. */
+  readonly keyLength: number;
   readonly lines: number;
 }
 
@@ -177,8 +185,8 @@ export class EventLog {
     const head = this.head(shard);
     const end = words.read(head + END);
     const number = (this.countAt(shard, end, words.read(head + LAST)) as number) | 0;
-    const keyLength = this.slots.copyKey(slot, body, BODY_KEY);
-    const keyWords = (keyLength + 3) >> 2;
+    const keyLength = this.slots.copyToldKey(slot, body, BODY_KEY);
+    const keyWords = wordsOfKey(keyLength);
     this.stampBody();
     body.write(BODY_KIND, kind * 65_536 + keyLength);
     body.write(BODY_KIND + 1, this.slots.size(slot));
@@ -310,15 +318,15 @@ export class EventLog {
     const check = words.read(first + CHECK);
     for (let i = 0; i < BODY_KEY; i++) body.write(i, words.read(first + BODY + i));
     const kind = body.read(BODY_KIND) >>> 16;
-    const length = body.read(BODY_KIND) & 0xffff;
-    if (kind < EVENT_SEALED || kind > EVENT_EVICTED || length < 1 || length > KEY_BYTES_MAX) return undefined;
-    const count = BODY_KEY + ((length + 3) >> 2);
+    const keyLength = body.read(BODY_KIND) & 0xffff;
+    if (kind < EVENT_SEALED || kind > EVENT_EVICTED || keyLength < 1) return undefined;
+    const count = BODY_KEY + wordsOfKey(keyLength);
     for (let i = BODY_KEY; i < count; i++) body.write(i, words.read(this.bodyWord(shard, position, i)));
     if (checkOfWords(body, 0, count, number) !== check) return undefined;
-    const key = new Uint8Array(length);
-    for (let i = 0; i < length; i++) key[i] = body.read(BODY_KEY + (i >> 2)) >>> ((i & 3) * 8);
+    const key = new Uint8Array(toldLength(keyLength));
+    for (let i = 0; i < key.length; i++) key[i] = body.read(BODY_KEY + (i >> 2)) >>> ((i & 3) * 8);
     const stamp = wideStamp(body.read(0), body.read(1));
-    return { kind, stamp, size: body.read(BODY_KIND + 1) >>> 0, key, lines: linesFor(length) };
+    return { kind, stamp, size: body.read(BODY_KIND + 1) >>> 0, key, keyLength, lines: linesFor(keyLength) };
   }
 
   /** Whether this node wrote so much that it may soon overtake its own readers. Asked once, it begins anew. */
@@ -345,8 +353,8 @@ export class EventLog {
     const first = this.line(shard, last);
     const length = words.read(first + KIND) & 0xffff;
     const number = words.load(first + NUMBER);
-    if (linesFor(length) !== lines || length > KEY_BYTES_MAX) return `its last event has a key of ${length} bytes`;
-    const body = Array.from({ length: BODY_KEY + ((length + 3) >> 2) }, (_, i) => this.bodyWord(shard, last, i));
+    if (linesFor(length) !== lines) return `its last event has a key of ${length} bytes`;
+    const body = Array.from({ length: BODY_KEY + wordsOfKey(length) }, (_, i) => this.bodyWord(shard, last, i));
     body.forEach((word, i) => {
       this.body.write(i, words.read(word));
     });

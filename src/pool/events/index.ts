@@ -3,7 +3,7 @@
  * Entered by access, session, recovery and census.
  * Invariants: (E) eventlog.ts, (U1) feed.ts, (W) waits.ts.
  */
-export { EventLog, formatEvents, resetEvents } from './eventlog.js';
+export { EventLog, type EventRecord, formatEvents, resetEvents } from './eventlog.js';
 export { type Fed, Feed } from './feed.js';
 export { type Wait, Waits } from './waits.js';
 export { waitUntil } from './waituntil.js';

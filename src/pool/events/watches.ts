@@ -189,6 +189,8 @@ export class Watches {
       position = (position + record.lines) | 0;
       count = (count + 1) | 0;
       if (record.kind !== EVENT_SEALED) continue;
+      // Of a key that was told in part there is no tag.
+      if (record.keyLength > record.key.length) return { tags: undefined, ...events.mark(shard) };
       hash.of(record.key, record.key.length);
       tags.add(hash.high);
     }

@@ -35,7 +35,7 @@ export * from './layoutofnodes.js';
 
 export const MAGIC_LOW = 0x6c616573; // 'seal'
 export const MAGIC_HIGH = 0x6c6f6f70; // 'pool'
-export const LAYOUT_VERSION = 7;
+export const LAYOUT_VERSION = 8;
 
 export const STATE_FREE = 1;
 export const STATE_DRAFT = 2;
@@ -61,7 +61,11 @@ export const TAGS_MASK = 0xff;
 
 export const NO_EXTENT = -1;
 export const INLINE_KEY_BYTES = 40;
-export const KEY_BYTES_MAX = 1024;
+export const KEY_BYTES_MAX = 65_535;
+/** Of a longer key events have the beginning, and the digest of the whole key behind it: see toldKey. */
+export const TOLD_KEY_BYTES = 1024;
+export const TOLD_DIGEST_BYTES = 32;
+export const PART_NAME_BYTES_MAX = 1024;
 /**
  * What the keys of the objects of checkpoints begin with, and no other key: fe 63 6b 70. Neither a string begins so, nor
  * the key of a cache, which begins with UTF-8, nor that of a page, which begins with ff.

@@ -45,7 +45,10 @@ export const EVENT_SEALED = 1;
 export const EVENT_DELETED = 2;
 export const EVENT_EVICTED = 3;
 
-/** A key that does not fit goes on in as many further lines as it needs, which hold nothing else. */
+/**
+ * A key that does not fit goes on in as many further lines as it needs, which hold nothing else: of one over TOLD_KEY_BYTES what
+ * toldKey makes of it.
+ */
 export const EventLine = struct('EventLine', [
   {
     writer: SHARD,
@@ -55,7 +58,7 @@ export const EventLine = struct('EventLine', [
       check: 'u32',
       stamp: 'u32',
       stampHalves: 'u32',
-      /** Kind * 65,536 + bytes of the key. */
+      /** Kind * 65,536 + bytes of the whole key. */
       kind: 'u32',
       size: 'u32',
       key: ['u32', 10],

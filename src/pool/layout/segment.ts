@@ -14,6 +14,8 @@ import type { Geometry } from './geometry.js';
 import type { PoolStats } from './types.js';
 
 const NOTHING = new Uint8Array(0);
+/** Of fewer bytes a loop is faster than a call into native code. */
+const COMPARED_ABOVE = 256;
 
 /** A mapping as a segment uses it. */
 export type MappedRange = Pick<Mapping, keyof Mapping>;
@@ -165,6 +167,8 @@ export class Segment {
     const window = Math.floor(start / this.windowBytes);
     const root = this.sealedRoots[window] as Uint8Array;
     const base = start - window * this.windowBytes;
+    if (length > COMPARED_ABOVE)
+      return Buffer.compare(root.subarray(base, base + length), bytes.subarray(0, length)) === 0;
     for (let i = 0; i < length; i++) if (root[base + i] !== bytes[i]) return false;
     return true;
   }

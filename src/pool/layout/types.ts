@@ -1,9 +1,15 @@
 /**
  * The public surface of the object layer: one pool, its nodes and its objects. Byte counts are bytes, times milliseconds.
  */
+import type { PoolEvent } from './poolevent.js';
 import type { SpaceInfo, SpaceName } from './spaceinfo.js';
 
-/** 1..1024 bytes; a string is taken as UTF-8. */
+export type { PoolEvent } from './poolevent.js';
+
+/**
+ * 1 to 65,535 bytes; a string is taken as UTF-8. One of up to 1,024 characters is found by what a node remembers; a longer one is looked
+ * up in the pool each time, hashed and compared as a whole.
+ */
 export type Key = string | Uint8Array;
 /** 'adaptive-2q' sizes its queues by what has hit of late: arXiv 2511.21958, docs/ARCHITECTURE.md. */
 export type Eviction = 'adaptive-2q' | 's3-fifo' | 'sieve' | 'lru' | 'none';
@@ -307,24 +313,13 @@ export interface WaitOptions {
 }
 
 export interface SubscribeOptions {
-  /** Only events of keys that begin so. */
+  /** Only events of keys that begin so. Of a key over 1,024 bytes the first 992 are looked at. */
   prefix?: Key;
   /** First tell of everything that is sealed at the time of the call, as 'sealed' events. Default false. */
   replay?: boolean;
   /** Its abort closes the subscription. */
   signal?: AbortSignal;
 }
-
-/**
- * sealed: the page can be got; it may have superseded another, of which no more is told. deleted: by `delete`,
- * `invalidate` and their like. evicted: to make room, or because it had expired or its space was dropped, once the pool
- * got round to it. `sequence` counts the events of the pool and never falls, but after a
- * node that was stopped for longer in the middle of telling: its event comes late.
- */
-export type PoolEvent =
-  | { type: 'sealed' | 'deleted' | 'evicted'; key: string; keyBytes: Uint8Array; size: number; sequence: number }
-  /** This subscriber fell behind by so many events, of whatever keys, and goes on with the newest. */
-  | { type: 'missed'; count: number; sequence: number };
 
 /** Iterated, by one or several loops that share its events. `close` ends them all; DISCONNECTED is thrown at `disconnect`. */
 export interface Subscription extends AsyncIterable<PoolEvent>, Disposable {

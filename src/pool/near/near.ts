@@ -28,6 +28,8 @@ export type NearKey = string | number;
 const SHORTCUTS_MIN = 16;
 const SHORTCUTS_MAX = 65_536;
 const NOWHERE = -1;
+/** Of a key that is remembered, in characters. */
+const KEY_LENGTH_MAX = 1024;
 /** A time that is always over. */
 const ASK = -1;
 
@@ -207,6 +209,8 @@ export class NearIndex implements Forgetful {
     const { owner } = entry;
     // (P4) A page of a cache may be asked for by its whole key as well: then it is looked up each time.
     if (this.capacity === 0 || entry.space !== owner.space) return;
+    // As many as the index takes would be more private memory than anybody means to give: such a key is looked up each time.
+    if (typeof entry.key === 'string' && entry.key.length > KEY_LENGTH_MAX) return;
     if (this.isFull() && !this.isAdmitted()) return;
     const { entries } = owner;
     const first = entries.get(entry.key);

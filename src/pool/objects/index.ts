@@ -3,6 +3,7 @@
  * Entered by events and all above, writers under the shard's lock.
  * Invariants: slots.ts, table.ts (T), shards.ts, spaces.ts, tags.ts (J), versionbounds.ts.
  */
+
 export { CheckpointDirectory, fenced, type ObjectId, type Tenure } from './checkpointdirectory.js';
 export { Clearings } from './clearing.js';
 export { Probe } from './probe.js';
@@ -14,4 +15,5 @@ export { type Held, type NamedSpace, Spaces } from './spaces.js';
 export { Stripes } from './stripes.js';
 export { Table } from './table.js';
 export { hashTags, marksOf, type SoughtTags, type TagMarks, type TagState, Tags } from './tags.js';
+export { TOLD_HEAD_BYTES, toldKey, toldLength } from './toldkeys.js';
 export { VersionBounds, type VersionOwner } from './versionbounds.js';

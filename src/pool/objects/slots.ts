@@ -40,6 +40,7 @@ import {
 } from '../layout/index.js';
 import { SlotFields } from './slotfields.js';
 import { isForcedStep, isStep } from './slotstates.js';
+import { toldKey } from './toldkeys.js';
 
 const {
   state: STATE,
@@ -328,21 +329,22 @@ export class Slots extends SlotFields {
     for (let i = 0; i < length; i++) target[i] = this.words.read(at + (i >> 2)) >>> ((i & 3) * 8);
   }
 
-  /** Copies the key's bytes to words elsewhere, four to a word, the rest zero. Its length; 0 where it is out of range. */
-  copyKey(slot: number, target: Words, word: number): number {
+  /** Copies what is told of the key to words elsewhere, four bytes to a word, the rest zero. Its whole length; 0 where it is out of range. */
+  copyToldKey(slot: number, target: Words, word: number): number {
     const length = this.keyLength(slot);
     if (length <= INLINE_KEY_BYTES) {
       const at = this.wordOf(slot) + KEY;
       for (let i = 0; i < (length + 3) >> 2; i++) target.write(word + i, this.words.read(at + i));
       return length;
     }
-    const bytes = this.keyBytes(slot);
+    const key = this.keyBytes(slot);
+    const bytes = toldKey(key);
     target.fill(word, (bytes.length + 3) >> 2, 0);
     for (let i = 0; i < bytes.length; i++) {
       const at = word + (i >> 2);
       target.write(at, target.read(at) | ((bytes[i] as number) << ((i & 3) * 8)));
     }
-    return bytes.length;
+    return key.length;
   }
 
   /** Whether the object belongs to a checkpoint: its key begins as no key of a caller's may. */

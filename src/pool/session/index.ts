@@ -5,6 +5,7 @@
  */
 export { placeOf } from './descriptor.js';
 export { OpenDraft } from './draft.js';
+export { describeKey } from './names.js';
 export { type Attached, NodeSession } from './node.js';
 export { NegativePage, PinnedPage, PrivatePage, StalePage } from './page.js';
 export type { NodeParts } from './parts.js';

@@ -2,8 +2,12 @@
 import { displayKey } from '../access/index.js';
 import type { Key } from '../layout/index.js';
 
+/** Of a key in a message, in characters. */
+const SHOWN_MAX = 120;
+
 export function describeKey(key: Key): string {
-  return typeof key === 'string' ? JSON.stringify(key) : `of ${key.length} bytes`;
+  if (typeof key !== 'string') return `of ${key.length} bytes`;
+  return JSON.stringify(key.length > SHOWN_MAX ? `${key.slice(0, SHOWN_MAX)}…` : key);
 }
 
 /** As lists and events show it. */

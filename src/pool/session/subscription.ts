@@ -17,9 +17,10 @@
 import { PoolError } from '../../../lib/errors.js';
 import { type Shown, showAs, UNCLONEABLE } from '../../../lib/shown.js';
 import { whenAborted } from '../../../lib/signals.js';
-import { displayKey, pageListedAt, startsWith } from '../access/index.js';
-import { type Fed, Feed, type Wait, type Waits } from '../events/index.js';
+import { displayToldKey, pageListedAt, startsWith } from '../access/index.js';
+import { type EventRecord, type Fed, Feed, type Wait, type Waits } from '../events/index.js';
 import { EVENT_DELETED, EVENT_SEALED, type PoolEvent, type Subscription } from '../layout/index.js';
+import { TOLD_HEAD_BYTES, toldKey } from '../objects/index.js';
 import type { NodeParts } from './parts.js';
 
 const EVENTS_MAX = 65_536;
@@ -48,6 +49,12 @@ export interface SubscriptionOptions {
 function typeOf(kind: number): 'sealed' | 'deleted' | 'evicted' {
   if (kind === EVENT_SEALED) return 'sealed';
   return kind === EVENT_DELETED ? 'deleted' : 'evicted';
+}
+
+/** Whether the key of the event begins so, as far as it is told. */
+function isToldToStart({ key, keyLength }: EventRecord, prefix: Uint8Array): boolean {
+  if (keyLength === key.length) return startsWith(key, prefix);
+  return startsWith(key, prefix.subarray(0, TOLD_HEAD_BYTES));
 }
 
 export class OpenSubscription implements Subscription, Shown {
@@ -121,9 +128,10 @@ export class OpenSubscription implements Subscription, Shown {
     const { prefix } = this.options;
     if ('missed' in fed) return { type: 'missed', count: fed.missed, sequence: this.sequence };
     this.sequence = fed.stamp + 1;
-    const { key: keyBytes, size } = fed;
-    if (prefix !== undefined && !startsWith(keyBytes, prefix)) return undefined;
-    return { type: typeOf(fed.kind), key: displayKey(keyBytes), keyBytes, size, sequence: this.sequence };
+    const { key: keyBytes, keyLength, size } = fed;
+    if (prefix !== undefined && !isToldToStart(fed, prefix)) return undefined;
+    const key = displayToldKey(keyBytes, keyLength);
+    return { type: typeOf(fed.kind), key, keyBytes, keyLength, size, sequence: this.sequence };
   }
 
   /** There is more, in a moment: a writer is in the middle of an event, or publishes without a pause. */
@@ -158,8 +166,11 @@ export class OpenSubscription implements Subscription, Shown {
     for (; this.replaySlot < parts.slots.total; this.replaySlot++) {
       const info = pageListedAt(parts, this.replaySlot, prefix, this.isFromBefore);
       if (info === undefined) continue;
-      const { key, keyBytes, size } = info;
-      return { type: 'sealed', key, keyBytes, size, sequence: this.feed.startedAt };
+      const { size } = info;
+      const keyLength = info.keyBytes.length;
+      const keyBytes = toldKey(info.keyBytes);
+      const key = displayToldKey(keyBytes, keyLength);
+      return { type: 'sealed', key, keyBytes, keyLength, size, sequence: this.feed.startedAt };
     }
     return undefined;
   }

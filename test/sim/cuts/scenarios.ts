@@ -1,6 +1,7 @@
 /** Operations that are cut short besides those that are killed: what changes the private books of a node. */
 import { contentOf } from '../content.js';
 import { CORNERS } from '../crash/corners.js';
+import { LONG_KEY_SCENARIOS } from '../crash/longkeys.js';
 import { KEYS, keyOf, put, SCENARIOS, type Scenario, set } from '../crash/scenarios.js';
 import { TAG_SCENARIOS } from '../crash/tags.js';
 import type { SimulatedNode } from '../node.js';
@@ -132,7 +133,7 @@ const LEFT_OUT = /^disconnecting/;
 
 export const CUT_SCENARIOS: readonly Scenario[] = [
   ...PRIVATE,
-  ...[...SCENARIOS, ...CORNERS, ...TAG_SCENARIOS].filter(
+  ...[...SCENARIOS, ...CORNERS, ...TAG_SCENARIOS, ...LONG_KEY_SCENARIOS].filter(
     ({ name, joins, isAlone }) => !joins && !isAlone && !LEFT_OUT.test(name),
   ),
 ];
