@@ -1,6 +1,6 @@
 module.exports = {
   spec: ['dist/test/**/*.test.js'],
-  require: ['dist/test/support/tried.js'],
+  require: ['dist/test/support/tried.js', 'dist/test/support/cleanups.js'],
   'node-option': ['enable-source-maps'],
   timeout: 60_000,
   parallel: true,

@@ -4,27 +4,11 @@ import { ownName, removeBells } from '../../lib/linux/index.js';
 import type { Key } from '../../src/index.js';
 import { type ConnectOptions, connect, type FormatOptions, SharedCache } from '../../src/index.js';
 import { AttachedPool } from '../../src/pool/index.js';
+import { atEnd } from '../support/cleanups.js';
+
+export { atEnd };
 
 let made = 0;
-const cleanups: (() => Promise<void> | void)[] = [];
-
-/** Runs when the test that is running has ended, last registered first. */
-export function atEnd(cleanup: () => Promise<void> | void): void {
-  cleanups.push(cleanup);
-}
-
-afterEach(async () => {
-  const errors: unknown[] = [];
-  for (let next = cleanups.pop(); next !== undefined; next = cleanups.pop()) {
-    try {
-      await next();
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  if (errors.length > 0) throw errors[0];
-});
-
 export function poolPath(): string {
   const path = `/dev/shm/${ownName('cache')}-${made++}`;
   atEnd(() => {

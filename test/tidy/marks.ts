@@ -65,3 +65,18 @@ export const checkClaimsRun: Checker = (sources) =>
       });
       return offenders;
     });
+
+const hooks = new Set(['before', 'beforeEach', 'after', 'afterEach']);
+
+/** Such a hook is of the first test file that imports the module in a process, and of no later one. */
+export const checkHooks: Checker = (sources) =>
+  sources
+    .filter((source) => isUnder(source, 'test') && !source.path.endsWith('.test.ts'))
+    .flatMap((source) =>
+      source.tree.statements.flatMap((statement) => {
+        const call = ts.isExpressionStatement(statement) ? statement.expression : undefined;
+        if (call === undefined || !ts.isCallExpression(call)) return [];
+        const name = call.expression.getText(source.tree);
+        return hooks.has(name) ? [`${source.path}:${lineOf(source, statement)} ${name} at the top`] : [];
+      }),
+    );

@@ -2,7 +2,7 @@
  * The rules of the house. Each carries bad sources that its checker must catch and good ones that it must let pass:
  * a rule that cannot fail holds nothing.
  */
-import { checkClaimsRun, checkOrderTags, checkUnfinished } from './marks.js';
+import { checkClaimsRun, checkHooks, checkOrderTags, checkUnfinished } from './marks.js';
 import { checkCycles, checkEntrances, checkRanks, checkRooms } from './ranks.js';
 import * as reach from './reach.js';
 import { checkFileSizes, checkFunctionSizes } from './sizes.js';
@@ -217,6 +217,15 @@ const marks: Rule[] = [
       ...["xit('a', f)", "it('a')", "it('a', function () { this.skip(); })"],
     ].map((text) => ({ 'test/a.test.ts': `${text};` })),
     good: [{ 'test/a.test.ts': "describe('a', () => { it('b', () => cursor.skip(1)); });" }],
+  },
+  {
+    claim: 'what tests import has no hook of its own at its top',
+    check: checkHooks,
+    bad: [{ 'test/support/a.ts': 'afterEach(async () => {});' }, { 'test/cache/a.ts': 'before(start);' }],
+    good: [
+      { 'test/support/a.ts': 'export function useIt() { after(stop); }' },
+      { 'test/a.test.ts': 'afterEach(async () => {});' },
+    ],
   },
 ];
 
