@@ -6,10 +6,19 @@
  */
 import { rmSync } from 'node:fs';
 import { PoolError } from '../../../lib/errors.js';
-import { type CacheLimit, dropCache, type GroupPlaces, openCacheLimit } from '../cgroup.js';
+import { dropCache, type GroupPlaces, openCacheLimit } from '../cgroup.js';
 import { bytesText } from '../figures.js';
-import { type ArmName, type ArmResult, type CompareResult, isOsCache, type Progress } from '../types.js';
-import { type Arm, armResult, ENGINE_CACHE_KIB, osCacheArm, privateArm, type SharedArm, sharedArm } from './arms.js';
+import type { ArmName, ArmResult, CompareResult, Progress } from '../types.js';
+import {
+  type Arm,
+  armResult,
+  ENGINE_CACHE_KIB,
+  osCacheArm,
+  privateArm,
+  type SharedArm,
+  sharedArm,
+  warmUpSource,
+} from './arms.js';
 import { conclusions } from './conclusions.js';
 import { type DatabaseFile, provideDatabase } from './database.js';
 import { importEngine } from './engine.js';
@@ -158,14 +167,14 @@ async function runArm(plan: Plan, name: ArmName, memory: number): Promise<{ arm:
   const { nodes } = plan.options;
   const { file, size } = plan.database;
   // As cold as those of the other arms.
-  if (isOsCache(name)) dropCache(file);
+  const ready = (): void => dropCache(file);
   switch (name) {
     case 'private-lru':
-      return runReaders(plan, privateArm(nodes, memory, size));
+      return runReaders(plan, privateArm(nodes, memory, size), { ready });
     case 'shared':
       return runShared(plan, sharedArm(nodes, memory, size));
     case 'os-cache':
-      return runReaders(plan, osCacheArm(size));
+      return runReaders(plan, osCacheArm(size), { ready });
     case 'os-cache-limited':
       return runLimited(plan, memory);
     default:
@@ -177,7 +186,14 @@ async function runLimited(plan: Plan, memory: number): Promise<{ arm: Arm; run: 
   const limit = openCacheLimit(plan.options.groups);
   if (typeof limit === 'string') return limit;
   using held = limit;
-  const { arm, run } = await runReaders(plan, osCacheArm(plan.database.size, memory), { limit: held, bytes: memory });
+  const { file, size } = plan.database;
+  const { arm, run } = await runReaders(plan, osCacheArm(size, memory), {
+    started: (processId) => held.add(processId),
+    ready: () => {
+      dropCache(file);
+      held.begin(memory);
+    },
+  });
   if (held.hasDropped) return { arm, run };
   const note = 'The limit had no effect: what these processes had the kernel cache never came up to it.';
   return { arm: { ...arm, notes: [...arm.notes, note] }, run };
@@ -185,36 +201,43 @@ async function runLimited(plan: Plan, memory: number): Promise<{ arm: Arm; run: 
 
 async function runShared(plan: Plan, arm: SharedArm): Promise<{ arm: Arm; run: RunResult }> {
   const { nodes, eviction } = plan.options;
-  const remove = (): void => rmSync(arm.poolPath, { force: true });
-  process.on('exit', remove);
+  const { poolPath, warmUpPath } = arm;
+  const remove = (path: string): void => rmSync(path, { force: true });
+  const removeBoth = (): void => [poolPath, warmUpPath].forEach(remove);
+  process.on('exit', removeBoth);
   try {
     // One row more than readers: whoever looks in with the command line is a node, too.
-    await formatPool(arm.poolPath, { size: arm.poolSize, pageSize: PAGE_SIZE, maxNodes: nodes + 1, eviction });
-    return await runReaders(plan, arm);
+    const format = { size: arm.poolSize, pageSize: PAGE_SIZE, maxNodes: nodes + 1, eviction };
+    await formatPool(poolPath, format);
+    await formatPool(warmUpPath, format);
+    return await runReaders(plan, arm, { ready: () => remove(warmUpPath) });
   } finally {
-    process.off('exit', remove);
-    remove();
+    process.off('exit', removeBoth);
+    removeBoth();
   }
 }
 
-interface Limit {
-  readonly limit: CacheLimit;
-  readonly bytes: number;
+/** What else is done when a node has started, and when all are ready to go. */
+interface Moments {
+  readonly started?: (processId: number) => void;
+  readonly ready: () => void;
 }
 
-async function runReaders(plan: Plan, arm: Arm, limited?: Limit): Promise<{ arm: Arm; run: RunResult }> {
+async function runReaders(plan: Plan, arm: Arm, { started, ready }: Moments): Promise<{ arm: Arm; run: RunResult }> {
   const { nodes, seed, progress } = plan.options;
-  const tasks = Array.from({ length: nodes }, (_, node): ReadTask => {
-    const { rounds, queries, database } = plan;
-    const { source } = arm;
-    return { task: 'read', node, file: database.file, source, queries, rounds, seed, engineCacheKiB: ENGINE_CACHE_KIB };
-  });
+  const { rounds, queries, database } = plan;
+  const task = { task: 'read', file: database.file, source: arm.source, queries, rounds, seed } as const;
+  const warmUp = { source: warmUpSource(arm), queries: queries.filter((_, index) => index % 2 === 0) };
+  const tasks = Array.from(
+    { length: nodes },
+    (_, node): ReadTask => ({ ...task, node, engineCacheKiB: ENGINE_CACHE_KIB, warmUp }),
+  );
   const report = (fraction: number, text: string): void => progress({ arm: arm.name, fraction, text });
   const lateUntil = isLate(plan.options) ? LATE_UNTIL : undefined;
   const run = await runNodes(tasks, {
     ...{ label: `arm ${arm.name}`, progress: report, signal: plan.signal, lateUntil },
-    started: (processId) => limited?.limit.add(processId),
-    ready: () => limited?.limit.begin(limited.bytes),
+    ...(started === undefined ? {} : { started }),
+    ready,
   });
   return { arm, run };
 }

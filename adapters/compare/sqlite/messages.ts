@@ -17,6 +17,13 @@ export interface ReadTask {
   readonly seed: number;
   /** SQLite's own page cache of this connection, KiB. */
   readonly engineCacheKiB: number;
+  readonly warmUp?: WarmUp | undefined;
+}
+
+/** Done before a reader reports ready, over a cache that is thrown away: what is measured is compiled by then. */
+export interface WarmUp {
+  readonly source: SourceSpec;
+  readonly queries: readonly Query[];
 }
 
 export interface GenerateTask {
@@ -45,6 +52,8 @@ export interface NodeResult {
   /** After each query, in the order in which they ran: the counts up to there. */
   readonly warming: readonly { readonly requests: number; readonly hits: number }[];
   readonly note: string | undefined;
+  /** What warming up took. */
+  readonly warmUpMs: number;
 }
 
 export type Report =

@@ -6,7 +6,7 @@
 
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Database } from '@sqlite.org/sqlite-wasm';
+import type { Database, Sqlite3Static } from '@sqlite.org/sqlite-wasm';
 import { stayOnProcessor } from '../../../lib/linux/index.js';
 import {
   lruPageSource,
@@ -21,7 +21,7 @@ import { loadEngine } from './engine.js';
 import { generate, PAGE_SIZE } from './generate.js';
 import { hashOf } from './hash.js';
 import { Latency } from './latency.js';
-import type { GenerateTask, NodeResult, ReadTask, Task } from './messages.js';
+import type { GenerateTask, NodeResult, ReadTask, SourceSpec, Task } from './messages.js';
 import { Random } from './random.js';
 import { openSharedSource } from './shared-source.js';
 import { runTask, send } from './task.js';
@@ -68,9 +68,8 @@ interface OpenSource {
   close(): Promise<void>;
 }
 
-async function openSource(task: ReadTask, storage: Storage): Promise<OpenSource> {
+async function openSource(source: SourceSpec, storage: Storage, node: number): Promise<OpenSource> {
   const close = async (): Promise<void> => {};
-  const { source } = task;
   switch (source.kind) {
     case 'uncached':
       return { source: uncachedPageSource(storage, { pageSize: PAGE_SIZE }), close };
@@ -78,9 +77,31 @@ async function openSource(task: ReadTask, storage: Storage): Promise<OpenSource>
       return { source: lruPageSource(storage, { pageSize: PAGE_SIZE, pagesMax: source.pagesMax }), close };
     case 'shared': {
       const { poolPath, nearEntries } = source;
-      return openSharedSource(poolPath, storage, { pageSize: PAGE_SIZE, nearEntries, name: `node ${task.node}` });
+      return openSharedSource(poolPath, storage, { pageSize: PAGE_SIZE, nearEntries, name: `node ${node}` });
     }
   }
+}
+
+/** Milliseconds that it took. */
+async function warmUp(sqlite3: Sqlite3Static, { file, node, engineCacheKiB, warmUp }: ReadTask): Promise<number> {
+  const started = performance.now();
+  if (warmUp === undefined) return 0;
+  const { direct } = warmUp.source;
+  using storage = openStorage(file, { direct });
+  const opened = await openSource(warmUp.source, storage, node);
+  try {
+    const source = new MeasuredSource(opened.source, { asksKernel: !direct });
+    const database = openReadOnly(sqlite3, { file, pageSource: source });
+    database.exec(`PRAGMA cache_size = -${engineCacheKiB}`);
+    for (const { sql } of warmUp.queries) {
+      hashOf(database.selectArrays(sql));
+      await nextTurn();
+    }
+    database.close();
+  } finally {
+    await opened.close();
+  }
+  return performance.now() - started;
 }
 
 async function runQueries(
@@ -115,8 +136,9 @@ async function read(task: ReadTask, go: Promise<void>): Promise<NodeResult> {
   // Readers wake from the device all on one processor where nobody places them: the same places in every arm.
   stayOnProcessor(task.node);
   const sqlite3 = await loadEngine();
+  const warmUpMs = await warmUp(sqlite3, task);
   using storage = openStorage(task.file, { direct: task.source.direct });
-  const opened = await openSource(task, storage);
+  const opened = await openSource(task.source, storage, task.node);
   try {
     const source = new MeasuredSource(opened.source, { asksKernel: !task.source.direct });
     const database = openReadOnly(sqlite3, { file: task.file, pageSource: source });
@@ -134,6 +156,7 @@ async function read(task: ReadTask, go: Promise<void>): Promise<NodeResult> {
       deviceBytes: deviceBefore === undefined || deviceAfter === undefined ? undefined : deviceAfter - deviceBefore,
       latencyCounts: latency.export(),
       note: storage.note,
+      warmUpMs,
     };
   } finally {
     await opened.close();
