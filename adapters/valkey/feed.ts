@@ -7,11 +7,14 @@
  */
 import type { Connection } from './connection.js';
 import { isBelow, type Place, type TierSpace } from './space.js';
+import { decodeEnd, type EndOfTags } from './tagcells.js';
 
 /** What is done to the pool. */
 export interface Target {
   /** The key is not what it was; undefined for every key. */
   drop(key: Uint8Array | undefined): void;
+  /** What has one of the tags is not what it was. */
+  endTags(end: EndOfTags): void;
 }
 
 export interface FeedCounts {
@@ -26,6 +29,8 @@ interface Entry {
   readonly nonce: string;
   readonly kind: string;
   readonly key: Uint8Array;
+  /** Of kind 'tags'. */
+  readonly end: EndOfTags | undefined;
 }
 
 const FIELDS = 8;
@@ -38,8 +43,10 @@ function entryOf(raw: unknown): Entry | undefined {
   if (count === undefined || String(fields[0]) !== 'n' || String(fields[2]) !== 'k' || String(fields[4]) !== 'v')
     return undefined;
   const [nonce, kind, key] = [String(fields[1]), String(fields[3]), fields[5]];
-  if (!(key instanceof Uint8Array) || (kind !== 'all' && (kind !== 'key' || key.length === 0))) return undefined;
-  return { count, nonce, kind, key };
+  if (!(key instanceof Uint8Array)) return undefined;
+  const end = kind === 'tags' ? decodeEnd(Buffer.from(key).toString()) : undefined;
+  const isKnown = kind === 'all' || (kind === 'key' && key.length > 0) || end !== undefined;
+  return isKnown ? { count, nonce, kind, key, end } : undefined;
 }
 
 /** The entries of a reply of XREAD, of RESP2 or 3; none for null. */
@@ -59,7 +66,8 @@ export function applyEntries(reply: unknown, from: Place, target: Target, counts
     const isNext = entry !== undefined && Number(entry.count) === Number(place.count) + 1;
     // (R2)
     if (!isNext && entry?.kind !== 'all') counts.gaps++;
-    target.drop(isNext && entry.kind === 'key' ? entry.key : undefined);
+    if (isNext && entry.end !== undefined) target.endTags(entry.end);
+    else target.drop(isNext && entry.kind === 'key' ? entry.key : undefined);
     counts.applied++;
     // (R1) What cannot be read says no place either: the next check finds one.
     if (entry !== undefined) place = { count: entry.count, nonce: entry.nonce };

@@ -79,7 +79,7 @@ export class Host {
     this.settings = settings;
     this.space = space;
     this.board = board;
-    this.target = { drop: (key) => this.drop(target, key) };
+    this.target = { drop: (key) => this.drop(target, key), endTags: (end) => target.endTags(end) };
     this.ticker = setInterval(() => this.look(), settings.heartbeatMs);
     this.ticker.unref();
     this.look();

@@ -9,12 +9,13 @@
  * (T4) a load goes on without the tier where that does not answer: after at most a request's time limit, or at once while the circuit
  *      breaker is open. The same where another host's load is waited for in vain.
  */
-import { type Key, type Loaded, type LoadedFor, type Loader, loadedFor, notFound } from '../../src/index.js';
+import { type FetchOptions, type Key, type LoadedFor, type Loader, loadedFor, notFound } from '../../src/index.js';
 import { wait } from './connection.js';
 import type { Host } from './host.js';
 import type { Settings } from './options.js';
 import type { Stored, TierSpace, Value } from './space.js';
 import { bytesOfKey } from './space.js';
+import { checkTags } from './tagcells.js';
 
 const PAUSE_MIN_MS = 2;
 const PAUSE_MAX_MS = 50;
@@ -25,6 +26,8 @@ export interface LifeOptions {
   readonly staleMs?: number | undefined;
   readonly staleOnErrorMs?: number | undefined;
   readonly metadata?: Uint8Array | (() => Uint8Array | undefined) | undefined;
+  /** Of what is loaded: what comes from the tier has its own. */
+  readonly tags?: FetchOptions['tags'];
 }
 
 /** What became of one load. */
@@ -38,6 +41,10 @@ interface Made extends Stored {
 }
 
 const NOTHING = new Uint8Array(0);
+
+function tagsFor(key: Key, { tags }: LifeOptions): readonly string[] | undefined {
+  return checkTags(typeof tags === 'function' ? tags(key) : tags);
+}
 
 export class TierLoading {
   /** Loads of the caller's loader. */
@@ -77,10 +84,28 @@ export class TierLoading {
     return this.lasting(made, true);
   }
 
+  /** Of a key that a loader of many has answered; undefined where it has nothing for it. */
+  async bulkLoaded(
+    key: Key,
+    lease: string | undefined,
+    answer: unknown,
+    options: LifeOptions,
+    begunMs: number,
+    signal: AbortSignal,
+  ): Promise<LoadedFor | undefined> {
+    const bytes = bytesOfKey(key);
+    if (answer === undefined) {
+      if (lease !== undefined) await this.space.release(bytes, lease);
+      return undefined;
+    }
+    const made = this.made(key, answer, options, begunMs);
+    return lease === undefined ? this.lasting(made, true) : this.offer(bytes, lease, made, signal);
+  }
+
   /** (T3) */
-  private given(value: Value, askedMs: number): LoadedFor {
-    const { bytes, metadata, isNegative, freshMs, keptMs, kind } = value;
-    const made = { bytes, metadata, isNegative, keptMs, freshMs, begunMs: askedMs };
+  given(value: Value, askedMs: number): LoadedFor {
+    const { bytes, metadata, isNegative, freshMs, keptMs, kind, tags } = value;
+    const made = { bytes, metadata, isNegative, keptMs, freshMs, begunMs: askedMs, tags };
     return this.lasting(made, kind === 'value');
   }
 
@@ -105,16 +130,21 @@ export class TierLoading {
     } finally {
       clearInterval(renewal);
     }
+    return this.offer(bytes, lease, made, signal);
+  }
+
+  /** (T2) Before the pool has it. */
+  private async offer(key: Uint8Array, lease: string, made: Made, signal: AbortSignal): Promise<LoadedFor> {
+    const { space } = this;
     const leftMs = made.freshMs === undefined ? undefined : made.freshMs - (performance.now() - made.begunMs);
     const isNeverOver = leftMs === undefined;
     // What nothing is remembered of is not stored, nor what is over already.
     const isWorthIt = isNeverOver ? !made.isNegative : leftMs + made.keptMs > 0;
     if (!isWorthIt || signal.aborted) {
-      await space.release(bytes, lease);
+      await space.release(key, lease);
       return this.lasting(made, true);
     }
-    // (T2)
-    const outcome = await space.fill(bytes, lease, { ...made, freshMs: leftMs });
+    const outcome = await space.fill(key, lease, { ...made, freshMs: leftMs });
     return this.lasting(made, outcome !== 'refused');
   }
 
@@ -135,27 +165,39 @@ export class TierLoading {
   private async call(key: Key, load: Loader, options: LifeOptions, signal: AbortSignal): Promise<Made> {
     this.loads++;
     const begunMs = performance.now();
-    const answer = (await load(key, { signal })) as Loaded | LoadedFor;
+    return this.made(key, await load(key, { signal }), options, begunMs);
+  }
+
+  /** Of what the loader has answered. Throws TypeError. */
+  private made(key: Key, answer: unknown, options: LifeOptions, begunMs: number): Made {
     const { ttlMs, negativeTtlMs = ttlMs, staleMs = 0, staleOnErrorMs = 0 } = options;
     if (answer === notFound) {
-      return { bytes: NOTHING, metadata: undefined, isNegative: true, freshMs: negativeTtlMs, keptMs: 0, begunMs };
+      return {
+        bytes: NOTHING,
+        metadata: undefined,
+        isNegative: true,
+        freshMs: negativeTtlMs,
+        keptMs: 0,
+        begunMs,
+        tags: tagsFor(key, options),
+      };
     }
     if (!(answer instanceof Uint8Array)) throw refused(answer);
     const { metadata: given } = options;
     const metadata = typeof given === 'function' ? given() : given;
     const keptMs = ttlMs === undefined ? 0 : Math.max(staleMs, staleOnErrorMs);
-    return { bytes: answer, metadata, isNegative: false, freshMs: ttlMs, keptMs, begunMs };
+    return { bytes: answer, metadata, isNegative: false, freshMs: ttlMs, keptMs, begunMs, tags: tagsFor(key, options) };
   }
 
   /** With the short life of what nobody vouches for, where that is so now: until it is in the pool nothing else runs. */
   private lasting(made: Made, isShared: boolean): LoadedFor {
-    const { freshMs, begunMs, metadata } = made;
+    const { freshMs, begunMs, metadata, tags } = made;
     const leftMs = freshMs === undefined ? Number.POSITIVE_INFINITY : freshMs - (performance.now() - begunMs);
     const { isVouched } = this.host;
     const lifeMs = isVouched ? leftMs : Math.min(leftMs, this.settings.unvouchedTtlMs);
     const expiresAtMs = lifeMs === Number.POSITIVE_INFINITY ? undefined : Date.now() + lifeMs;
     const keptMs = isVouched && lifeMs === leftMs ? made.keptMs : 0;
-    return loadedFor(made.isNegative ? notFound : made.bytes, { expiresAtMs, keptMs, metadata, isShared });
+    return loadedFor(made.isNegative ? notFound : made.bytes, { expiresAtMs, keptMs, metadata, isShared, tags });
   }
 }
 

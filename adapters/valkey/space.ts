@@ -11,6 +11,7 @@ import { Breaker } from './breaker.js';
 import { type Argument, type Connect, Connection, ReplyError, TierFault } from './connection.js';
 import type { Settings } from './options.js';
 import { ASK, BAR, CHECK, FILL, HOLD, MEND, type Script, TELL } from './scripts.js';
+import { cellsOf, decodeTags, type EndOfTags, encodeEnd } from './tagcells.js';
 
 /** A place in the log. */
 export interface Place {
@@ -35,6 +36,7 @@ export interface Value {
   readonly freshMs: number | undefined;
   readonly keptMs: number;
   readonly count: string;
+  readonly tags: readonly string[];
 }
 
 export type Answer =
@@ -46,6 +48,12 @@ export type Answer =
   /** Not asked, or no answer. */
   | { readonly kind: 'away' };
 
+export interface AskOptions {
+  /** Whether to take leases of what is not there. */
+  readonly leases: boolean;
+  readonly staleMs: number;
+}
+
 export interface Stored {
   readonly bytes: Uint8Array;
   readonly metadata: Uint8Array | undefined;
@@ -53,6 +61,7 @@ export interface Stored {
   /** Undefined for ever. */
   readonly freshMs: number | undefined;
   readonly keptMs: number;
+  readonly tags?: readonly string[] | undefined;
 }
 
 /** A map, so that all counts are told. */
@@ -70,6 +79,9 @@ export interface TierCounts {
 
 const CHUNK_LIFE_MS = 60_000;
 const CHUNKS_AT_ONCE = 4;
+/** Of one question: what they answer comes in one reply. */
+const KEYS_AT_ONCE = 128;
+const BYTES_AT_ONCE = 8 * 2 ** 20;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 
@@ -134,8 +146,9 @@ export class TierSpace {
     this.breaker = new Breaker({ failures, pauseMs }, () => performance.now());
   }
 
-  private keysOf(key: Uint8Array): Argument[] {
-    return [this.meta, this.log, join(this.values, key), join(this.leases, key), this.chunks];
+  private keysOf(...keys: Uint8Array[]): Argument[] {
+    const names = keys.flatMap((key) => [join(this.values, key), join(this.leases, key)]);
+    return [this.meta, this.log, this.chunks, ...names];
   }
 
   /** (S1) Rejects with TierFault where it is not known whether it was done, and with ReplyError. */
@@ -162,38 +175,63 @@ export class TierSpace {
   }
 
   private run(script: Script, key: Uint8Array, args: readonly Argument[]): Promise<unknown> {
+    return this.runFor(script, [key], args);
+  }
+
+  private runFor(script: Script, keys: readonly Uint8Array[], args: readonly Argument[]): Promise<unknown> {
     const { requestTimeoutMs } = this.settings;
-    return this.guard(() => this.connection.run(script, this.meta, this.keysOf(key), args, requestTimeoutMs));
+    return this.guard(() => this.connection.run(script, this.meta, this.keysOf(...keys), args, requestTimeoutMs));
   }
 
   /** Never rejects. `leases`: whether the asker loads where nothing is there. */
-  async ask(key: Uint8Array, seen: Seen, options: { leases: boolean; staleMs: number }): Promise<Answer> {
+  async ask(key: Uint8Array, seen: Seen, options: AskOptions): Promise<Answer> {
+    return (await this.askMany([key], seen, options))[0] as Answer;
+  }
+
+  /** As ask, of each: one request for every 128. */
+  async askMany(keys: readonly Uint8Array[], seen: Seen, options: AskOptions): Promise<Answer[]> {
+    const answers: Answer[] = [];
+    for (let first = 0; first < keys.length; first += KEYS_AT_ONCE)
+      answers.push(...(await this.askSome(keys.slice(first, first + KEYS_AT_ONCE), seen, options)));
+    return answers;
+  }
+
+  private async askSome(keys: readonly Uint8Array[], seen: Seen, options: AskOptions): Promise<Answer[]> {
     const { place, floor } = seen;
     const token = options.leases ? newNonce() : '';
     const staleMs = String(Math.floor(options.staleMs));
     const leaseMs = String(this.settings.leaseMs);
     try {
-      const reply = await this.run(ASK, key, [token, leaseMs, place?.count ?? '', place?.nonce ?? '', floor, staleMs]);
-      return await this.understand(key, reply);
+      const args = [token, leaseMs, place?.count ?? '', place?.nonce ?? '', floor, staleMs, String(BYTES_AT_ONCE)];
+      const reply = await this.runFor(ASK, keys, args);
+      if (!Array.isArray(reply)) throw malformed('no answer to what was asked');
+      if (String(reply[0]) === 'other') {
+        this.counts.otherHistories++;
+        return keys.map(() => ({ kind: 'other' }));
+      }
+      if (reply.length !== keys.length + 1) throw malformed(`${reply.length - 1} answers to ${keys.length} questions`);
+      return await Promise.all(keys.map((key, i) => this.understandOrNot(key, reply[i + 1])));
     } catch {
-      return { kind: 'away' };
+      return keys.map(() => ({ kind: 'away' }));
     }
+  }
+
+  private async understandOrNot(key: Uint8Array, reply: unknown): Promise<Answer> {
+    return this.understand(key, reply).catch(() => ({ kind: 'away' }));
   }
 
   private async understand(key: Uint8Array, reply: unknown): Promise<Answer> {
     if (!Array.isArray(reply)) throw malformed('no answer to what was asked');
     const [kind, first] = [String(reply[0]), String(reply[1])];
-    if (kind === 'other') {
-      this.counts.otherHistories++;
-      return { kind };
-    }
     if (kind === 'lease') {
       this.counts.misses++;
       return { kind, lease: first };
     }
     if (kind === 'wait') return { kind, leftMs: Number(first) };
     if (kind !== 'value' && kind !== 'stale') throw malformed(`an answer of kind ${JSON.stringify(kind)}`);
-    const [fresh, kept, metadata, negative, chunks, chunkId, size, inline] = reply.slice(2) as Buffer[];
+    const [fresh, kept, metadata, negative, chunks, chunkId, size, inline, names] = reply.slice(2) as Buffer[];
+    const tags = decodeTags(String(names));
+    if (tags === undefined) throw malformed('tags that are none');
     const bytes = Number(chunks) === 0 ? inline : await this.gather(String(chunkId), Number(chunks), Number(size));
     if (bytes === undefined || bytes.length !== Number(size)) {
       await this.run(MEND, key, [String(chunkId)]);
@@ -209,6 +247,7 @@ export class TierSpace {
       freshMs,
       keptMs: Number(kept),
       count: first,
+      tags,
     };
   }
 
@@ -252,7 +291,9 @@ export class TierSpace {
       await this.request(['SET', `${this.chunks}${id}:${at}`, chunk, 'PX', String(CHUNK_LIFE_MS)]);
     });
     const head = [life, String(Math.ceil(keptMs)), metadata ?? '', isNegative ? '1' : '0'];
-    return [...head, String(count), id, String(bytes.length), count === 0 ? bytes : ''];
+    const { tags = [] } = stored;
+    const named = tags.length === 0 ? '' : JSON.stringify(tags);
+    return [...head, String(count), id, String(bytes.length), count === 0 ? bytes : '', named, cellsOf(tags)];
   }
 
   /** Never rejects. 'refused': the lease has ended. 'failed': not known to be stored, and the lease is given back where that can be. */
@@ -280,15 +321,22 @@ export class TierSpace {
   }
 
   /**
-   * Tells all hosts that the key, or with undefined every key, is not what it was. With `lease`: gives that for a fill that follows. Throws
+   * Tells all hosts that the key, with undefined every key, or what has the tags, is not what it was. With `lease`: gives that for a fill that follows. Throws
    * TIER_UNREACHABLE.
    */
-  async tell(key: Uint8Array | undefined, origin: string, leases = false): Promise<Place & { lease: string }> {
+  async tell(
+    what: Uint8Array | EndOfTags | undefined,
+    origin: string,
+    leases = false,
+  ): Promise<Place & { lease: string }> {
     const [nonce, token] = [newNonce(), leases ? newNonce() : ''];
     const { logLength, leaseMs } = this.settings;
-    const kind = key === undefined ? 'all' : 'key';
-    const args = [kind, key ?? '', nonce, origin, String(logLength), token, String(leaseMs)];
-    const count = await this.insist(async () => String(await this.run(TELL, key ?? NOTHING, args)));
+    const key = what instanceof Uint8Array ? what : NOTHING;
+    const end = what instanceof Uint8Array ? undefined : what;
+    const kind = what === undefined ? 'all' : end === undefined ? 'key' : 'tags';
+    const args = [kind, end === undefined ? key : encodeEnd(end), nonce, origin, String(logLength), token];
+    const cells = end === undefined ? '' : cellsOf(end.tags);
+    const count = await this.insist(async () => String(await this.run(TELL, key, [...args, String(leaseMs), cells])));
     return { count, nonce, lease: `${token}:${count}` };
   }
 

@@ -6,20 +6,35 @@
  * once it never goes behind.
  */
 import { PoolError } from '../../lib/errors.js';
-import type { CacheStats, FetchOptions, Key, Loader, Page, Pool, SharedCache } from '../../src/index.js';
+import type {
+  BulkLoader,
+  CacheStats,
+  FetchManyOptions,
+  FetchOptions,
+  InvalidateTagsOptions,
+  Key,
+  Loader,
+  Page,
+  Pool,
+  SharedCache,
+} from '../../src/index.js';
 import { SharedCache as Cache } from '../../src/index.js';
 import { AttachedPool } from '../../src/pool/index.js';
+import { TierBulk } from './bulk.js';
 import { type Board, type ChannelCounts, Host } from './host.js';
 import { TierLoading } from './loading.js';
 import { checkTier, type Settings, type TierOptions } from './options.js';
 import { StaleAnswer } from './page.js';
 import { bytesOfKey, type TierCounts, TierSpace } from './space.js';
+import { checkTags, type EndOfTags } from './tagcells.js';
 
 export interface TierSetOptions {
   ttlMs?: number;
   staleMs?: number;
   staleOnErrorMs?: number;
   metadata?: Uint8Array;
+  /** What `invalidateTags` knows it by. */
+  tags?: readonly string[];
 }
 
 export interface TieredOptions {
@@ -100,12 +115,16 @@ function boardOf(pool: Pool, name: string): Board {
   };
 }
 
+/** What a page has of tags is told with what is loaded. */
+const TOLD_LATER = () => undefined;
+
 export class TieredCache {
   /** The pool's part, for what needs no tier: borrow, get, has and their like. */
   readonly pool: SharedCache;
   private readonly space: TierSpace;
   private readonly host: Host;
   private readonly loading: TierLoading;
+  private readonly bulk: TierBulk;
   private readonly settings: Settings;
   private readonly options: TieredOptions;
 
@@ -119,10 +138,11 @@ export class TieredCache {
     this.options = options;
     this.space = new TierSpace(settings, namespace, settings.connect);
     const drop = (key: Uint8Array | undefined) => void (key === undefined ? cache.clear() : cache.delete(key));
-    this.host = new Host(settings, this.space, boardOf(settings.pool, `${settings.prefix}\u0001${namespace}`), {
-      drop,
-    });
+    const endTags = ({ tags, staleFor }: EndOfTags) => cache.invalidateTags(tags, { staleFor });
+    const board = boardOf(settings.pool, `${settings.prefix}\u0001${namespace}`);
+    this.host = new Host(settings, this.space, board, { drop, endTags });
     this.loading = new TierLoading(settings, this.space, this.host);
+    this.bulk = new TierBulk(settings, this.space, this.host, this.loading);
   }
 
   async begin(): Promise<void> {
@@ -148,13 +168,26 @@ export class TieredCache {
    * rejections as of SharedCache.fetch; the life of what is loaded begins with its load.
    */
   async fetch(key: Key, load: Loader, options: FetchOptions = {}): Promise<Page> {
-    const { ttlMs = this.options.ttlMs, negativeTtlMs, metadata, ...limits } = options;
+    const { ttlMs = this.options.ttlMs, negativeTtlMs, metadata, tags, ...limits } = options;
+    if (typeof tags !== 'function') checkTags(tags);
     const { staleMs, staleOnErrorMs } = limits;
     const told = { isStale: false };
-    const life = { ttlMs, negativeTtlMs, metadata, staleMs, staleOnErrorMs };
+    const life = { ttlMs, negativeTtlMs, metadata, staleMs, staleOnErrorMs, tags };
     const throughTier: Loader = (_, { signal }) => this.loading.load(key, load, life, signal, told);
-    const page = await this.pool.fetch(key, throughTier, limits);
+    const page = await this.pool.fetch(key, throughTier, { ...limits, tags: TOLD_LATER });
     return told.isStale && page.freshness === 'fresh' ? new StaleAnswer(page) : page;
+  }
+
+  /**
+   * As of SharedCache: what the pool does not have the tier is asked for in one request (for each 128 keys), and what nobody has or loads
+   * goes to `load` in one call.
+   */
+  async fetchMany(keys: readonly Key[], load: BulkLoader, options: FetchManyOptions = {}): Promise<Map<Key, Page>> {
+    const { ttlMs = this.options.ttlMs, negativeTtlMs, tags, ...limits } = options;
+    const life = { ttlMs, negativeTtlMs, tags };
+    if (typeof load !== 'function') throw new PoolError('OPTION_INVALID', 'loadMany: expected a function.');
+    const throughTier: BulkLoader = (missing, { signal }) => this.bulk.load(missing, load, life, signal);
+    return this.pool.fetchMany(keys, throughTier, { ...limits, tags: TOLD_LATER });
   }
 
   /** As fetch, but a private copy. Rejects with KEY_NOT_FOUND where the source has nothing. */
@@ -173,9 +206,16 @@ export class TieredCache {
    * old value is gone all the same. Rejects with TIER_UNREACHABLE where other hosts may still have the old one: then try again.
    */
   async set(key: Key, bytes: Uint8Array, options: TierSetOptions = {}): Promise<boolean> {
-    const { ttlMs = this.options.ttlMs, staleMs = 0, staleOnErrorMs = 0, metadata } = options;
+    const { ttlMs = this.options.ttlMs, staleMs = 0, staleOnErrorMs = 0, metadata, tags } = options;
     const keptMs = ttlMs === undefined ? 0 : Math.max(staleMs, staleOnErrorMs);
-    return this.write(key, { bytes: bytes.slice(), metadata, isNegative: false, freshMs: ttlMs, keptMs });
+    return this.write(key, {
+      bytes: bytes.slice(),
+      metadata,
+      isNegative: false,
+      freshMs: ttlMs,
+      keptMs,
+      tags: checkTags(tags),
+    });
   }
 
   /** As set: the source has nothing for the key, for so long. */
@@ -196,12 +236,25 @@ export class TieredCache {
 
   /** Before and after the tier knows: between the two a reader may have brought the old value back. */
   private async change(key: Uint8Array | undefined, leases = false): Promise<string> {
-    const drop = () => void (key === undefined ? this.pool.clear() : this.pool.delete(key));
+    return this.tell(key, () => void (key === undefined ? this.pool.clear() : this.pool.delete(key)), leases);
+  }
+
+  private async tell(what: Uint8Array | EndOfTags | undefined, drop: () => void, leases = false): Promise<string> {
     drop();
-    const { count, nonce, lease } = await this.space.tell(key, this.host.origin, leases);
+    const { count, nonce, lease } = await this.space.tell(what, this.host.origin, leases);
     this.host.wrote({ count, nonce });
     drop();
     return lease;
+  }
+
+  /**
+   * As of SharedCache, for all hosts: every page with one of the tags whose load began before is a miss for every read of this host once this has
+   * resolved, and of each other once it is told; the tier has no value of theirs any more. With `staleFor` a host may hand out what its own
+   * pool has for that long. Rejects with TIER_UNREACHABLE where others could not be told: then try again. Throws OPTION_INVALID, BUSY.
+   */
+  async invalidateTags(tags: readonly string[], options: InvalidateTagsOptions = {}): Promise<void> {
+    const end = { tags: Array.isArray(tags) ? [...tags] : tags, staleFor: options.staleFor ?? 0 };
+    await this.tell(end, () => this.pool.invalidateTags(end.tags, options));
   }
 
   /**

@@ -17,7 +17,7 @@ import { type Key, type Page, pinMany } from '../pool/index.js';
 import type { Domain } from './domain.js';
 import type { Fetching, Sought } from './fetching.js';
 import { Absent, type Limits } from './runs.js';
-import { type BulkAnswer, type BulkLoader, type Loaded, notFound } from './types.js';
+import { type BulkAnswer, type BulkLoader, LoadedFor, type LoaderAnswer, notFound } from './types.js';
 
 interface Enlisted {
   readonly key: Key;
@@ -27,7 +27,7 @@ interface Enlisted {
   readonly depth: number;
   isGivenUp: boolean;
   batch: Batch | undefined;
-  resolve(loaded: Loaded): void;
+  resolve(loaded: LoaderAnswer): void;
   reject(error: unknown): void;
 }
 
@@ -69,7 +69,7 @@ class Batches {
   }
 
   /** What `resolve` or `reject` is called of when the key's batch has been loaded: with its bytes, or Absent where there are none. */
-  enlist(key: Key, resolve: (loaded: Loaded) => void, reject: (error: unknown) => void): Enlisted {
+  enlist(key: Key, resolve: (loaded: LoaderAnswer) => void, reject: (error: unknown) => void): Enlisted {
     this.domain.keys.encode(key);
     const name = this.domain.keyName();
     const depth = this.fetching.depthOf(name);
@@ -116,7 +116,7 @@ class Batches {
   }
 
   /** (U2) In the order of the batch. Throws OPTION_INVALID. */
-  private contentOf(batch: readonly Enlisted[], answer: unknown): (Loaded | undefined)[] {
+  private contentOf(batch: readonly Enlisted[], answer: unknown): (LoaderAnswer | undefined)[] {
     if (Array.isArray(answer)) {
       if (answer.length !== batch.length)
         throw refused(`it answered an array of ${answer.length} for ${batch.length} keys`);
@@ -134,8 +134,10 @@ class Batches {
   }
 }
 
-function contentFor(key: Key, value: unknown): Loaded | undefined {
+function contentFor(key: Key, value: unknown): LoaderAnswer | undefined {
   if (value === undefined) return undefined;
+  // What it has is looked at as it is taken, as that of fetch.
+  if (value instanceof LoadedFor) return value;
   if (value === notFound) return notFound;
   return takeBytes(
     value,
@@ -215,7 +217,7 @@ class Bulk {
   private seek(key: Key): Sought {
     let enlisted: Enlisted | undefined;
     const call = () =>
-      new Promise<Loaded>((resolve, reject) => {
+      new Promise<LoaderAnswer>((resolve, reject) => {
         // A call that has failed meanwhile begins nothing any more.
         if (this.hasFailed) reject(new Absent());
         else enlisted = this.batches.enlist(key, resolve, reject);

@@ -116,6 +116,7 @@ const lifeSchema = z.strictObject({
   keptMs: stale,
   metadata,
   isShared: z.boolean().optional(),
+  tags,
 });
 const setSchema = z.strictObject({ ttlMs: ttl, metadata, lease, tags, staleMs: stale, staleOnErrorMs: stale });
 const piecesSchema = setSchema.extend({ size: z.number().int().min(0).optional() });

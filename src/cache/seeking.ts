@@ -40,9 +40,9 @@ export function seek(
     look: () => glance(key),
     lookNegative: () => negatives.look(key),
     storeNegative: (lease: Lease, startedMs: number) => {
-      const { expiresAtMs } = taking.life ?? {};
+      const { expiresAtMs, tags: told } = taking.life ?? {};
       const lifeMs = expiresAtMs === undefined ? negativeTtlMs : Math.floor(expiresAtMs - startedMs);
-      if (lifeMs !== undefined && lifeMs > 0) negatives.store(key, lease, startedMs, lifeMs, tags);
+      if (lifeMs !== undefined && lifeMs > 0) negatives.store(key, lease, startedMs, lifeMs, told ?? tags);
     },
     take: (answer: unknown) => taking.take(answer),
   };

@@ -32,7 +32,7 @@ export class Taking {
     if (answer instanceof LoadedFor) return this.takeWithLife(answer);
     if (answer === notFound) return NOTHING;
     const bytes = loadedBytes(answer);
-    return { bytes, ...this.know(this.given), told: 'unversioned' };
+    return { bytes, ...this.know(this.given, this.givenTags), told: 'unversioned' };
   }
 
   private takeWithLife({ content, life: told }: LoadedFor): Taken {
@@ -41,11 +41,16 @@ export class Taking {
     if (content === notFound) return NOTHING;
     const bytes = loadedBytes(content);
     const isShared = life.isShared !== false;
-    return { bytes, ...this.know(() => life.metadata), told: isShared ? 'unversioned' : 'untold', life };
+    return {
+      bytes,
+      ...this.know(() => life.metadata, life.tags ?? this.givenTags),
+      told: isShared ? 'unversioned' : 'untold',
+      life,
+    };
   }
 
-  private know(metadata: FetchOptions['metadata']): Pick<Taken, 'metadata' | 'tags'> {
-    this.known ??= { metadata: loadedMetadata(metadata), tags: loadedTags(this.key, this.givenTags) };
+  private know(metadata: FetchOptions['metadata'], tags: FetchTags | undefined): Pick<Taken, 'metadata' | 'tags'> {
+    this.known ??= { metadata: loadedMetadata(metadata), tags: loadedTags(this.key, tags) };
     return this.known;
   }
 }

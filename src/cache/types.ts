@@ -31,6 +31,8 @@ export interface Life {
   readonly metadata?: Uint8Array | undefined;
   /** False: it is its caller's alone, and not stored. Default true. */
   readonly isShared?: boolean | undefined;
+  /** In place of the fetch's, also of `notFound`; of a fetch whose own are a function: else a load that they overtake may be joined. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 /** Made by `loadedFor`. */
@@ -58,7 +60,7 @@ export type Loader = (key: Key, context: { signal: AbortSignal }) => Promise<Loa
  * asked for count for nothing; or an array in the order of the keys it was given, with undefined for those. `notFound` in place of
  * undefined is remembered.
  */
-export type BulkAnswer = ReadonlyMap<Key, Loaded> | readonly (Loaded | undefined)[];
+export type BulkAnswer = ReadonlyMap<Key, LoaderAnswer> | readonly (LoaderAnswer | undefined)[];
 
 /** The keys are different ones. The signal is aborted when nobody waits for any of them any more. */
 export type BulkLoader = (keys: readonly Key[], context: { signal: AbortSignal }) => Promise<BulkAnswer> | BulkAnswer;

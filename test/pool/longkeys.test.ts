@@ -6,7 +6,7 @@ import { KeyHash } from '../../lib/hash.js';
 import { notFound, type PoolEvent, SharedCache } from '../../src/index.js';
 import { Slot } from '../../src/pool/layout/layout.js';
 import { expectCleanCensus } from '../support/census.js';
-import { codeOf, MIB, settle, usePools } from '../support/pools.js';
+import { codeOf, MIB, pause, settle, usePools } from '../support/pools.js';
 
 const FORMAT = { size: 4 * MIB, pageSize: 4096, maxNodes: 4 } as const;
 const LENGTHS = [1024, 1025, 2000, 65_535];
@@ -136,6 +136,7 @@ describe('a key of any length', () => {
     // Its turn among the waits does not come by itself.
     pool.session.waits['watches'].lookAtSome = () => {};
     const page = pool.waitFor(keyOf(5000, 'w'), { timeoutMs: 5000 });
+    await pause(100);
     other.put(keyOf(5000, 'w'), bytesOf('w'));
     expect(text((await page).bytes)).to.equal('w');
     await pool.disconnect();

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { applyEntries } from '../../../adapters/valkey/feed.js';
+import { type EndOfTags, encodeEnd } from '../../../adapters/valkey/tagcells.js';
 
 const PLACE = { count: '100', nonce: 'x' };
 const entry = (count: number | string, key: string, kind = 'key', nonce = `n${count}`) => [
@@ -13,7 +14,8 @@ function applied(reply: unknown) {
   const counts = { applied: 0, gaps: 0 };
   const drop = (key: Uint8Array | undefined) =>
     void dropped.push(key === undefined ? '*' : Buffer.from(key).toString());
-  const place = applyEntries(reply, PLACE, { drop }, counts);
+  const endTags = ({ tags, staleFor }: EndOfTags) => void dropped.push(`#${tags.join('+')} ${staleFor}`);
+  const place = applyEntries(reply, PLACE, { drop, endTags }, counts);
   return { dropped, place: place.count, gaps: counts.gaps };
 }
 const of = (...entries: unknown[]) => applied({ log: entries });
@@ -22,6 +24,24 @@ describe('the log of a space', () => {
   it('drops the keys of its entries in their order, and the place moves to the last', () => {
     expect(of(entry(101, 'a'), entry(102, 'b'))).to.deep.equal({ dropped: ['a', 'b'], place: '102', gaps: 0 });
     expect(applied([['log', [entry(101, 'a')]]])).to.deep.equal({ dropped: ['a'], place: '101', gaps: 0 });
+  });
+
+  it('ends tags in their turn, and drops everything where an entry says none that can be read', () => {
+    const end = encodeEnd({ tags: ['t', 'ü'], staleFor: 5 });
+    const entries = [entry(101, 'a'), entry(102, end, 'tags'), entry(103, 'b')];
+    expect(of(...entries)).to.deep.equal({ dropped: ['a', '#t+ü 5', 'b'], place: '103', gaps: 0 });
+    for (const wrong of [
+      '',
+      '[]',
+      '{}',
+      '{"tags":["t"]}',
+      '{"tags":[1],"staleFor":0}',
+      '{"tags":["t"],"staleFor":-1}',
+      'null',
+    ])
+      expect(of(entry(101, wrong, 'tags')).dropped, wrong).to.deep.equal(['*']);
+    expect(of(entry(102, end, 'tags')).dropped).to.deep.equal(['*']);
+    expect(of(entry(100, end, 'tags'), entry(99, end, 'tags')).dropped).to.deep.equal([]);
   });
 
   it('says nothing where nothing came', () => {
