@@ -9,6 +9,8 @@
  *      once more: the claim before it may have ended because there is one.
  * (F4) a load that an invalidation of one of its tags has overtaken is joined by nobody who asks later: its claim is ended, and the page
  *      that comes of it is for those who had asked before. Of a load whose tags are not known yet any tag may be one.
+ * (F5) of a load that has failed a moment ago (`errorMs`) the error is told again, to who would begin one: a load that is under way is joined all
+ *      the same, and a page that is there is found before.
  */
 import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
@@ -29,6 +31,8 @@ export interface Sought extends ClaimKey {
   readonly keptMs: number;
   /** Of what is loaded; 'later' for tags that the load will tell. */
   readonly tags?: KnownTags;
+  /** How long after a load has failed the same error is the answer, in milliseconds. */
+  readonly errorMs?: number | undefined;
   /** Whether a page may lie there that has expired and is kept. */
   readonly mayBeKept: boolean;
   /** The live page, exposed. Neither counted nor touched. */
@@ -192,6 +196,7 @@ export class Fetching {
       if (isFirstWait) session.count('waits');
       return { page: running.join(sought.key, { signal, loadTimeoutMs }), isWait: true };
     }
+    this.refuseSoon(sought, name);
     const claim = this.claim(sought);
     if (claim instanceof Promise) {
       if (!patience.isOverWithTurns()) return { page: lookAgainAfter(claim), isWait: false };
@@ -256,6 +261,7 @@ export class Fetching {
     if (this.runs.depthOf(name) > 0) return;
     const isOvertaken = running !== undefined && !this.domain.isUpToDate(running.tags, running.lease);
     if (running !== undefined && !isOvertaken && this.domain.isValid(running.lease)) return;
+    if (this.failureOf(sought, name) !== undefined) return;
     let claim = this.claim(sought);
     // (F4)
     if (isOvertaken && !(claim instanceof Promise) && claim.kind === 'own' && running.id === nameOf(claim.draft)) {
@@ -267,6 +273,18 @@ export class Fetching {
       // With no function's entry before somebody listens: see (L3) of runs.ts.
       run.begin(sought.key, undefined).then(letGo, ignore);
     } else if (claim.kind === 'others' && loading.isStopped(claim.draft)) loading.endClaim(claim.draft);
+  }
+
+  /** (F5) Throws what the load has failed with. */
+  private refuseSoon(sought: Sought, name: string): void {
+    const failure = this.failureOf(sought, name);
+    if (failure !== undefined) throw failure.error;
+  }
+
+  private failureOf({ errorMs = 0 }: Sought, name: string): { readonly error: unknown } | undefined {
+    if (errorMs <= 0) return undefined;
+    const { domain, runs } = this;
+    return runs.failures.recent(name, domain.session.machine.elapsedMs(), errorMs, (lease) => domain.isValid(lease));
   }
 
   private found(sought: Sought): Page | undefined {
@@ -313,7 +331,14 @@ export class Fetching {
         sought.onGiveUp?.(reason);
       },
       turnAfter: (error: unknown) => loading.turnAfter(error),
-      count: (failed: boolean) => loading.loaded(startedMs, failed),
+      count: (failed: boolean) => {
+        if (!failed) this.runs.failures.forget(name);
+        loading.loaded(startedMs, failed);
+      },
+      failed: (error: unknown) => {
+        const atMs = session.machine.elapsedMs();
+        if ((sought.errorMs ?? 0) > 0) this.runs.failures.remember(name, { error, lease, atMs });
+      },
     };
     return new Run(session, this.runs, work, limitMs);
   }

@@ -56,6 +56,11 @@ export interface FetchOptions extends StaleOptions {
   metadata?: Uint8Array | (() => Uint8Array | undefined);
   tags?: FetchTags;
   loadTimeoutMs?: number;
+  /**
+   * For so long after a load of the key has failed in this node its error is the answer without another load, or a stale page where
+   * `staleOnErrorMs` allows one; in milliseconds. Default 0: the next one who asks tries again at once.
+   */
+  errorMs?: number;
   signal?: AbortSignal;
 }
 
@@ -65,6 +70,7 @@ export interface FetchManyOptions {
   negativeTtlMs?: number;
   tags?: FetchTags;
   loadTimeoutMs?: number;
+  errorMs?: number;
   signal?: AbortSignal;
 }
 
@@ -137,6 +143,7 @@ const fetchSchema = z.strictObject({
   staleMs: stale,
   staleOnErrorMs: stale,
   negativeTtlMs: ttl,
+  errorMs: stale,
 });
 const negativeSchema = z.strictObject({ ttlMs: z.number().positive().finite() });
 const fetchManySchema = z.strictObject({
@@ -145,6 +152,7 @@ const fetchManySchema = z.strictObject({
   tags: fetchTags,
   signal,
   loadTimeoutMs: loadTimeout,
+  errorMs: stale,
 });
 const invalidateSchema = z.strictObject({ staleFor: stale });
 const zeroFill = z.boolean().optional();

@@ -26,6 +26,7 @@ import {
   PrivatePage,
 } from '../pool/index.js';
 import type { KnownTags } from './domain.js';
+import { Failures } from './failures.js';
 import type { Lease } from './types.js';
 
 /** A timer of the machine takes no longer times. */
@@ -65,6 +66,8 @@ export interface Work {
   giveUp(reason: unknown): void;
   /** Counts the load. */
   count(failed: boolean): void;
+  /** The source has failed, and was waited for. */
+  failed(error: unknown): void;
 }
 
 export interface Limits {
@@ -146,15 +149,22 @@ export class Run {
   private callLoader(): void {
     const { work, runs } = this;
     const onAnswer = (answer: unknown) => this.answered(answer);
-    const onError = (error: unknown) => this.fail(error, !(error instanceof Absent) && !isOverflow(error));
+    const onError = (error: unknown) => this.refused(error);
     runs.starting(work.name, 1);
     try {
       Promise.resolve(work.call(this.controller.signal)).then(onAnswer, onError);
     } catch (error) {
-      Promise.reject(error).catch((reason: unknown) => this.fail(reason, !isOverflow(reason)));
+      Promise.reject(error).catch(onError);
     } finally {
       runs.starting(work.name, -1);
     }
+  }
+
+  /** By the loader. */
+  private refused(error: unknown): void {
+    const isOfSource = !(error instanceof Absent) && !isOverflow(error);
+    if (isOfSource && this.open) this.work.failed(error);
+    this.fail(error, isOfSource);
   }
 
   /**
@@ -293,6 +303,7 @@ function disconnected(session: NodeSession): PoolError {
 
 /** The runs of one set of keys in this node, whatever caches ask for them. */
 export class Runs {
+  readonly failures = new Failures();
   private readonly session: NodeSession;
   private readonly open = new Map<string, Run>();
   /** How many loaders of a key are on the stack. Set back when the run of the event loop ends, as a cut call counts nothing off, and at upkeep where that was cut. */

@@ -34,6 +34,7 @@ export function seek(
     asOf: undefined,
     ttlMs,
     keptMs,
+    errorMs: options.errorMs,
     tags: isLater ? 'later' : tags,
     mayBeKept: true,
     encode: () => domain.keys.encode(key),
