@@ -217,10 +217,9 @@ export class Domain {
     // ORDER lease-1: the counts are read before the source is; pairs with seal, which compares them under the lock.
     const spaceGeneration = this.generation();
     const { space } = this;
-    return {
-      ...{ hashLow, hashHigh, count: this.countOf(hashLow, hashHigh), space, spaceGeneration },
-      tagMoment: this.tagMoment(),
-    };
+    const count = this.countOf(hashLow, hashHigh);
+    const tagMoment = this.tagMoment();
+    return { hashLow, hashHigh, count, space, spaceGeneration, tagMoment };
   }
 
   /** Whether a fill under the lease would still be taken. */

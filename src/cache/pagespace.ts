@@ -177,6 +177,13 @@ export class SharedPageSpace implements PageSpace, Shown {
   }
 
   readThrough(pageNo: number, target: Uint8Array, load: SyncPageLoader, options?: PageLoadSyncOptions): boolean {
+    // As in borrow.
+    const near = options === undefined && typeof pageNo === 'number' ? this.near.atShortcut(pageNo) : undefined;
+    if (near !== undefined && near.bytes.length === this.pageSize && this.reader.hit(near)) {
+      this.counts[HITS] = (this.counts[HITS] as number) + 1;
+      copyInto(target, 0, near.bytes);
+      return true;
+    }
     const entry = this.find(pageNo, options?.asOf);
     if (entry !== undefined) {
       copyInto(target, 0, entry.bytes);

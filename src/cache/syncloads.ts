@@ -41,9 +41,15 @@ export function howToLoad(
 ): HowToLoad {
   const { asOf, zeroFill, ttlMs, joins, onWait } = checkPageLoadSync(options);
   const claimFrom = asOf !== undefined && joins === 'page' ? ANY_VERSION : asOf;
-  const isWanted = call === 'fetchSync';
-  const own = { zeroFill: zeroFill ?? ofSpace.zeroFill, ttlMs: ttlMs ?? ofSpace.ttlMs };
-  return { call, isWanted, asOf, claimFrom, ...own, onWait };
+  return {
+    call,
+    isWanted: call === 'fetchSync',
+    asOf,
+    claimFrom,
+    zeroFill: zeroFill ?? ofSpace.zeroFill,
+    ttlMs: ttlMs ?? ofSpace.ttlMs,
+    onWait,
+  };
 }
 
 /** The page of a version, neither counted nor touched. */

@@ -1,6 +1,6 @@
 /**
  * Prints which objects of a node changed their hidden class in use, as JSON: those of a pool that was worked with against
- * those of one that was only opened. To be run with --allow-natives-syntax, in a process of its own: a class that changed
+ * those of one that was only opened. And which have none: their properties are in a hash table. To be run with --allow-natives-syntax, in a process of its own: a class that changed
  * once has changed for all.
  */
 import { connect } from '../../src/index.js';
@@ -10,6 +10,7 @@ const haveSameMap = new Function('one', 'other', 'return %HaveSameMap(one, other
   one: object,
   other: object,
 ) => boolean;
+const hasClass = new Function('one', 'return %HasFastProperties(one)') as (one: object) => boolean;
 const [usedPath, freshPath] = process.argv.slice(2) as [string, string];
 
 async function work(pool: AttachedPool): Promise<void> {
@@ -30,6 +31,7 @@ async function work(pool: AttachedPool): Promise<void> {
 
 const seen = new Set<unknown>();
 const changed: string[] = [];
+const withoutClass: string[] = [];
 
 function compare(used: unknown, fresh: unknown, path: string): void {
   if (typeof used !== 'object' || used === null || typeof fresh !== 'object' || fresh === null) return;
@@ -37,6 +39,7 @@ function compare(used: unknown, fresh: unknown, path: string): void {
   seen.add(used);
   const isOfClass = !Array.isArray(used) && Object.getPrototypeOf(used) !== Object.prototype;
   if (isOfClass && !haveSameMap(used, fresh)) changed.push(path);
+  if (!hasClass(used)) withoutClass.push(path);
   for (const [name, value] of Object.entries(used)) {
     compare(value, (fresh as Record<string, unknown>)[name], `${path}.${name}`);
   }
@@ -47,6 +50,6 @@ const used = (await connect(usedPath, { create })) as AttachedPool;
 const fresh = (await connect(freshPath, { create })) as AttachedPool;
 await work(used);
 compare(used.session, fresh.session, 'session');
-console.log(JSON.stringify({ compared: seen.size, changed }));
+console.log(JSON.stringify({ compared: seen.size, changed, withoutClass }));
 await used.disconnect();
 await fresh.disconnect();

@@ -230,55 +230,59 @@ function chunkBytesFor(size: number, pageSize: number): number {
 /** The sizes that the regions follow from. */
 export type Counts = Omit<Geometry, 'regions' | 'dataOffset' | 'dataBytes'>;
 
+type Placed = { -readonly [Field in keyof Region]: Region[Field] };
+
+const region = (stride: number, count: number): Placed => ({ word: 0, stride: integer(stride), count: integer(count) });
+
 function regionsOf(counts: Counts): { regions: Record<RegionName, Region>; words: number } {
   const { shards, slotsPerShard, maxNodes, chunks } = counts;
-  const shape: Record<RegionName, readonly [stride: number, count: number]> = {
-    superblock: [Superblock.words, 1],
-    control: [Control.words, 1],
-    locks: [LockLine.words, lockCount(counts)],
-    nodeRows: [NodeRow.words, maxNodes],
-    nodeMarks: [NodeMark.words, maxNodes],
-    nodeCleanings: [NodeCleaning.words, maxNodes],
-    spaces: [Space.words, counts.spaces],
-    spaceIndex: [SpaceEntry.words, alignUp(powerOfTwoAtLeast(counts.spaces * 2), 16)],
-    spaceHits: [SpaceHit.words, alignUp(counts.spaces, 8)],
-    tagCells: [TagCell.words, counts.tagCells],
-    activeRows: [ActiveRows.words, alignUp(Math.ceil(maxNodes / 32), 16)],
-    hazardHeads: [HazardHead.words, maxNodes],
-    pins: [alignUp(Math.max(1, counts.pinsOwn), 16), maxNodes],
-    pinDirectories: [
+  // A literal: named one by one so many would be a hash table, on the way to everything in the pool (test/pool/shapes.main.ts).
+  const regions: Record<RegionName, Placed> = {
+    superblock: region(Superblock.words, 1),
+    control: region(Control.words, 1),
+    locks: region(LockLine.words, lockCount(counts)),
+    nodeRows: region(NodeRow.words, maxNodes),
+    nodeMarks: region(NodeMark.words, maxNodes),
+    nodeCleanings: region(NodeCleaning.words, maxNodes),
+    spaces: region(Space.words, counts.spaces),
+    spaceIndex: region(SpaceEntry.words, alignUp(powerOfTwoAtLeast(counts.spaces * 2), 16)),
+    spaceHits: region(SpaceHit.words, alignUp(counts.spaces, 8)),
+    tagCells: region(TagCell.words, counts.tagCells),
+    activeRows: region(ActiveRows.words, alignUp(Math.ceil(maxNodes / 32), 16)),
+    hazardHeads: region(HazardHead.words, maxNodes),
+    pins: region(alignUp(Math.max(1, counts.pinsOwn), 16), maxNodes),
+    pinDirectories: region(
       alignUp(Math.max(1, (counts.pinsPerNode - counts.pinsOwn) / counts.pinBlockEntries), 16),
       maxNodes,
-    ],
-    pinOwners: [PinOwner.words, alignUp(counts.pinBlocks, 16)],
-    pinBlocks: [counts.pinBlockEntries, counts.pinBlocks],
-    borrows: [alignUp(BORROW_ENTRIES, 16), maxNodes],
-    touches: [TouchHead.words + counts.touchEntries, maxNodes * shards],
-    touchesDrained: [alignUp(maxNodes, 16), shards],
-    shardHeads: [ShardHead.words, shards],
-    policyHeads: [PolicyHead.words, shards],
-    policyEntries: [PolicyEntry.words * alignUp(slotsPerShard, 16), shards],
-    ghosts: [16 * counts.ghostLines, shards],
-    retireRings: [RetireRecord.words * counts.ringRecords, shards],
-    stripes: [Stripe.words * counts.stripesPerShard, shards],
-    buckets: [Bucket.words * counts.bucketsPerShard, shards],
-    slots: [Slot.words * slotsPerShard, shards],
-    slotLinks: [SlotLink.words * alignUp(slotsPerShard, 16), shards],
-    chunkEntries: [ChunkEntry.words, alignUp(chunks, 4)],
-    chunkUses: [ChunkUse.words, chunks],
+    ),
+    pinOwners: region(PinOwner.words, alignUp(counts.pinBlocks, 16)),
+    pinBlocks: region(counts.pinBlockEntries, counts.pinBlocks),
+    borrows: region(alignUp(BORROW_ENTRIES, 16), maxNodes),
+    touches: region(TouchHead.words + counts.touchEntries, maxNodes * shards),
+    touchesDrained: region(alignUp(maxNodes, 16), shards),
+    shardHeads: region(ShardHead.words, shards),
+    policyHeads: region(PolicyHead.words, shards),
+    policyEntries: region(PolicyEntry.words * alignUp(slotsPerShard, 16), shards),
+    ghosts: region(16 * counts.ghostLines, shards),
+    retireRings: region(RetireRecord.words * counts.ringRecords, shards),
+    stripes: region(Stripe.words * counts.stripesPerShard, shards),
+    buckets: region(Bucket.words * counts.bucketsPerShard, shards),
+    slots: region(Slot.words * slotsPerShard, shards),
+    slotLinks: region(SlotLink.words * alignUp(slotsPerShard, 16), shards),
+    chunkEntries: region(ChunkEntry.words, alignUp(chunks, 4)),
+    chunkUses: region(ChunkUse.words, chunks),
     // Each bitmap lies there twice (X4).
-    bitmaps: [counts.bitmapWords * 2, chunks],
-    nodeBells: [NodeBell.words, maxNodes],
-    eventHeads: [EventHead.words, shards],
-    eventRings: [EventLine.words * counts.eventLines, shards],
-    checkpoints: [CheckpointEntry.words, counts.checkpoints],
+    bitmaps: region(counts.bitmapWords * 2, chunks),
+    nodeBells: region(NodeBell.words, maxNodes),
+    eventHeads: region(EventHead.words, shards),
+    eventRings: region(EventLine.words * counts.eventLines, shards),
+    checkpoints: region(CheckpointEntry.words, counts.checkpoints),
   };
   let word = 0;
-  const regions = {} as Record<RegionName, Region>;
   for (const name of REGION_NAMES) {
-    const [stride, count] = shape[name];
-    regions[name] = { word: integer(word), stride: integer(stride), count: integer(count) };
-    word = alignUp(word + stride * count, LINE_BYTES / 4);
+    const placed = regions[name];
+    placed.word = integer(word);
+    word = alignUp(word + placed.stride * placed.count, LINE_BYTES / 4);
   }
   return { regions, words: word };
 }
