@@ -1,20 +1,18 @@
 /** sealpool: a shared-memory cache for databases that scale out over several nodes. */
 export { PoolError, type PoolErrorCode } from '../lib/errors.js';
 export * from './cache/index.js';
+export { connect, destroy, format } from './coherence/index.js';
 export {
   type Checkpoint,
   type CheckpointInfo,
   type CheckpointWriter,
   type ConnectOptions,
   type CreateOptions,
-  connect,
   type Draft,
-  destroy,
   destroyStale,
   type Filler,
   type FormatOptions,
   type Freshness,
-  format,
   inspect,
   type Key,
   LAYOUT,

@@ -19,7 +19,7 @@ import type {
   SharedCache,
 } from '../../src/index.js';
 import { SharedCache as Cache } from '../../src/index.js';
-import { AttachedPool } from '../../src/pool/index.js';
+import { AttachedPool, noWriter } from '../../src/pool/index.js';
 import { TierBulk } from './bulk.js';
 import { type Board, type ChannelCounts, Host } from './host.js';
 import { TierLoading } from './loading.js';
@@ -92,7 +92,7 @@ export async function tiered(cache: SharedCache, tier: Tier, options: TieredOpti
 
 /** Where the processes of a host keep the record of the channel: a namespace beside those of users. */
 function boardOf(pool: Pool, name: string): Board {
-  if (!(pool instanceof AttachedPool)) throw new PoolError('READ_ONLY', 'A tier needs a node that may write.');
+  if (!(pool instanceof AttachedPool)) throw noWriter(pool, 'A tier');
   const records = new Cache(pool, { namespace: 'sealpool:tier' });
   const { nodes } = pool.session.parts;
   const processId = process.pid;

@@ -1,6 +1,5 @@
 /** The cache over a pool: keys of one namespace, superseding values, and loads that happen once across all nodes. */
 import { takeBytes } from '../../lib/bytes.js';
-import { PoolError } from '../../lib/errors.js';
 import { OutOfLine } from '../../lib/outofline.js';
 import { type Shown, showAs } from '../../lib/shown.js';
 import {
@@ -12,6 +11,7 @@ import {
   type NearEntry,
   type NearKey,
   nameOfSpace,
+  noWriter,
   type Page,
   PinnedPage,
   type Pool,
@@ -83,7 +83,7 @@ export class SharedCache implements Shown {
   constructor(pool: Pool, options?: CacheOptions) {
     const checked = checkCache(options);
     checkPool(pool);
-    if (!(pool instanceof AttachedPool)) throw new PoolError('READ_ONLY', 'A cache needs a node that may write.');
+    if (!(pool instanceof AttachedPool)) throw noWriter(pool, 'A cache');
     this.namespace = checked.namespace ?? '';
     this.ttlMs = checked.ttlMs;
     this.loadTimeoutMs = checked.loadTimeoutMs ?? LOAD_TIMEOUT_MS;

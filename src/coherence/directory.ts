@@ -37,6 +37,8 @@ export interface Entry {
   pinPlace: number;
   /** Of a retired object of this host: its extent is free. */
   isFreed: boolean;
+  /** A PAGE of it was read: what is read later are copies. */
+  isShown: boolean;
 }
 
 const HOST_BITS = 3;
@@ -53,6 +55,8 @@ export class Directory {
   private readonly self: number;
   private readonly objects = new Map<number, Entry>();
   private readonly keys = new Map<string, Entry[]>();
+  /** Told of pages as they come to be known, and as they end: each once, the seal first. Those that were there at the join are not told. */
+  onChange: ((what: 'sealed' | 'deleted', entry: Entry) => void) | undefined;
 
   constructor(self: number) {
     this.self = self;
@@ -87,15 +91,23 @@ export class Directory {
       const entry = known ?? this.add(host, id);
       entry.lastPosition = position;
       entry.incarnation = record.incarnation;
-      if (kind === PAGE) this.fill(entry, record);
+      const isNew = kind === PAGE && !entry.isShown;
+      entry.isShown ||= isNew;
+      this.fill(entry, record);
       // Of what is retired too: its record may have to be copied forward.
       entry.key = nameOf(record.key);
+      if (isNew) this.tell('sealed', entry);
+      if (isNew && entry.state === 'retired') this.tell('deleted', entry);
       if (entry.state === 'retired') return;
       entry.state = kind === CLAIM ? 'claim' : kind === DRAFT ? 'draft' : 'page';
       if (known === undefined) this.enter(entry);
     } else if (known !== undefined && kind === WON && known.state === 'claim') known.state = 'draft';
     else if (known !== undefined && kind === ABORT && known.state !== 'page' && known.state !== 'retired')
       this.forget(known);
+  }
+
+  private tell(what: 'sealed' | 'deleted', entry: Entry): void {
+    this.onChange?.(what, entry);
   }
 
   private add(host: number, id: number): Entry {
@@ -117,6 +129,7 @@ export class Directory {
       pins: 0,
       pinPlace: -1,
       isFreed: false,
+      isShown: false,
     };
     this.objects.set(id * 2 ** HOST_BITS + host, entry);
     return entry;
@@ -144,6 +157,7 @@ export class Directory {
     const entry = this.entry(host, id) ?? this.add(host, id);
     if (by === this.self) entry.ownDelete = position;
     if (entry.state === 'retired') return;
+    if (entry.state === 'page') this.tell('deleted', entry);
     this.leaveKey(entry);
     entry.state = 'retired';
     entry.deletedBy = by;

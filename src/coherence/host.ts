@@ -23,6 +23,7 @@
  * (H4) who was taken for dead and reads on may see bytes change under a page that it holds. `copy` looks at the deaths afterwards.
  */
 
+import { isBytes, takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
 import { checksumOfBytes } from '../../lib/hash.js';
 import type { Directory, Entry } from './directory.js';
@@ -67,7 +68,10 @@ const PLAIN = /^[\0-\x7f]+$/;
 /** The key as its bytes, one a character. Throws KEY_INVALID. */
 export function checkKey(key: string | Uint8Array): string {
   if (typeof key === 'string' && key.length <= KEY_BYTES_MAX && PLAIN.test(key)) return key;
-  const bytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : key;
+  const invalid = (why: string) => new PoolError('KEY_INVALID', `The key ${why}.`);
+  if (typeof key !== 'string' && !isBytes(key)) throw invalid('is neither a string nor a Uint8Array');
+  if (typeof key === 'string' && !key.isWellFormed()) throw invalid('holds half of a surrogate pair');
+  const bytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : takeBytes(key, 'key');
   if (bytes.length >= 1 && bytes.length <= KEY_BYTES_MAX) return nameOf(bytes);
   throw new PoolError(
     'KEY_INVALID',

@@ -18,14 +18,15 @@
 import { PoolError } from '../../lib/errors.js';
 import { checkOfArray } from '../../lib/hash.js';
 import { LINE_WORDS } from '../../lib/struct.js';
+import { MAGIC_HIGH, MAGIC_LOW } from '../pool/index.js';
 import { Directory } from './directory.js';
 import { Extents } from './extents.js';
 import { CoherenceHost, type HostParts } from './host.js';
-import { ARBITER, Deaths, LAYOUT, linesOf, MAGIC, Plan, type PoolId, type Shape, Superblock } from './layout.js';
+import { ARBITER, Deaths, LAYOUT, linesOf, Plan, type PoolId, type Shape, Superblock, VERSION } from './layout.js';
 import type { Lines } from './lines.js';
 import { OwnLog } from './log.js';
 import { Look, type Surroundings } from './look.js';
-import { JOINED, Members } from './members.js';
+import { JOINED, Members, NO_TENANT, type Tenant } from './members.js';
 import { Pins } from './pins.js';
 import { BEGIN, type LogRecord, NO_KEY, Records } from './records.js';
 
@@ -53,14 +54,20 @@ export function formatDevice(lines: Lines, shape: Shape, pool: PoolId): void {
   for (let word = Deaths.word.deaths; word < LINE_WORDS; word++) lines.store(deaths + word, 0);
   lines.writeback(plan.deaths, 1);
   lines.order();
-  words[at.magic] = MAGIC;
-  words[at.layout] = LAYOUT;
+  words[at.magicLow] = MAGIC_LOW;
+  words[at.magicHigh] = MAGIC_HIGH;
+  words[at.version] = VERSION;
+  words[at.fingerprint] = LAYOUT;
   words[at.poolLow] = pool.low;
   words[at.poolHigh] = pool.high;
+  const createdAtMs = pool.createdAtMs ?? 0;
+  words[at.createdAt] = createdAtMs % 2 ** 32;
+  words[at.createdAt + 1] = createdAtMs / 2 ** 32;
   words[at.hosts] = shape.hosts;
   words[at.logRecords] = shape.logRecords;
   words[at.pinLines] = shape.pinLines;
   words[at.dataLines] = shape.dataLines;
+  words[at.pageSize] = shape.pageSize ?? 0;
   words[at.check] = checkOf(words);
   for (let word = 0; word < at.ready; word++) lines.store(word, words[word] as number);
   lines.store(at.ready, READY);
@@ -68,29 +75,49 @@ export function formatDevice(lines: Lines, shape: Shape, pool: PoolId): void {
   lines.order();
 }
 
-/** What the device is. Throws POOL_NOT_FOUND, FORMAT_MISMATCH, POOL_CORRUPT. */
-export function readPlan(lines: Lines): { readonly plan: Plan; readonly pool: PoolId } {
+/** The words of the superblock, fresh. */
+export function readSuperblock(lines: Lines): Int32Array {
   const words = new Int32Array(LINE_WORDS);
   lines.invalidate(0, 1);
   lines.order();
   for (let word = 0; word < LINE_WORDS; word++) words[word] = lines.load(word);
+  return words;
+}
+
+/** What the device is. Throws FORMAT_MISMATCH; POOL_CORRUPT, also for a format that is not through. */
+export function readPlan(lines: Lines): { readonly plan: Plan; readonly pool: PoolId } {
+  const found = planIn(readSuperblock(lines));
+  if (found.plan.lineCount > lines.lineCount) {
+    throw new PoolError('POOL_CORRUPT', 'The pool is larger than the device.');
+  }
+  return found;
+}
+
+/** What a superblock says. Throws as readPlan does. */
+export function planIn(words: Int32Array): { readonly plan: Plan; readonly pool: PoolId } {
   const word = (index: number) => words[index] as number;
-  if (word(at.magic) !== MAGIC || word(at.ready) !== READY) {
+  if (word(at.magicLow) !== MAGIC_LOW || word(at.magicHigh) !== MAGIC_HIGH) {
+    throw new PoolError('FORMAT_MISMATCH', 'The device does not begin like a pool.');
+  }
+  const isBegun = word(at.version) === 0;
+  if (!isBegun && (word(at.version) !== VERSION || word(at.fingerprint) !== (LAYOUT | 0))) {
     throw new PoolError(
-      'POOL_NOT_FOUND',
-      'The device holds no pool for memory that is not coherent, or one in the making.',
+      'FORMAT_MISMATCH',
+      'The pool is of another layout, or not one for memory that is not coherent.',
     );
   }
-  if (word(at.layout) !== (LAYOUT | 0)) throw new PoolError('FORMAT_MISMATCH', 'The pool has another layout.');
+  if (isBegun || word(at.ready) !== READY) {
+    throw new PoolError('POOL_CORRUPT', 'The format of the device is not through.', { isUnready: true });
+  }
   const shape = {
     ...{ hosts: word(at.hosts), logRecords: word(at.logRecords) },
-    ...{ pinLines: word(at.pinLines), dataLines: word(at.dataLines) },
+    ...{ pinLines: word(at.pinLines), dataLines: word(at.dataLines), pageSize: word(at.pageSize) },
   };
   if (word(at.check) !== checkOf(words))
     throw new PoolError('POOL_CORRUPT', 'The superblock does not agree with its check.');
   const plan = new Plan(shape);
-  if (plan.lineCount > lines.lineCount) throw new PoolError('POOL_CORRUPT', 'The pool is larger than the device.');
-  return { plan, pool: { low: word(at.poolLow), high: word(at.poolHigh) } };
+  const createdAtMs = (word(at.createdAt) >>> 0) + (word(at.createdAt + 1) >>> 0) * 2 ** 32;
+  return { plan, pool: { low: word(at.poolLow), high: word(at.poolHigh), createdAtMs } };
 }
 
 export interface JoinOptions {
@@ -98,6 +125,7 @@ export interface JoinOptions {
   readonly host: number;
   /** How long an operation waits for another host, in milliseconds. */
   readonly waitMs: number;
+  readonly tenant?: Tenant;
 }
 
 export class Joining {
@@ -139,7 +167,8 @@ export class Joining {
     const dead = members.deaths[self]?.incarnation ?? 0;
     parts.pins.clear();
     parts.pins.publish();
-    members.enter(Math.max(before.incarnation, dead) + 1, before.tail, this.tails());
+    const tenant = this.options.tenant ?? NO_TENANT;
+    members.enter(Math.max(before.incarnation, dead) + 1, before.tail, this.tails(), tenant);
     const tails = this.tails();
     for (const host of members.others) members.next[host] = tails[host] as number;
     this.awaitLimit();

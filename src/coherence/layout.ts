@@ -8,32 +8,39 @@
  *      only loaded and stored cannot decide between two hosts of which one may stop (Loui and Abu-Amara 1987, Herlihy 1991), so
  *      somebody has to be named.
  * (L2) what consists of several words, and is no record, is told by a word that is stored last.
- * (L3) rows, records and deaths belong to a pool id. Garbage, and what an older pool left, are never valid.
+ * (L3) it begins as every pool does ((V1) of residents.ts of the pool's layout), so pools of one kind are refused by the other by name.
+ * (L4) rows, records and deaths belong to a pool id. Garbage, and what an older pool left, are never valid.
  */
 import { assert } from '../../lib/assert.js';
 import { fingerprint, LINE_BYTES, LINE_WORDS, struct } from '../../lib/struct.js';
+import { SOFTWARE_VERSIONS } from '../pool/index.js';
 
 export const HOSTS_MAX = 7;
 /** The host that formats and declares others dead. */
 export const ARBITER = 0;
 export const KEY_BYTES_MAX = LINE_BYTES;
-export const MAGIC = 0x6c6f6f73;
+/** Of this protocol, among the layouts of all pools. */
+export const VERSION = SOFTWARE_VERSIONS + 1;
 
 export const Superblock = struct('DeviceSuperblock', [
   {
     writer: 'host 0',
     fields: {
-      magic: 'u32',
-      layout: 'u32',
+      magicLow: 'u32',
+      magicHigh: 'u32',
+      version: 'u32',
+      fingerprint: 'u32',
       poolLow: 'u32',
       poolHigh: 'u32',
+      createdAt: 'u64',
       hosts: 'u32',
       logRecords: 'u32',
       pinLines: 'u32',
       dataLines: 'u32',
+      pageSize: 'u32',
       check: 'u32',
       ready: 'sync32',
-      reserved: ['u32', 6],
+      reserved: 'u32',
     },
   },
 ]);
@@ -43,7 +50,7 @@ export const Deaths = struct('Deaths', [
   { writer: 'host 0', fields: { poolLow: 'u32', poolHigh: 'u32', deaths: ['u32', 2 * HOSTS_MAX] } },
 ]);
 
-/** `acks`: of each host's log the position up to which its records are known here. */
+/** `acks`: of each host's log the position up to which its records are known here. Boot, process and since say who has the row. */
 export const HostRow = struct('HostRow', [
   {
     writer: 'the host',
@@ -55,7 +62,9 @@ export const HostRow = struct('HostRow', [
       heartbeat: 'u32',
       tail: 'u32',
       acks: ['u32', HOSTS_MAX],
-      reserved: ['u32', 3],
+      boot: 'u32',
+      process: 'u32',
+      sinceSeconds: 'u32',
     },
   },
 ]);
@@ -96,6 +105,8 @@ export interface Shape {
   readonly pinLines: number;
   /** Lines of data, a host. */
   readonly dataLines: number;
+  /** Bytes of a typical page, which the shape was made for. */
+  readonly pageSize?: number;
 }
 
 /** Where everything lies, in lines. */
@@ -133,10 +144,11 @@ export class Plan {
   }
 }
 
-/** The pool id, as two words, and the seed that the checks of a host's lines begin with. */
+/** The pool id, as two words, and the seed that the checks of a host's lines begin with; when it was made, by the clock of who formatted it. */
 export interface PoolId {
   readonly low: number;
   readonly high: number;
+  readonly createdAtMs?: number;
 }
 
 export function linesOf(byteLength: number): number {

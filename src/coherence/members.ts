@@ -31,7 +31,16 @@ export interface Death {
   readonly limit: number;
 }
 
-export interface RowView {
+/** Who has a row: a word of its kernel's boot id, its process, and since when. */
+export interface Tenant {
+  readonly boot: number;
+  readonly process: number;
+  readonly sinceSeconds: number;
+}
+
+export const NO_TENANT: Tenant = { boot: 0, process: 0, sinceSeconds: 0 };
+
+export interface RowView extends Tenant {
   readonly state: number;
   readonly incarnation: number;
   readonly heartbeat: number;
@@ -39,7 +48,7 @@ export interface RowView {
   readonly acks: readonly number[];
 }
 
-const NOBODY: RowView = { state: ABSENT, incarnation: 0, heartbeat: 0, tail: 1, acks: [] };
+const NOBODY: RowView = { state: ABSENT, incarnation: 0, heartbeat: 0, tail: 1, acks: [], ...NO_TENANT };
 
 export class Members {
   readonly lines: Lines;
@@ -119,6 +128,8 @@ export class Members {
     return {
       ...{ state, incarnation: lines.load(first + row.incarnation), heartbeat: lines.load(first + row.heartbeat) },
       ...{ tail: lines.load(first + row.tail), acks },
+      ...{ boot: lines.load(first + row.boot), process: lines.load(first + row.process) },
+      sinceSeconds: lines.load(first + row.sinceSeconds) >>> 0,
     };
   }
 
@@ -152,7 +163,7 @@ export class Members {
   }
 
   /** This host's row as joining, with what it will not read below. */
-  enter(incarnation: number, tail: number, acks: readonly number[]): void {
+  enter(incarnation: number, tail: number, acks: readonly number[], tenant = NO_TENANT): void {
     // A row of this pool stays one throughout: it tells where the log begins.
     if (!this.isOwnRow()) {
       this.storeRow(row.state, ABSENT);
@@ -161,6 +172,9 @@ export class Members {
       this.storeRow(row.tail, tail);
     }
     this.storeRow(row.incarnation, incarnation);
+    this.storeRow(row.boot, tenant.boot);
+    this.storeRow(row.process, tenant.process);
+    this.storeRow(row.sinceSeconds, tenant.sinceSeconds);
     for (let host = 0; host < acks.length; host++) this.storeRow(row.acks + host, acks[host] as number);
     this.storeRow(row.state, JOINING);
     this.publishRow();

@@ -1,4 +1,5 @@
 export {
+  bytesOfPrefix,
   type CreateOutcome,
   type DraftName,
   type DraftPlace,
@@ -17,8 +18,10 @@ export {
   pagePrefix,
   type Reader,
   type SealOutcome,
+  startsWith,
   totalOf,
 } from './access/index.js';
+export { refuseIfAttached } from './attached.js';
 export { waitUntil } from './events/index.js';
 export { inspect } from './inspection.js';
 export {
@@ -28,8 +31,14 @@ export {
   type CheckpointWriter,
   type ConnectOptions,
   type CreateOptions,
+  checkCreate,
   checkOptions,
+  checkPath,
+  checkSubscribe,
+  checkWait,
   type Draft,
+  describeResidents,
+  EMULATED_VERSIONS,
   type Eviction,
   expiryAfter,
   type Filler,
@@ -43,7 +52,11 @@ export {
   KEY_BYTES_MAX,
   type Key,
   LAYOUT,
+  MAGIC_HIGH,
+  MAGIC_LOW,
+  MEMBERSHIP_BYTE,
   METADATA_BYTES_MAX,
+  markInterrupted,
   type NodeInfo,
   type ObjectInfo,
   type Page,
@@ -57,17 +70,29 @@ export {
   parseSize,
   poolSizeFor,
   SIZES_MIXED,
+  SOFTWARE_VERSIONS,
   type SpaceInfo,
   type SpaceName,
   type SubscribeOptions,
   type Subscription,
+  stateOf,
   usableBytes,
   type WaitOptions,
 } from './layout/index.js';
 export type { NearEntry, NearKey, NearMap } from './near/index.js';
 export { isBusy, lockOf } from './nodes/index.js';
 export { type DraftFields, type Held, hashTags, marksOf } from './objects/index.js';
-export { connect, destroy, format } from './open.js';
-export { AttachedPool } from './pool.js';
-export { NegativePage, type NodeSession, PinnedPage, PrivatePage, pinMany, StalePage } from './session/index.js';
+export { connect, destroy, format, openLocked } from './open.js';
+export { AttachedPool, noWriter } from './pool.js';
+export {
+  describeKey,
+  NegativePage,
+  type NodeSession,
+  PinnedPage,
+  PrivatePage,
+  pinMany,
+  StalePage,
+  showKey,
+  streamOf,
+} from './session/index.js';
 export { destroyStale } from './stale.js';

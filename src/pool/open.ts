@@ -62,7 +62,7 @@ const RESTORE_TURN_MS = 8;
 async function ownRun(): Promise<void> {}
 
 /** The file with its membership lock held, and still the one the path leads to. */
-async function openLocked(
+export async function openLocked(
   path: string,
   options: { createMode?: number; trustUids: readonly number[] },
   deadline: Deadline,

@@ -266,4 +266,10 @@ export class AttachedPool implements Pool, Shown {
   }
 }
 
+/** Why a pool serves no cache, as which `what` stands. */
+export function noWriter(pool: Pool, what: string): PoolError {
+  if (pool.info.coherence === 'hardware') return new PoolError('READ_ONLY', `${what} needs a node that may write.`);
+  return new PoolError('UNSUPPORTED', `${what} over a pool with coherence 'software' is not in this version.`);
+}
+
 showAs(AttachedPool, 'Pool');

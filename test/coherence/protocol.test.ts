@@ -4,7 +4,7 @@ import type { PoolError } from '../../lib/errors.js';
 import { Arbiter } from '../../src/coherence/arbiter.js';
 import type { CoherenceHost } from '../../src/coherence/host.js';
 import { formatDevice, Joining, readPlan } from '../../src/coherence/joining.js';
-import { Plan, type Shape } from '../../src/coherence/layout.js';
+import { Plan, type Shape, Superblock } from '../../src/coherence/layout.js';
 import { Chance } from '../support/chance.js';
 import { Device, HostLines } from './memory.js';
 
@@ -162,9 +162,14 @@ describe('a device of several hosts', () => {
       lines.store(word, before);
       return code;
     };
-    expect(change(0, 1)).to.equal('POOL_NOT_FOUND');
-    expect(change(1, 1)).to.equal('FORMAT_MISMATCH');
-    expect(change(7, 1)).to.equal('POOL_CORRUPT');
+    const at = Superblock.word;
+    expect(change(at.magicLow, 1)).to.equal('FORMAT_MISMATCH');
+    expect(change(at.magicHigh, 1)).to.equal('FORMAT_MISMATCH');
+    expect(change(at.version, 7)).to.equal('FORMAT_MISMATCH');
+    expect(change(at.version, 0)).to.equal('POOL_CORRUPT');
+    expect(change(at.fingerprint, 1)).to.equal('FORMAT_MISMATCH');
+    expect(change(at.ready, 0)).to.equal('POOL_CORRUPT');
+    expect(change(at.dataLines, 1)).to.equal('POOL_CORRUPT');
     const shape = { hosts: 2, logRecords: 64, pinLines: 2, dataLines: 40_000 };
     expect(codeOf(() => formatDevice(lines, shape, POOL))).to.equal('NO_SPACE');
     expect(codeOf(() => hosts.of(0).createDraft('k'.repeat(65), 1))).to.equal('KEY_INVALID');

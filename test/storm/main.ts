@@ -3,9 +3,10 @@
  * 1 when anything was wrong. With a seed the same lives are planned, but not at the same moments: timing is the machine's.
  */
 import { writeFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { ownName } from '../../lib/linux/index.js';
 import { destroyStale, parseSize } from '../../src/pool/index.js';
+import { runSoftwareStorm } from '../coherence/storm.js';
 import { folderFor } from '../support/pools.js';
 import { COUNTS } from './board.js';
 import { CAN_FORK } from './fork.js';
@@ -25,6 +26,7 @@ interface Options {
   readonly fused: number;
   readonly touch: number;
   readonly keep?: boolean;
+  readonly coherence: string;
   readonly json?: string;
 }
 
@@ -60,7 +62,25 @@ async function run(storm: Storm, count: number, isKilling: boolean): Promise<Run
   return figuresOf(name, storm, seconds());
 }
 
+/** Hosts of an emulated device, in place of nodes of one pool. */
+async function runHosts({ kills, seed, life }: Options): Promise<void> {
+  console.log(`hosts of an emulated device that is not coherent, seed ${seed}, Node ${process.version}`);
+  const { problems, ...counted } = await runSoftwareStorm({ seed, kills, pauseMs: life });
+  console.log(
+    Object.entries(counted)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', '),
+  );
+  for (const problem of problems) console.log(`FAILED: ${problem}`);
+  console.log(problems.length === 0 ? 'nothing was wrong' : `${problems.length} things were wrong`);
+  process.exitCode = problems.length === 0 ? 0 : 1;
+}
+
 async function main(options: Options): Promise<void> {
+  if (options.coherence === 'software') {
+    await runHosts(options);
+    return;
+  }
   const poolBytes = parseSize(options.size);
   destroyStale();
   const path = `${folderFor(poolBytes)}/${ownName('storm')}`;
@@ -132,6 +152,11 @@ await new Command('storm')
     0,
   )
   .option('--fused <percent>', 'so many lives end at an exact store under a lock', wholeFrom(0, 90), 22)
+  .addOption(
+    new Option('--coherence <kind>', "'software': hosts of an emulated device, by --kills, --seed and --life")
+      .choices(['hardware', 'software'])
+      .default('hardware'),
+  )
   .option('--keep', 'keep the pool of a failed storm')
   .option('--json <file>', 'write the figures there')
   .action(main)

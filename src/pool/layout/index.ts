@@ -44,6 +44,8 @@ export {
   INTERNAL_KEY_BYTES,
   KEY_BYTES_MAX,
   LockLine,
+  MAGIC_HIGH,
+  MAGIC_LOW,
   METADATA_BYTES_MAX,
   NAME_BYTES_MAX,
   NO_EXTENT,
@@ -105,7 +107,13 @@ export {
   checkSubscribe,
   checkWait,
 } from './options.js';
-export { MEMBERSHIP_BYTE, refuseResidents } from './residents.js';
+export {
+  describeResidents,
+  EMULATED_VERSIONS,
+  MEMBERSHIP_BYTE,
+  refuseResidents,
+  SOFTWARE_VERSIONS,
+} from './residents.js';
 export { mapInSteps, mapMetadata, mapSegment, type Segment } from './segment.js';
 export { parseSize, poolSizeFor, usableBytes } from './sizes.js';
 export type { SpaceInfo, SpaceName } from './spaceinfo.js';

@@ -66,7 +66,7 @@ const formatSchema = z.strictObject(
     maxObjects: count.optional(),
     ...{ maxNodes, eviction },
     size: bytes.refine((size) => size >= SIZE_MIN, tooSmall),
-    coherence: z.enum(['hardware', 'software']).optional(),
+    coherence: z.literal('hardware').optional(),
     mode: z.number().int().min(0).max(0o777).optional(),
     force: z.boolean().optional(),
   },
@@ -84,7 +84,7 @@ const connectSchema = z.strictObject({
     })
     .optional(),
   trustUids: z.array(z.number().int().min(0)).optional(),
-  emulate: z.literal('noncoherent').optional(),
+  coherence: z.literal('hardware').optional(),
   name: z.string().optional(),
   readOnly: z.boolean().optional(),
   nearEntries: z
@@ -164,9 +164,6 @@ export function checkPoolSize(options: PoolSizeOptions): Omit<Plan, 'size'> {
 }
 
 function planOf(options: Formatted): CheckedFormat {
-  if (options.coherence === 'software') {
-    throw new PoolError('UNSUPPORTED', "coherence 'software' (CXL 2.0) is not in this version.");
-  }
   const mode = options.mode ?? 0o600;
   if ((mode & 0o002) !== 0) throw new PoolError('OPTION_INVALID', 'mode: a world-writable pool would never be opened.');
   const pageSize = options.pageSize ?? DEFAULT_PAGE_BYTES;
@@ -177,7 +174,7 @@ function planOf(options: Formatted): CheckedFormat {
   return { plan, given, mode, force: options.force ?? false };
 }
 
-/** Throws OPTION_INVALID, UNSUPPORTED. */
+/** Throws OPTION_INVALID. */
 export function checkFormat(options: FormatOptions): CheckedFormat {
   return planOf(checkOptions<Formatted>(formatSchema, options, 'format'));
 }
@@ -192,13 +189,10 @@ export function isPlan(plan: Plan): boolean {
   return formatSchema.safeParse({ size, pageSize, maxObjects, maxNodes }).success;
 }
 
-/** Throws OPTION_INVALID, UNSUPPORTED. */
+/** Throws OPTION_INVALID. */
 export function checkConnect(options: ConnectOptions): CheckedConnect {
   type Checked = z.output<typeof connectSchema>;
   const checked = checkOptions<Checked>(connectSchema, options, 'connect');
-  if (checked.emulate !== undefined) {
-    throw new PoolError('UNSUPPORTED', "emulate 'noncoherent' is not in this version.");
-  }
   const { create, ...rest } = checked;
   if (rest.replace !== undefined && create === undefined) {
     throw new PoolError('OPTION_INVALID', 'replace: without create there is nothing to put in its place.', {

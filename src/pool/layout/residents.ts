@@ -8,6 +8,9 @@
  * (V3) who formats, joins, replaces or destroys has such a lock on MEMBERSHIP_BYTE meanwhile, and has looked afterwards whether
  *      the path still leads to the file it locked.
  *
+ * (V4) versions from 2^16 on are of pools of another kind: for memory that is not coherent, and from 2^17 on for a device that is
+ *      emulated. There a row is a host's.
+ *
  * So whoever has the membership lock and finds no byte of ROW_LOCKS taken may take the file away, whichever version made it.
  */
 import { PoolError } from '../../../lib/errors.js';
@@ -17,6 +20,11 @@ import type { PoolFile } from '../../../lib/linux/index.js';
 export const ROW_LOCKS = 4096;
 /** For joining, formatting and destroying. */
 export const MEMBERSHIP_BYTE = 4096;
+
+/** Of pools for memory that is not coherent (V4). */
+export const SOFTWARE_VERSIONS = 2 ** 16;
+/** Of files that play a device which is not coherent (V4). */
+export const EMULATED_VERSIONS = 2 ** 17;
 
 type Locked = Pick<PoolFile, 'path' | 'countLockedByOthers' | 'lockHolders'>;
 

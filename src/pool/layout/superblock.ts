@@ -12,7 +12,7 @@ import { Words } from '../../../lib/words.js';
 import { type Geometry, geometryOf, type Plan } from './geometry.js';
 import { LAYOUT_FINGERPRINT, LAYOUT_VERSION, MAGIC_HIGH, MAGIC_LOW, Superblock } from './layout.js';
 import { EVICTIONS, isPlan } from './options.js';
-import { describeResidents } from './residents.js';
+import { describeResidents, EMULATED_VERSIONS, SOFTWARE_VERSIONS } from './residents.js';
 import type { PoolInfo } from './types.js';
 import { readUnsigned64, writeUnsigned64 } from './wide.js';
 
@@ -63,6 +63,13 @@ function isZero(words: Words): boolean {
 
 function isOurs(words: Words): boolean {
   return words.read(at.version) === LAYOUT_VERSION && words.read(at.fingerprint) === (LAYOUT_FINGERPRINT | 0);
+}
+
+/** What a pool of another kind is, by its version. */
+function kindOf(version: number): string | undefined {
+  if (version >= EMULATED_VERSIONS) return "a pool on an emulated device: connect with emulate: 'noncoherent'";
+  if (version >= SOFTWARE_VERSIONS) return "a pool for memory that is not coherent: connect with coherence: 'software'";
+  return undefined;
 }
 
 function checkOf(words: Words): number {
@@ -128,6 +135,8 @@ export function readIdentity(file: PoolFile): Identity {
     throw new PoolError('FORMAT_MISMATCH', `${path} does not begin like a pool.`, { path });
   if (!isOurs(words)) {
     const layout = layoutName(words);
+    const kind = kindOf(words.read(at.version));
+    if (kind !== undefined) throw new PoolError('FORMAT_MISMATCH', `${path} is ${kind}.`, { path, layout });
     const what = `${path} is a pool of layout ${layout}, not ${LAYOUT}; ${describeResidents(file)}.`;
     throw new PoolError('FORMAT_MISMATCH', what, { path, layout });
   }

@@ -5,10 +5,11 @@
  */
 export { placeOf } from './descriptor.js';
 export { OpenDraft } from './draft.js';
-export { describeKey } from './names.js';
+export { describeKey, showKey } from './names.js';
 export { type Attached, NodeSession } from './node.js';
 export { NegativePage, PinnedPage, PrivatePage, StalePage } from './page.js';
 export type { NodeParts } from './parts.js';
 export { pinMany } from './pinning.js';
+export { streamOf } from './streaming.js';
 export { OpenSubscription } from './subscription.js';
 export { pagesWhenSealed, pinningHost } from './waiting.js';

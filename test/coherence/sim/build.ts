@@ -8,7 +8,7 @@ import { parse, steppingNames, transform } from '../../sim/coroutines/transform.
 import type { Found, Hunt } from './hunt.js';
 
 const compiled = fileURLToPath(new URL('../../../', import.meta.url));
-const COPIED = ['lib', 'src/coherence', 'test/coherence', 'test/support', 'test/sim/coroutines'];
+const COPIED = ['lib', 'src/pool', 'src/coherence', 'test/coherence', 'test/support', 'test/sim/coroutines'];
 const TRANSFORMED_FILES = ['test/coherence/sim/actor.js', 'test/coherence/sim/world.js'];
 
 /** Makes the copy in dist/NAME, with one line another where a mutation says so; returns where it lies. */
@@ -22,7 +22,9 @@ export function buildSteps(name: string, mutation?: Mutation): string {
   if (mutation !== undefined) {
     writeFileSync(join(root, mutation.file), mutate(readFileSync(join(root, mutation.file), 'utf8'), mutation));
   }
-  const paths = [...codeIn(root, 'src/coherence'), ...TRANSFORMED_FILES];
+  // The entry is for processes: a name of its own there would make a step of every method that is called so.
+  const paths = codeIn(root, 'src/coherence').filter((path) => !path.includes('/entry/'));
+  paths.push(...TRANSFORMED_FILES);
   const files = paths.map((path) => parse(path, readFileSync(join(root, path), 'utf8')));
   const stepping = steppingNames(files);
   files.forEach((file, index) => {

@@ -207,7 +207,7 @@ const RULES: readonly Mutant[] = [
   of(
     'joining',
     'its row after the logs',
-    'members.enter(Math.max(before.incarnation, dead) + 1, before.tail, this.tails());',
+    'members.enter(Math.max(before.incarnation, dead) + 1, before.tail, this.tails(), tenant);',
     'members.incarnation = Math.max(before.incarnation, dead) + 1;',
   ),
   of('joining', 'nothing is forgotten at the end of a join', 'parts.directory.forgetBelow(host, later[host]);', ';'),

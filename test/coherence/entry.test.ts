@@ -1,0 +1,421 @@
+/** The pool that `connect` gives for memory that is not coherent: emulated, and over real lines where this processor can move them. */
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { PoolFile } from '../../lib/linux/index.js';
+import { LinuxMachine } from '../../lib/linux/machine.js';
+import { Directory } from '../../src/coherence/directory.js';
+import { emulatedBeginning, HostDevice } from '../../src/coherence/entry/device.js';
+import type { SoftwarePool } from '../../src/coherence/entry/pool.js';
+import { Joining } from '../../src/coherence/joining.js';
+import { DELETE, NO_KEY, PAGE } from '../../src/coherence/records.js';
+import {
+  type ConnectOptions,
+  connect,
+  type Draft,
+  destroy,
+  format,
+  inspect,
+  type Pool,
+  PoolError,
+  type PoolEvent,
+  SharedCache,
+} from '../../src/index.js';
+import { codeOf, eventually, Pools } from '../support/pools.js';
+import { runSoftwareStorm } from './storm.js';
+
+const EMULATE = { emulate: 'noncoherent' } as const;
+const SMALL = { size: '1MiB', pageSize: 1024 } as const;
+const bytes = Uint8Array.from({ length: 5000 }, (_, i) => (i * 7) & 0xff);
+
+/** Whether lines of this machine can be moved. */
+function hasLines(): boolean {
+  return process.arch === 'x64' && /^flags\s*:.*\bclflush\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+}
+
+const MODES: readonly { readonly name: string; readonly host: (number: number) => ConnectOptions }[] = [
+  { name: 'an emulated device', host: (host) => ({ ...EMULATE, host }) },
+  ...(hasLines() ? [{ name: 'real lines', host: (host: number) => ({ coherence: 'software' as const, host }) }] : []),
+];
+
+class Opened {
+  readonly pools = new Pools();
+  private open: Pool[] = [];
+
+  path(): string {
+    return this.pools.path();
+  }
+
+  async connect(path: string, options: ConnectOptions): Promise<SoftwarePool> {
+    const pool = await connect(path, options);
+    this.open.push(pool);
+    return pool as SoftwarePool;
+  }
+
+  async end(): Promise<void> {
+    for (const pool of this.open.splice(0)) await pool.disconnect();
+  }
+}
+
+function useOpened(): Opened {
+  const opened = new Opened();
+  afterEach(() => opened.end());
+  after(() => opened.pools.remove());
+  return opened;
+}
+
+for (const { name, host } of MODES) {
+  describe(`a pool with software coherence on ${name}`, () => {
+    const opened = useOpened();
+
+    async function two(create: object = SMALL): Promise<[SoftwarePool, SoftwarePool]> {
+      const path = opened.path();
+      const zero = await opened.connect(path, { ...host(0), create: { ...SMALL, ...create } });
+      return [zero, await opened.connect(path, host(1))];
+    }
+
+    it('gives every host the pages of all, in place until they are released, and none after the delete', async () => {
+      const [zero, one] = await two();
+      const draft = zero.create('k', bytes.length);
+      draft.bytes.set(bytes);
+      expect(one.get('k')).to.equal(undefined);
+      expect(one.put('k', bytes)).to.equal(false);
+      draft.seal();
+      expect([one.has('k'), one.put('k', bytes)]).to.deep.equal([true, false]);
+      const page = one.get(Buffer.from('k'));
+      expect(Buffer.compare(page?.bytes ?? new Uint8Array(0), bytes)).to.equal(0);
+      expect([...one.list()].map(({ key, size, state }) => [key, size, state])).to.deep.equal([['k', 5000, 'sealed']]);
+      expect(zero.delete('k')).to.equal(true);
+      expect([zero.delete('k'), one.has('k'), one.get('k')]).to.deep.equal([false, false, undefined]);
+      expect(Buffer.compare(page?.copy() ?? new Uint8Array(0), bytes)).to.equal(0);
+      expect(zero.stats().bytesUsed).to.be.at.least(bytes.length);
+      page?.release();
+      expect(await codeOf(() => page?.bytes)).to.equal('RELEASED');
+      await eventually(() => expect(zero.stats().bytesUsed).to.equal(0));
+    });
+
+    it('ends drafts by seal, abort and disconnect, once, and takes sizes of 0 and of all of a region', async () => {
+      const [zero, one] = await two();
+      const sealed = zero.create('a', 0);
+      sealed.seal();
+      expect(await codeOf(() => sealed.seal())).to.equal('ALREADY_SEALED');
+      expect(one.get('a')?.size).to.equal(0);
+      const aborted = zero.create('b', 10);
+      aborted.abort();
+      expect(await codeOf(() => aborted.seal())).to.equal('NOT_OWNER');
+      one.create('c', 10);
+      await one.disconnect();
+      expect(zero.put('b', bytes) && zero.put('c', bytes)).to.equal(true);
+      const short = zero.create('d', 10);
+      expect(await codeOf(() => short.fill(async () => 9))).to.equal('SHORT_LOAD');
+      expect(await codeOf(() => zero.create('e', 2 ** 20))).to.equal('OBJECT_TOO_LARGE');
+      const held: Draft[] = [];
+      for (let i = 0; zero.stats().drafts < 1000; i++) {
+        const code = await codeOf(() => held.push(zero.create(`full ${i}`, 5000)));
+        if (code !== 'nothing thrown') {
+          expect(code).to.equal('POOL_FULL');
+          short.abort();
+          held.pop()?.abort();
+          zero.create('room again', 5000);
+          return;
+        }
+      }
+      expect.fail('it never was full');
+    });
+
+    it('names what it is: coherence, emulation, its hosts, who has them', async () => {
+      const [zero, one] = await two({ hosts: 3 });
+      const emulation = host(0).emulate;
+      for (const said of [zero.info, JSON.parse(JSON.stringify(zero))])
+        expect([said.coherence, said.emulation]).to.deep.equal(['software', emulation]);
+      expect(zero.stats().emulation).to.equal(emulation);
+      expect([zero.info.maxNodes, one.info.poolId, one.node.id]).to.deep.equal([3, zero.info.poolId, 1]);
+      expect(zero.nodes().map(({ id, pid, state }) => [id, pid, state])).to.deep.equal([
+        [0, process.pid, 'alive'],
+        [1, process.pid, 'alive'],
+      ]);
+      await one.disconnect();
+      expect(zero.nodes()).to.have.length(1);
+    });
+
+    it('tells of each seal and end once, in order, of all hosts, also of what began and ended between two looks', async () => {
+      const [zero, one] = await two();
+      zero.put('before', bytes);
+      const [told, filtered] = [one.subscribe({ replay: true }), one.subscribe({ prefix: 'z' })];
+      zero.put('z 1', bytes);
+      zero.delete('z 1');
+      one.put('z 2', bytes);
+      zero.delete('z 2');
+      zero.put('last', bytes);
+      const seen: string[] = [];
+      for await (const event of told as AsyncIterable<Extract<PoolEvent, { key: string }>>) {
+        seen.push(`${event.type} ${event.key} ${event.size}`);
+        if (event.key === 'last') break;
+      }
+      const ofZero = ['sealed before 5000', 'sealed z 1 5000', 'deleted z 1 5000', 'sealed last 5000'];
+      expect(seen.filter((what) => !what.includes('z 2'))).to.deep.equal(ofZero);
+      expect(seen.filter((what) => what.includes('z 2'))).to.deep.equal(['sealed z 2 5000', 'deleted z 2 5000']);
+      let count = 0;
+      for await (const event of filtered) if (event.type === 'deleted' && ++count === 2) break;
+      const last = one.subscribe();
+      const waiting = last[Symbol.asyncIterator]().next();
+      await one.disconnect();
+      expect(await codeOf(() => waiting)).to.equal('DISCONNECTED');
+    });
+
+    it('waits for a page of another host, with a limit', async () => {
+      const [zero, one] = await two();
+      const waiting = one.waitForMany(['w', 'w']);
+      expect(await codeOf(() => one.waitFor('never', { timeoutMs: 20 }))).to.equal('TIMEOUT');
+      zero.put('w', bytes);
+      const pages = await waiting;
+      expect(pages.map(({ size }) => size)).to.deep.equal([5000, 5000]);
+      expect(one.node.pins).to.equal(1);
+      for (const page of pages) page.release();
+      expect(one.node.pins).to.equal(0);
+    });
+
+    it('lets one process be a host, and gives its number free when that has gone', async () => {
+      const [zero, one] = await two();
+      expect(await codeOf(() => connect(one.path, host(1)))).to.equal('IN_USE');
+      expect(await codeOf(() => connect(one.path, host(2)))).to.equal('OPTION_INVALID');
+      expect(await codeOf(() => destroy(one.path))).to.equal('IN_USE');
+      await one.disconnect();
+      const again = await opened.connect(zero.path, host(1));
+      again.put('k', bytes);
+      expect(zero.has('k')).to.equal(true);
+    });
+
+    it('is refused by name where another kind of pool is asked for, in every direction', async () => {
+      const [zero] = await two();
+      const { path } = zero;
+      const other: ConnectOptions =
+        host(0).emulate === undefined ? { ...EMULATE, host: 1 } : { coherence: 'software', host: 1 };
+      for (const options of [{}, { create: { size: '1MiB' } }, { readOnly: true }, other])
+        expect(await codeOf(() => connect(path, options)), JSON.stringify(options)).to.equal('FORMAT_MISMATCH');
+      const said = await connect(path).catch((error: Error) => error.message);
+      const told = await connect(path, other).catch((error: Error) => error.message);
+      expect(told).to.match(host(0).emulate === undefined ? /of real lines/ : /on an emulated device/);
+      expect(said).to.contain(host(0).emulate === undefined ? "coherence: 'software'" : "emulate: 'noncoherent'");
+      expect(await codeOf(() => inspect(path))).to.equal('FORMAT_MISMATCH');
+      expect(await codeOf(() => connect(path, { create: { size: '1MiB' }, replace: 'mismatch' }))).to.equal('IN_USE');
+      expect(await codeOf(() => format(path, { size: '1MiB', force: true }))).to.equal('IN_USE');
+      const coherent = await opened.connect(opened.path(), { create: { size: '1MiB' } });
+      for (const create of [undefined, SMALL]) {
+        const options = { ...host(0), ...(create === undefined ? {} : { create }) };
+        const refused = await connect(coherent.path, options).catch((error: Error) => error.message);
+        expect(refused).to.match(/^FORMAT_MISMATCH: .*is a pool for coherent memory/);
+      }
+      const garbage = opened.path();
+      writeFileSync(garbage, Buffer.alloc(8192, 5), { mode: 0o600 });
+      expect(await codeOf(() => connect(garbage, { ...host(0), create: SMALL }))).to.equal('FORMAT_MISMATCH');
+    });
+
+    it('is formatted by host 0; others wait for that', async () => {
+      const path = opened.path();
+      expect(await codeOf(() => connect(path, host(1)))).to.equal('POOL_NOT_FOUND');
+      expect(await codeOf(() => connect(path, { ...host(1), create: SMALL, timeoutMs: 30 }))).to.equal('TIMEOUT');
+      const [one, zero] = await Promise.all(
+        [1, 0].map((number) => opened.connect(path, { ...host(number), create: SMALL })),
+      );
+      expect(one?.info.poolId).to.equal(zero?.info.poolId);
+    });
+
+    it('does what it does after it was disconnected: DISCONNECTED, and what it handed out is harmless', async () => {
+      const [zero, one] = await two();
+      zero.put('k', bytes);
+      const page = one.get('k');
+      const draft = one.create('d', 5);
+      await one.disconnect();
+      await one.disconnect();
+      const calls: (() => unknown)[] = [() => one.get('k'), () => one.put('l', bytes), () => one.delete('k')];
+      calls.push(
+        () => one.has('k'),
+        () => one.stats(),
+        () => [...one.list()],
+        () => one.subscribe(),
+        () => one.node,
+      );
+      calls.push(
+        () => page?.bytes,
+        () => draft.seal(),
+        () => one.waitFor('k'),
+      );
+      for (const call of calls) expect(await codeOf(call), String(call)).to.equal('DISCONNECTED');
+      page?.release();
+      draft.abort();
+    });
+  });
+}
+
+describe('a pool with software coherence', () => {
+  const opened = useOpened();
+
+  it('says UNSUPPORTED, and what, of all that it has not', async () => {
+    const path = opened.path();
+    const pool = await opened.connect(path, { ...EMULATE, create: SMALL });
+    const calls: (() => unknown)[] = [
+      ...[() => pool.evict(), () => pool.checkpoint(), () => pool.restore(), () => pool.checkpoints()],
+      ...[() => pool.forget(), () => pool.spaces(), () => pool.spacesAsync(), () => pool.removeSpace()],
+      ...[() => pool.open(), () => new SharedCache(pool), () => pool.put('k', bytes, { ttlMs: 5 })],
+      () => pool.put('k', bytes, { metadata: bytes.subarray(0, 5) }),
+    ];
+    for (const options of [{ readOnly: true }, { nearEntries: 5 }, { prefault: 'sync' as const }, { name: 'n' }])
+      calls.push(() => connect(path, { ...EMULATE, ...options }));
+    calls.push(() => connect(path, { ...EMULATE, create: { ...SMALL, eviction: 'lru' } }));
+    for (const call of calls) expect(await codeOf(call), String(call)).to.equal('UNSUPPORTED');
+    expect(pool.put('k', bytes, { retain: true })).to.equal(true);
+  });
+
+  it('wants options that mean something', async () => {
+    const path = opened.path();
+    for (const options of [
+      { coherence: 'software', create: SMALL },
+      { coherence: 'hardware', ...EMULATE },
+      { ...EMULATE, host: 7 },
+      { ...EMULATE, create: { size: '1KiB' } },
+      { ...EMULATE, create: { ...SMALL, hosts: 8 } },
+      { ...EMULATE, create: { ...SMALL, coherence: 'hardware' } },
+      { ...EMULATE, create: { ...SMALL, mode: 0o666 } },
+      { ...EMULATE, create: { size: '256KiB', pageSize: 2 ** 20 } },
+      { ...EMULATE, unheard: 5 },
+      { emulate: 'coherent' },
+    ] as ConnectOptions[])
+      expect(await codeOf(() => connect(path, options)), JSON.stringify(options)).to.equal('OPTION_INVALID');
+    const pool = await opened.connect(path, { ...EMULATE, create: SMALL });
+    for (const key of ['', 'k'.repeat(65), '\ud800', 5 as unknown as string])
+      expect(await codeOf(() => pool.put(key, bytes)), String(key)).to.equal('KEY_INVALID');
+    expect(await codeOf(() => pool.put('k', 'text' as unknown as Uint8Array))).to.equal('OPTION_INVALID');
+    expect(await codeOf(() => pool.create('k', -1))).to.equal('OPTION_INVALID');
+  });
+
+  it('takes the lowest host that is free where an emulated one is not named, and says so when none is', async () => {
+    const path = opened.path();
+    const [zero, one] = [
+      await opened.connect(path, { ...EMULATE, create: SMALL }),
+      await opened.connect(path, EMULATE),
+    ];
+    expect([zero.node.id, one.node.id]).to.deep.equal([0, 1]);
+    expect(await codeOf(() => connect(path, EMULATE))).to.equal('TOO_MANY_NODES');
+    await zero.disconnect();
+    expect((await opened.connect(path, EMULATE)).node.id).to.equal(0);
+  });
+
+  it('redoes a format that was cut off after its first line, with create and not without', async () => {
+    for (const length of [64, 4096, 300_000]) {
+      const path = opened.path();
+      writeFileSync(path, emulatedBeginning(), { mode: 0o600 });
+      truncateSync(path, length);
+      expect(await codeOf(() => connect(path, EMULATE)), String(length)).to.equal('POOL_CORRUPT');
+      const pool = await opened.connect(path, { ...EMULATE, create: SMALL });
+      expect(pool.put('k', bytes)).to.equal(true);
+    }
+  });
+
+  it('keeps out a host whose number one under another kernel has, by its heartbeat, and lets nobody format under that', async () => {
+    const path = opened.path();
+    const zero = await opened.connect(path, { ...EMULATE, create: SMALL });
+    const file = PoolFile.open(path, { writable: true, trustUids: [] });
+    const machine = new LinuxMachine();
+    const device = HostDevice.emulated(file, file.stats().size, machine);
+    const surroundings = { elapsedMs: () => machine.elapsedMs(), pause: () => {} };
+    const tenant = { boot: 1, process: 1, sinceSeconds: 1 };
+    const stranger = new Joining(device.lines, surroundings, { host: 1, waitMs: 10, tenant }).join();
+    const beats = setInterval(() => stranger.beat(), 20);
+    try {
+      const said = await connect(path, { ...EMULATE, host: 1 }).catch((error: Error) => error.message);
+      expect(said).to.match(/^IN_USE: .*under another kernel/);
+      expect(zero.nodes().map(({ id, state }) => [id, state])).to.deep.equal([
+        [0, 'alive'],
+        [1, 'alive'],
+      ]);
+    } finally {
+      clearInterval(beats);
+      stranger.leave();
+      device.close();
+      file.close();
+    }
+  });
+
+  it('shows life by its calls, too, while its event loop does not turn', async () => {
+    const pool = await opened.connect(opened.path(), { ...EMULATE, create: SMALL });
+    const { members } = pool.parts.host.parts;
+    const heartbeat = () => members.loadRow(members.self).heartbeat;
+    const before = heartbeat();
+    for (const endMs = performance.now() + 400; performance.now() < endMs; ) pool.has('k');
+    expect(heartbeat() - before).to.be.above(2);
+  });
+
+  it('tells a host that was silent for a whole lease that it was declared dead, and gives its keys away, not its pages', async () => {
+    const path = opened.path();
+    const zero = await opened.connect(path, { ...EMULATE, create: SMALL, leaseMs: 150 });
+    const one = await opened.connect(path, EMULATE);
+    one.put('page', bytes);
+    one.create('draft', 5);
+    one.parts.host.beat = () => {};
+    await eventually(() => expect(zero.nodes()[1]?.state).to.equal('dead'));
+    expect(zero.put('draft', bytes)).to.equal(true);
+    expect(zero.has('page')).to.equal(true);
+    expect(await codeOf(() => one.put('late', bytes))).to.equal('NODE_FENCED');
+    expect(await codeOf(() => one.get('page'))).to.equal('NODE_FENCED');
+    await one.disconnect();
+    const again = await opened.connect(path, EMULATE);
+    expect([again.node.id, again.has('page'), again.has('late')]).to.deep.equal([1, true, false]);
+  });
+
+  it('leaves nothing of a put that could not be sealed', async () => {
+    const zero = await opened.connect(opened.path(), { ...EMULATE, create: SMALL, syncWaitMs: 0 });
+    const { host } = zero.parts;
+    const seal = host.sealDraft;
+    host.sealDraft = () => {
+      throw new PoolError('BUSY', 'Another host has not read the log.');
+    };
+    expect(await codeOf(() => zero.put('k', bytes))).to.equal('BUSY');
+    host.sealDraft = seal;
+    expect([zero.stats().drafts, zero.put('k', bytes)]).to.deep.equal([0, true]);
+  });
+
+  it('waits for hosts that have not read its log yet, and is BUSY after its limit', async () => {
+    const path = opened.path();
+    const zero = await opened.connect(path, { ...EMULATE, create: SMALL, syncWaitMs: 0 });
+    const one = await opened.connect(path, EMULATE);
+    let code = 'nothing thrown';
+    for (let i = 0; code === 'nothing thrown'; i++)
+      code = await codeOf(() => zero.put(`k ${i}`, new Uint8Array(5)) && zero.delete(`k ${i}`));
+    expect(code).to.equal('BUSY');
+    expect(one.has('k')).to.equal(false);
+    await eventually(() => expect(zero.put('k', bytes)).to.equal(true));
+  });
+
+  it('tells of a page once, however often its record is copied forward', () => {
+    const directory = new Directory(0);
+    const told: string[] = [];
+    directory.onChange = (what) => told.push(what);
+    const fields = { host: 1, id: 5, extent: 0, byteLength: 9, dataCheck: 0, key: Buffer.from('k'), incarnation: 1 };
+    for (const position of [6, 90, 170]) directory.note(1, { ...fields, kind: PAGE, position });
+    directory.note(0, { ...fields, kind: DELETE, position: 3, key: NO_KEY });
+    directory.note(1, { ...fields, kind: PAGE, position: 250 });
+    expect(told).to.deep.equal(['sealed', 'deleted']);
+  });
+
+  it('tells of a page whose end is read before it: of another host than who made it', async () => {
+    const path = opened.path();
+    const pools: SoftwarePool[] = [];
+    for (let i = 0; i < 3; i++) pools.push(await opened.connect(path, { ...EMULATE, create: { ...SMALL, hosts: 3 } }));
+    const [zero, one, two] = pools as [SoftwarePool, SoftwarePool, SoftwarePool];
+    const subscription = two.subscribe();
+    one.put('k', bytes);
+    zero.delete('k');
+    const seen: string[] = [];
+    for await (const { type } of subscription) if (seen.push(type) === 2) break;
+    expect(seen).to.deep.equal(['sealed', 'deleted']);
+  });
+});
+
+describe('hosts of an emulated device', () => {
+  it('that are killed at random moments lose nothing they were told is sealed, and all space comes back', async () => {
+    const { problems, puts, looks, kills, emulation } = await runSoftwareStorm({ seed: 5, kills: 2, pauseMs: 300 });
+    expect(problems).to.deep.equal([]);
+    expect([kills, emulation]).to.deep.equal([2, 'noncoherent']);
+    expect(Math.min(puts, looks)).to.be.above(100);
+  });
+});
