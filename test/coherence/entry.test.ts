@@ -3,11 +3,9 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { PoolFile } from '../../lib/linux/index.js';
 import { LinuxMachine } from '../../lib/linux/machine.js';
-import { Directory } from '../../src/coherence/directory.js';
 import { emulatedBeginning, HostDevice } from '../../src/coherence/entry/device.js';
 import type { SoftwarePool } from '../../src/coherence/entry/pool.js';
 import { Joining } from '../../src/coherence/joining.js';
-import { DELETE, NO_KEY, PAGE } from '../../src/coherence/records.js';
 import {
   type ConnectOptions,
   connect,
@@ -21,7 +19,6 @@ import {
   SharedCache,
 } from '../../src/index.js';
 import { codeOf, eventually, Pools } from '../support/pools.js';
-import { runSoftwareStorm } from './storm.js';
 
 const EMULATE = { emulate: 'noncoherent' } as const;
 const SMALL = { size: '1MiB', pageSize: 1024 } as const;
@@ -386,17 +383,6 @@ describe('a pool with software coherence', () => {
     await eventually(() => expect(zero.put('k', bytes)).to.equal(true));
   });
 
-  it('tells of a page once, however often its record is copied forward', () => {
-    const directory = new Directory(0);
-    const told: string[] = [];
-    directory.onChange = (what) => told.push(what);
-    const fields = { host: 1, id: 5, extent: 0, byteLength: 9, dataCheck: 0, key: Buffer.from('k'), incarnation: 1 };
-    for (const position of [6, 90, 170]) directory.note(1, { ...fields, kind: PAGE, position });
-    directory.note(0, { ...fields, kind: DELETE, position: 3, key: NO_KEY });
-    directory.note(1, { ...fields, kind: PAGE, position: 250 });
-    expect(told).to.deep.equal(['sealed', 'deleted']);
-  });
-
   it('tells of a page whose end is read before it: of another host than who made it', async () => {
     const path = opened.path();
     const pools: SoftwarePool[] = [];
@@ -408,14 +394,5 @@ describe('a pool with software coherence', () => {
     const seen: string[] = [];
     for await (const { type } of subscription) if (seen.push(type) === 2) break;
     expect(seen).to.deep.equal(['sealed', 'deleted']);
-  });
-});
-
-describe('hosts of an emulated device', () => {
-  it('that are killed at random moments lose nothing they were told is sealed, and all space comes back', async () => {
-    const { problems, puts, looks, kills, emulation } = await runSoftwareStorm({ seed: 5, kills: 2, pauseMs: 300 });
-    expect(problems).to.deep.equal([]);
-    expect([kills, emulation]).to.deep.equal([2, 'noncoherent']);
-    expect(Math.min(puts, looks)).to.be.above(100);
   });
 });

@@ -2,6 +2,7 @@
  * A host of the storm: `node storm.child.js PATH HOST SEED FROM`. Puts, gets and deletes by chance on an emulated device through the public
  * entry, looks at every byte of what it finds, and tells its parent what it begins and what it was told.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Key, PoolError } from '../../src/index.js';
 import { Chance } from '../support/chance.js';
 import { contentOf } from './emulated.content.js';
@@ -38,28 +39,33 @@ function look(key: Key): boolean {
   return true;
 }
 
-function putOwn(): void {
+/** What is begun is out of this process before it begins: of what a killed one had still to send nobody would know. */
+function announce(said: Said): Promise<unknown> {
+  return new Promise((resolve) => process.send?.(said, resolve));
+}
+
+async function putOwn(): Promise<void> {
   const key = `own ${host} ${made++}`;
   const value = chance.word();
-  say({ what: 'put', key, value });
+  await announce({ what: 'put', key, value });
   pool.put(key, contentOf(key, value));
   say({ what: 'putDone', key });
   own.push(key);
 }
 
-function deleteOwn(): void {
+async function deleteOwn(): Promise<void> {
   const key = own.shift();
   if (key === undefined) return;
-  say({ what: 'delete', key });
+  await announce({ what: 'delete', key });
   pool.delete(key);
   say({ what: 'deleteDone', key });
 }
 
-function act(): void {
+async function act(): Promise<void> {
   const what = chance.below(10);
   const shared = `shared ${chance.below(SHARED)}`;
-  if (what < 2 && own.length < OWN_MAX) putOwn();
-  else if (what < 3 || own.length >= OWN_MAX) deleteOwn();
+  if (what < 2 && own.length < OWN_MAX) await putOwn();
+  else if (what < 3 || own.length >= OWN_MAX) await deleteOwn();
   else if (what < 5) pool.put(shared, contentOf(shared, chance.word()));
   else if (what < 6) pool.delete(shared);
   else if (what < 8) look(shared);
@@ -67,18 +73,20 @@ function act(): void {
 }
 
 process.on('disconnect', () => process.exit(0));
-process.on('message', async () => {
-  clearInterval(timer);
-  await pool.disconnect();
-  process.disconnect();
+let isLeaving = false;
+process.on('message', () => {
+  isLeaving = true;
 });
 say({ what: 'ready' });
-const timer = setInterval(() => {
+while (!isLeaving) {
   for (let i = 0; i < 20; i++) {
     try {
-      act();
+      await act();
     } catch (error) {
       if (!(error instanceof PoolError) || !ORDINARY.has(error.code)) throw error;
     }
   }
-}, 2);
+  await sleep(2);
+}
+await pool.disconnect();
+process.disconnect();

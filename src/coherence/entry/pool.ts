@@ -308,7 +308,9 @@ export class SoftwarePool extends MissingCalls implements Pool, HandleOwner, Sho
 
   private eventOf(type: 'sealed' | 'deleted', entry: Entry) {
     const keyBytes = Uint8Array.from(bytesOf(entry.key));
-    return { type, key: displayKey(keyBytes), keyBytes, size: entry.byteLength, sequence: this.sequence };
+    const { byteLength: size } = entry;
+    const keyLength = keyBytes.length;
+    return { type, key: displayKey(keyBytes), keyBytes, keyLength, size, sequence: this.sequence };
   }
 
   private tell(type: 'sealed' | 'deleted', entry: Entry): void {
