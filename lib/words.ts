@@ -37,6 +37,12 @@ export class Words {
     return STORES_ARE_FENCES ? (this.array[index] as number) : Atomics.load(this.array, index);
   }
 
+  /** A store that keeps its place among this thread's stores and follows its earlier loads. Plain on x64, where all do. */
+  storeInOrder(index: number, value: number): void {
+    if (STORES_ARE_FENCES) this.array[index] = value;
+    else Atomics.store(this.array, index, value);
+  }
+
   /** Sequentially consistent store. */
   store(index: number, value: number): void {
     Atomics.store(this.array, index, value);

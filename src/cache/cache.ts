@@ -10,6 +10,7 @@ import {
   listObjects,
   type NearEntry,
   type NearKey,
+  type NodeSession,
   nameOfSpace,
   noWriter,
   type Page,
@@ -75,9 +76,11 @@ export class SharedCache implements Shown {
   private readonly ttlMs: number | undefined;
   private readonly loadTimeoutMs: number;
   private readonly near: ReadonlyMap<NearKey, NearEntry>;
+  private readonly session: NodeSession;
   private readonly reader: Reader;
   private readonly counts: Float64Array;
   private readonly slowly = new OutOfLine((key: Key, _: undefined) => this.borrowFound(key));
+  private readonly slowlyPinned = new OutOfLine((key: Key, _: undefined) => this.getFound(key));
 
   /** Throws OPTION_INVALID; READ_ONLY for a read-only node, which could publish no interest in what it borrows. */
   constructor(pool: Pool, options?: CacheOptions) {
@@ -94,6 +97,7 @@ export class SharedCache implements Shown {
     const { domain, negatives, ttlMs } = this;
     this.seekHost = { domain, negatives, ttlMs, glance: (key) => this.glance(key) };
     this.near = this.domain.keys.strings.entries;
+    this.session = pool.session;
     this.reader = pool.session.reader;
     this.counts = this.domain.tally.counts;
   }
@@ -122,8 +126,18 @@ export class SharedCache implements Shown {
 
   /** The page in place, pinned until its release; undefined on a miss. Throws TOO_MANY_PINS. */
   get(key: Key): Page | undefined {
+    // As borrow.
+    const near = this.near.get(key as string);
+    if (near !== undefined && this.reader.hit(near)) {
+      this.counts[HITS] = (this.counts[HITS] as number) + 1;
+      return new PinnedPage(this.session, key, near);
+    }
+    return this.slowlyPinned.call(key, undefined);
+  }
+
+  private getFound(key: Key): Page | undefined {
     const entry = this.find(key);
-    return entry === undefined ? undefined : new PinnedPage(this.domain.session, key, entry);
+    return entry === undefined ? undefined : new PinnedPage(this.session, key, entry);
   }
 
   /** As get, for each of the keys, in their order; a key that is named twice is pinned twice. Throws as get does: then none stays pinned. */

@@ -3,7 +3,7 @@ import { takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
 import { OutOfLine } from '../../lib/outofline.js';
 import { type Shown, showAs } from '../../lib/shown.js';
-import { type NearEntry, type NearMap, type Page, PinnedPage, type Reader } from '../pool/index.js';
+import { type NearEntry, type NearMap, type NodeSession, type Page, PinnedPage, type Reader } from '../pool/index.js';
 import { completePage } from './answers.js';
 import type { Domain } from './domain.js';
 import { Fetching } from './fetching.js';
@@ -47,9 +47,11 @@ export class SharedPageSpace implements PageSpace, Shown {
   private readonly fetching: Fetching;
   private readonly loads: SyncLoads;
   private readonly near: NearMap;
+  private readonly session: NodeSession;
   private readonly reader: Reader;
   private readonly counts: Float64Array;
   private readonly slowly = new OutOfLine((pageNo: number, asOf?: number) => this.borrowFound(pageNo, asOf));
+  private readonly slowlyPinned = new OutOfLine((pageNo: number, asOf?: number) => this.getFound(pageNo, asOf));
   private readonly scratches: Scratches;
 
   constructor(domain: Domain, options: SpaceOptions) {
@@ -58,6 +60,7 @@ export class SharedPageSpace implements PageSpace, Shown {
     this.pageSize = options.pageSize;
     this.fetching = new Fetching(domain);
     this.near = domain.keys.pages;
+    this.session = domain.session;
     this.reader = domain.session.reader;
     this.counts = domain.tally.counts;
     this.scratches = new Scratches(options.pageSize);
@@ -125,12 +128,18 @@ export class SharedPageSpace implements PageSpace, Shown {
   }
 
   get(pageNo: number, asOf?: number): Page | undefined {
-    const entry = this.find(pageNo, asOf);
-    return entry === undefined ? undefined : this.pin(pageNo, entry);
+    // As borrow.
+    const near = asOf === undefined && typeof pageNo === 'number' ? this.near.atShortcut(pageNo) : undefined;
+    if (near !== undefined && near.bytes.length === this.pageSize && this.reader.hit(near)) {
+      this.counts[HITS] = (this.counts[HITS] as number) + 1;
+      return new PinnedPage(this.session, undefined, near);
+    }
+    return this.slowlyPinned.call(pageNo, asOf);
   }
 
-  private pin(pageNo: number, entry: NearEntry): Page {
-    return new PinnedPage(this.domain.session, this.domain.keys.pageKey(pageNo), entry);
+  private getFound(pageNo: number, asOf: number | undefined): Page | undefined {
+    const entry = this.find(pageNo, asOf);
+    return entry === undefined ? undefined : new PinnedPage(this.session, undefined, entry);
   }
 
   read(pageNo: number, target: Uint8Array, targetOffset = 0, asOf?: number): boolean {
@@ -211,7 +220,9 @@ export class SharedPageSpace implements PageSpace, Shown {
   async fetch(pageNo: number, load: PageLoader, options?: PageFetchOptions): Promise<Page> {
     const checked = checkPageFetch(options);
     const entry = this.find(pageNo, checked.asOf);
-    return entry === undefined ? this.fetchMissing(pageNo, load, checked) : this.pin(pageNo, entry);
+    return entry === undefined
+      ? this.fetchMissing(pageNo, load, checked)
+      : new PinnedPage(this.session, undefined, entry);
   }
 
   private fetchMissing(pageNo: number, load: PageLoader, checked: PageFetchOptions): Promise<Page> {

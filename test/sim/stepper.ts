@@ -120,6 +120,9 @@ export class SteppedWords extends Words {
     return before;
   }
 
+  override storeInOrder(index: number, value: number): void {
+    this.write(index, value);
+  }
   override write(index: number, value: number): void {
     this.stepper.step(true, index);
     if (this.buffer === undefined) super.write(index, value);

@@ -53,9 +53,13 @@ export function lightFuse(fuse: Fuse, board: Board, seat: number): void {
     process.kill(process.pid, 'SIGKILL');
   };
   const words = Words.prototype;
-  const { store, write, fill, copyIn } = words;
+  const { store, storeInOrder, write, fill, copyIn } = words;
   words.store = function (index, value) {
     store.call(this, index, value);
+    burn();
+  };
+  words.storeInOrder = function (index, value) {
+    storeInOrder.call(this, index, value);
     burn();
   };
   words.write = function (index, value) {

@@ -106,7 +106,16 @@ export class RecordedDisk {
       const values = Int32Array.from({ length: count }, (_, i) => words.read(index + i));
       this.note(index * 4, new Uint8Array(values.buffer));
     };
-    for (const name of ['write', 'store', 'exchange', 'add', 'compareExchange', 'fill', 'copyIn'] as const) {
+    for (const name of [
+      'write',
+      'store',
+      'storeInOrder',
+      'exchange',
+      'add',
+      'compareExchange',
+      'fill',
+      'copyIn',
+    ] as const) {
       const original = (words[name] as (...all: unknown[]) => number | undefined).bind(words);
       const recorded = (index: number, ...rest: unknown[]) => {
         const result = original(index, ...rest);

@@ -38,8 +38,8 @@ export class KeySpace implements SoughtKey {
     this.hash = new KeyHash(options.seed);
     this.prefixLength = options.prefix.length;
     this.bytes.set(options.prefix);
-    this.strings = options.near.createMap(options.space, false);
-    this.binaries = options.near.createMap(options.space, false);
+    this.strings = options.near.createMap(options.space);
+    this.binaries = options.near.createMap(options.space);
     this.near = options.near;
     this.space = options.space;
   }
@@ -51,7 +51,7 @@ export class KeySpace implements SoughtKey {
   }
 
   get pages(): NearMap {
-    this.numbers ??= this.near.createMap(this.space, true);
+    this.numbers ??= this.near.createMap(this.space, this);
     return this.numbers;
   }
 
@@ -103,23 +103,15 @@ export class KeySpace implements SoughtKey {
 
   /** Makes this the key of the page: 8 bytes, big-endian, so that keys sort as pages do. */
   encodePage(pageNo: number): this {
-    if (!Number.isSafeInteger(pageNo) || pageNo < 0) {
-      const what = typeof pageNo === 'number' ? String(pageNo) : `of type ${typeof pageNo}`;
-      throw new PoolError('KEY_INVALID', `Page number ${what}: expected a number, an integer from 0 to 2^53 - 1.`);
-    }
-    const at = this.prefixLength;
-    const high = Math.floor(pageNo / 2 ** 32);
-    for (let i = 0; i < 4; i++) {
-      this.bytes[at + i] = high >>> (24 - i * 8);
-      this.bytes[at + 4 + i] = pageNo >>> (24 - i * 8);
-    }
+    writePageNumber(this.bytes, this.prefixLength, pageNo);
     return this.finish(PAGE_NUMBER_BYTES);
   }
 
-  /** The key of a page, as lists show it and every call of the pool takes it back. */
+  /** The key of a page, as lists show it and every call of the pool takes it back. Not made the one that is sought. */
   pageKey(pageNo: number): Uint8Array {
-    this.encodePage(pageNo);
-    return this.bytes.slice(0, this.length);
+    const bytes = this.bytes.slice(0, this.prefixLength + PAGE_NUMBER_BYTES);
+    writePageNumber(bytes, this.prefixLength, pageNo);
+    return bytes;
   }
 
   private finish(written: number): this {
@@ -140,6 +132,19 @@ export class KeySpace implements SoughtKey {
   /** The prefix that every key of this space begins with. */
   prefix(): Uint8Array {
     return this.bytes.subarray(0, this.prefixLength);
+  }
+}
+
+/** Throws KEY_INVALID. */
+function writePageNumber(bytes: Uint8Array, at: number, pageNo: number): void {
+  if (!Number.isSafeInteger(pageNo) || pageNo < 0) {
+    const what = typeof pageNo === 'number' ? String(pageNo) : `of type ${typeof pageNo}`;
+    throw new PoolError('KEY_INVALID', `Page number ${what}: expected a number, an integer from 0 to 2^53 - 1.`);
+  }
+  const high = Math.floor(pageNo / 2 ** 32);
+  for (let i = 0; i < 4; i++) {
+    bytes[at + i] = high >>> (24 - i * 8);
+    bytes[at + 4 + i] = pageNo >>> (24 - i * 8);
   }
 }
 

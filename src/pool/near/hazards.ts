@@ -22,14 +22,17 @@
  *      any cut the shared one covers every borrow.
  * (H7) a pin is a record that its holders share. It is shared before it is in the books, and out of the books before it is
  *      not shared; entering it, and counting a holder on or off, are last steps, with no function's entry before the caller
- *      has the answer. An unpin that was cut is noted (`leaving`), and finished by whoever comes next.
+ *      has the answer. The last unpin only notes what leaves (`leaving`); it is finished after its page counts as released, or
+ *      by whoever comes next. A record whose pin is gone serves the next pin: no page that counts has it.
  *
  * (H8) the bytes of the pinned slots are counted with the books: together with the entry, with no function's entry between,
  *      and off by whoever has taken it out.
  *
  * (H9) the pin list has no holes: the last pin takes the place of one that leaves. It is stored there before it is gone from
  *      the end, and a scan reads the list from its end, so it meets the pin in one of the two. So a list is as long as there
- *      are pins, but for the slack of the mark, however many there once were.
+ *      are pins, but for the slack of the mark, however many there once were. Its stores only have to keep their order, among
+ *      each other and with those of the ring (H3), so a pin and its release cost no fence: what the scan must see of a pin it
+ *      saw of the borrow that was pinned.
  *
  * (H11) the shared count of borrows says that the node is light from before its first plain store until after its last. Both
  *       are said by atomic stores, so whoever sees that it is light no more sees what it stored plainly. Between runs the count
@@ -52,14 +55,18 @@ const { borrowCount: BORROW_COUNT, pinHigh: PIN_HIGH } = HazardHead.word;
 const COUNT_STEP = 8;
 /** So much of a block the shared mark may lie above the pins: those who pin and release in turn do not move it. */
 const SLACK_SHARE = 8;
+/** A power of two. One node may have 64 pins in each. */
+const CHAINS = 1024;
 
 /** A slot that this node pins. */
-export interface Pin {
-  readonly slot: number;
-  entry: number;
+export class Pin {
+  slot = 0;
+  entry = 0;
   /** Counted against the node's share; 0 for what is held without one. */
-  readonly bytes: number;
-  holders: number;
+  bytes = 0;
+  holders = 0;
+  /** Of the same chain. */
+  next: Pin | undefined = undefined;
 }
 
 export class Hazards {
@@ -87,10 +94,11 @@ export class Hazards {
   /** Of the pages that this node may pin at a time. */
   pinnedBytesMax = Number.POSITIVE_INFINITY;
   private pinnedBytes = 0;
-  /** The pins by their entries, and how many there are. */
-  private readonly list: (Pin | undefined)[] = [];
+  /** The pins by their entries, and how many there are. What lies behind serves the next ones. */
+  private readonly list: Pin[] = [];
   private pinCount = 0;
-  private readonly pinned = new Map<number, Pin>();
+  /** The pins by the low bits of their slots: no map, which makes garbage of each pin. */
+  private readonly chains = new Array<Pin | undefined>(CHAINS).fill(undefined);
   /** What is on its way out of the books. */
   private leaving: Pin | undefined;
   private readonly endRun = () => {
@@ -215,29 +223,57 @@ export class Hazards {
    * is. Throws TOO_MANY_PINS.
    */
   pin(slot: number, bytes: number): Pin {
-    this.finishLeaving();
-    const held = this.pinned.get(slot);
+    if (this.leaving !== undefined) this.finishLeaving();
+    const { chains } = this;
+    const at = slot & (CHAINS - 1);
+    let held = chains[at];
+    while (held !== undefined && held.slot !== slot) held = held.next;
     if (held !== undefined) {
       held.holders++;
       return held;
     }
     const entry = this.pinCount;
+    if (entry >= this.mark || this.pinnedBytes + bytes > this.pinnedBytesMax) this.makeRoom(entry, bytes);
+    // (H7) Until the books have it the entry is free: the next pin writes over it.
+    // ORDER hazard-1: before the ring's entry is written over (H3); pairs with scanRow.
+    this.words.storeInOrder(this.blocks.wordOf(entry), slot + 1);
+    // ORDER pinblock-1: not beyond what has a place.
+    if (entry >= this.mark) this.setMark(Math.min(entry + COUNT_STEP, this.blocks.room, this.pinCapacity));
+    const { list } = this;
+    if (entry === list.length) list.push(new Pin());
+    const pin = list[entry] as Pin;
+    // (H7) From here on no function is entered.
+    pin.slot = slot;
+    pin.entry = entry;
+    pin.bytes = bytes;
+    pin.holders = 1;
+    pin.next = chains[at];
+    chains[at] = pin;
+    this.pinCount = entry + 1;
+    this.pinnedBytes += bytes;
+    return pin;
+  }
+
+  /** For one pin more. Throws TOO_MANY_PINS. */
+  private makeRoom(entry: number, bytes: number): void {
     if (entry >= this.pinCapacity) throw this.tooMany(`This node pins ${entry} pages already, the most that one may.`);
     if (this.pinnedBytes + bytes > this.pinnedBytesMax && this.pinnedBytes > 0 && bytes > 0)
       throw this.shareTaken(bytes);
     if (entry >= this.blocks.room && !this.blocks.grow()) {
       throw this.tooMany(`This node pins ${entry} pages, and the nodes of the pool together have no room for more.`);
     }
-    // (H7) Until the books have it the entry is free: the next pin writes over it.
-    this.words.store(this.blocks.wordOf(entry), slot + 1);
-    // ORDER pinblock-1: not beyond what has a place.
-    if (entry >= this.mark) this.setMark(Math.min(entry + COUNT_STEP, this.blocks.room, this.pinCapacity));
-    const pin = { slot, entry, bytes, holders: 1 };
-    this.pinned.set(slot, pin);
-    this.list[entry] = pin;
-    this.pinCount = entry + 1;
-    this.pinnedBytes += bytes;
-    return pin;
+  }
+
+  private unlink(pin: Pin): void {
+    const { chains } = this;
+    const at = pin.slot & (CHAINS - 1);
+    let before = chains[at];
+    if (before === pin) {
+      chains[at] = pin.next;
+      return;
+    }
+    while (before !== undefined && before.next !== pin) before = before.next;
+    if (before !== undefined) before.next = pin.next;
   }
 
   private setMark(mark: number): void {
@@ -253,41 +289,44 @@ export class Hazards {
     const { pinnedBytes, pinnedBytesMax } = this;
     const what = `This node pins ${pinnedBytes} bytes, and ${bytes} more would be over its share of the pool`;
     return new PoolError('TOO_MANY_PINS', `${what} (${pinnedBytesMax} bytes; maxPinShare of connect).`, {
-      pins: this.pinned.size,
+      pins: this.pinCount,
       pinnedBytes,
       pinnedBytesMax,
     });
   }
 
-  /** One holder less; once for each that `pin` gave. After a cut it may be asked for again. */
+  /**
+   * One holder less; once for each that `pin` gave. The caller, who then has the pin no more, calls finishLeaving. Where this is cut
+   * nothing has been done.
+   */
   unpin(pin: Pin): void {
-    this.finishLeaving();
-    if (pin.holders === 0) return;
+    if (this.leaving !== undefined) this.finishLeaving();
     pin.holders--;
-    if (pin.holders > 0) return;
-    this.leaving = pin;
-    this.finishLeaving();
+    if (pin.holders === 0) this.leaving = pin;
   }
 
   /** (H7) Takes what is leaving out of the books and then out of the list. May be cut, and is done again then. */
-  private finishLeaving(): void {
+  finishLeaving(): void {
     const { leaving } = this;
     if (leaving === undefined) return;
-    if (this.pinned.delete(leaving.slot)) this.pinnedBytes -= leaving.bytes;
+    this.unlink(leaving);
     const { list } = this;
     const last = this.pinCount - 1;
-    const moved = list[last];
-    if (moved !== undefined && moved !== leaving) {
+    const moved = list[last] as Pin;
+    if (moved !== leaving) {
       // (H9) In its new place before it leaves the old one; done again, it is stored there again.
-      this.words.store(this.blocks.wordOf(leaving.entry), moved.slot + 1);
+      this.words.storeInOrder(this.blocks.wordOf(leaving.entry), moved.slot + 1);
       moved.entry = leaving.entry;
       list[moved.entry] = moved;
+      list[last] = leaving;
+      leaving.entry = last;
     }
-    this.words.store(this.blocks.wordOf(last), 0);
-    list[last] = undefined;
+    this.words.storeInOrder(this.blocks.wordOf(last), 0);
     this.pinCount = last;
+    this.pinnedBytes -= leaving.bytes;
     this.leaving = undefined;
     if (this.mark - last <= this.slack) return;
+    list.length = last;
     this.setMark(last + (this.slack >> 1));
     this.blocks.shrink(this.mark);
   }

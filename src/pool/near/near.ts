@@ -24,6 +24,11 @@ import type { Forgetful } from './retirelog.js';
 
 export type NearKey = string | number;
 
+/** Makes keys of page numbers. */
+export interface PageKeys {
+  pageKey(pageNo: number): Uint8Array;
+}
+
 /** Eight bytes each. */
 const SHORTCUTS_MIN = 16;
 const SHORTCUTS_MAX = 65_536;
@@ -129,13 +134,20 @@ export class NearMap {
   shortcuts: (NearEntry | undefined)[];
   mask: number;
   private readonly shortcutsMax: number;
+  private readonly pageKeys: PageKeys | undefined;
 
   /** `shortcutsMax`: how many there may be, a power of two; 0 for names that are no numbers. */
-  constructor(space: number, shortcutsMax: number) {
+  constructor(space: number, shortcutsMax: number, pageKeys?: PageKeys) {
     this.space = space;
+    this.pageKeys = pageKeys;
     this.shortcutsMax = shortcutsMax;
     this.shortcuts = new Array(Math.min(shortcutsMax, SHORTCUTS_MIN)).fill(undefined);
     this.mask = this.shortcuts.length - 1;
+  }
+
+  /** The key of a page of the space. */
+  keyOf(pageNo: number): Uint8Array {
+    return (this.pageKeys as PageKeys).pageKey(pageNo);
   }
 
   /** The page's open-ended entry by the shortcut; not yet known to be fresh. */
@@ -187,10 +199,10 @@ export class NearIndex implements Forgetful {
     this.slotsPerShard = slotsPerShard;
   }
 
-  /** For keys of the space; 0 is that of keys which are in none. */
-  createMap(space: number, ofPages: boolean): NearMap {
-    const wanted = Math.min(this.capacity, SHORTCUTS_MAX);
-    const map = new NearMap(space, ofPages && wanted > 0 ? 2 ** Math.ceil(Math.log2(wanted)) : 0);
+  /** For keys of the space; 0 is that of keys which are in none. Of pages by number with `pageKeys`. */
+  createMap(space: number, pageKeys?: PageKeys): NearMap {
+    const wanted = pageKeys === undefined ? 0 : Math.min(this.capacity, SHORTCUTS_MAX);
+    const map = new NearMap(space, wanted > 0 ? 2 ** Math.ceil(Math.log2(wanted)) : 0, pageKeys);
     this.maps.push(map);
     return map;
   }

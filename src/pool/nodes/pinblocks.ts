@@ -32,6 +32,7 @@ export class PinBlocks {
   private readonly nodes: Nodes;
   private readonly directory: number;
   private readonly row: number;
+  private readonly own: number;
   private readonly shift: number;
   /** First words of the blocks, in the order of the directory. */
   private readonly mine: number[] = [];
@@ -45,17 +46,18 @@ export class PinBlocks {
     this.nodes = nodes;
     this.row = pins.word + nodes.self * pins.stride;
     this.directory = pinDirectories.word + nodes.self * pinDirectories.stride;
+    this.own = geometry.pinsOwn;
     this.shift = Math.log2(geometry.pinBlockEntries) | 0;
   }
 
   /** Entries for which there is a place. */
   get room(): number {
-    return this.geometry.pinsOwn + (this.mine.length << this.shift);
+    return this.own + (this.mine.length << this.shift);
   }
 
   /** The word of an entry below `room`. */
   wordOf(entry: number): number {
-    const beyond = entry - this.geometry.pinsOwn;
+    const beyond = entry - this.own;
     if (beyond < 0) return this.row + entry;
     return (this.mine[beyond >> this.shift] as number) + (beyond & (this.geometry.pinBlockEntries - 1));
   }

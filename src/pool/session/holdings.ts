@@ -13,14 +13,15 @@
 import type { CollectionWatch, Machine } from '../../../lib/machine.js';
 import type { Key } from '../layout/index.js';
 import type { Hazards, Pin } from '../near/index.js';
-import { describeKey } from './names.js';
+import { describeName } from './names.js';
 
 /** More than so many are left to the collector. */
 const SPARES_MAX = 1024;
 
 interface Held {
   pin: Pin | undefined;
-  key: Key;
+  /** The page's key, or its number. */
+  name: Key | number;
 }
 
 export class Holding {
@@ -52,7 +53,7 @@ export class Holdings {
 
   private make(): Holding {
     this.watch ??= this.machine.watchCollected((held) => this.collected(held));
-    const held = { pin: undefined, key: '' };
+    const held = { pin: undefined, name: '' };
     const holding = new Holding(held);
     this.watch.watch(holding, held);
     return holding;
@@ -65,11 +66,13 @@ export class Holdings {
   private collected(held: Held): void {
     const { pin } = held;
     if (pin === undefined || this.isClosed) return;
-    held.pin = undefined;
     this.hazards.unpin(pin);
+    // (L2)
+    held.pin = undefined;
+    this.hazards.finishLeaving();
     this.forgotten++;
     if (this.forgotten > 1) return;
-    const what = `The page ${describeKey(held.key)} of ${this.path} was collected before it was released`;
+    const what = `The page ${describeName(held.name)} of ${this.path} was collected before it was released`;
     this.machine.warn(
       'SEALPOOL_PAGE_NOT_RELEASED',
       `${what}. Its pin was given back now, and held its memory until then. Release each page, or declare it with using.`,

@@ -10,6 +10,11 @@ export function describeKey(key: Key): string {
   return JSON.stringify(key.length > SHOWN_MAX ? `${key.slice(0, SHOWN_MAX)}…` : key);
 }
 
+/** Of a page that may be told by its number. */
+export function describeName(name: Key | number): string {
+  return typeof name === 'number' ? `number ${name}` : describeKey(name);
+}
+
 /** As lists and events show it. */
 export function showKey(key: Key): string {
   return typeof key === 'string' ? key : displayKey(key);

@@ -2,7 +2,7 @@
 import { PoolError } from '../../../lib/errors.js';
 import { type Shown, showAs, UNCLONEABLE } from '../../../lib/shown.js';
 import type { Freshness, Key, Page } from '../layout/index.js';
-import { copyOfEntry, type NearEntry, type Pin, poison } from '../near/index.js';
+import { copyOfEntry, type NearEntry, poison } from '../near/index.js';
 import { describeSlot } from './descriptor.js';
 import type { Holding } from './holdings.js';
 import { describeKey, showKey } from './names.js';
@@ -11,39 +11,51 @@ import { streamOf } from './streaming.js';
 
 const EMPTY = new Uint8Array(0);
 
-/** A page of the pool, pinned in this node's pin list until release. */
+/**
+ * A page of the pool, pinned in this node's pin list until release. What it knows is what its near entry and its pin have; a page
+ * of a page space makes its key when it is asked for it.
+ */
 export class PinnedPage implements Page, Shown {
   // First: see UNCLONEABLE.
   protected readonly session: NodeSession;
-  readonly key: Key;
+  protected named: Key | undefined;
   protected readonly entry: NearEntry;
-  protected readonly pin: Pin;
-  private holding: Holding | undefined;
-  private released = false;
+  /** Has the pin, until the release. */
+  protected holding: Holding | undefined;
 
-  /** The entry is exposed. `bytes` count against the node's share of what may be pinned. Throws TOO_MANY_PINS. */
-  constructor(session: NodeSession, key: Key, entry: NearEntry, bytes = entry.bytes.length) {
+  /**
+   * The entry is exposed. Without a key it has that of the page's number. `bytes` count against the node's share of what may be
+   * pinned. Throws TOO_MANY_PINS.
+   */
+  constructor(session: NodeSession, key: Key | undefined, entry: NearEntry, bytes = entry.bytes.length) {
     const kept = session.reader.poisons ? copyOfEntry(entry) : entry;
     const holding = session.holdings.take();
-    this.pin = session.reader.hazards.pin(entry.slot, bytes);
+    const pin = session.reader.hazards.pin(entry.slot, bytes);
     // (L2)
-    holding.held.pin = this.pin;
-    holding.held.key = key;
+    holding.held.pin = pin;
+    holding.held.name = key ?? (entry.key as number);
     this.holding = holding;
     this.session = session;
-    this.key = key;
+    this.named = key;
     this.entry = kept;
+  }
+
+  get key(): Key {
+    this.named ??= this.entry.owner.keyOf(this.entry.key as number);
+    return this.named;
   }
 
   /** The same page, to be released on its own. This one has not been. */
   again(): PinnedPage {
-    return new PinnedPage(this.session, this.key, this.entry, this.pin.bytes);
+    return new PinnedPage(this.session, this.named, this.entry, this.pinnedBytes());
+  }
+
+  protected pinnedBytes(): number | undefined {
+    return this.holding?.held.pin?.bytes;
   }
 
   private check(): void {
-    // Nobody's any more: a release that was cut has come so far.
-    if (this.released || this.pin.holders === 0)
-      throw new PoolError('RELEASED', `The page ${describeKey(this.key)} was released.`);
+    if (this.holding === undefined) throw new PoolError('RELEASED', `The page ${describeKey(this.key)} was released.`);
     this.session.check();
   }
 
@@ -77,21 +89,21 @@ export class PinnedPage implements Page, Shown {
     return describeSlot(this.session.poolId, this.entry.slot, this.entry.generation);
   }
   release(): void {
-    if (this.released) return;
-    // (H7) A release that is cut may be asked for again.
-    if (this.session.isOpen) this.session.reader.hazards.unpin(this.pin);
-    this.released = true;
-    const { holding } = this;
-    if (holding === undefined) return;
-    // (L2) (L3)
+    const { session, holding } = this;
+    const pin = holding?.held.pin;
+    if (holding === undefined || pin === undefined) return;
+    const { hazards } = session.reader;
+    if (session.isOpen) hazards.unpin(pin);
+    // (H7) (L2) (L3) With no function's entry between: the record may be another pin's once this one has left.
     holding.held.pin = undefined;
     this.holding = undefined;
-    this.session.holdings.give(holding);
-    if (this.session.reader.poisons) poison(this.entry);
+    if (session.isOpen) hazards.finishLeaving();
+    session.holdings.give(holding);
+    if (session.reader.poisons) poison(this.entry);
   }
   toJSON(): object {
     const { bytes, generation } = this.entry;
-    return { key: showKey(this.key), size: bytes.length, generation, released: this.released };
+    return { key: showKey(this.key), size: bytes.length, generation, released: this.holding === undefined };
   }
   [Symbol.dispose](): void {
     this.release();
@@ -104,7 +116,7 @@ export class StalePage extends PinnedPage {
     return 'stale';
   }
   override again(): PinnedPage {
-    return new StalePage(this.session, this.key, this.entry, this.pin.bytes);
+    return new StalePage(this.session, this.named, this.entry, this.pinnedBytes());
   }
 }
 

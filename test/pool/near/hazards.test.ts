@@ -112,6 +112,56 @@ describe('pins', () => {
     expect(markOf(pool)).to.be.at.most(SLACK);
   });
 
+  it('cost two stores that are ordered and none that is fenced, and make no map grow', async () => {
+    const [pool] = await filled();
+    const { words, geometry } = pool.session.parts;
+    const { pins } = geometry.regions;
+    const first = pins.word + pool.session.parts.nodes.self * pins.stride;
+    for (const key of ['k1', 'k2', 'k1']) pool.get(key)!.release();
+    const ofPins: number[] = [];
+    let others = 0;
+    const original = words.storeInOrder.bind(words);
+    words.storeInOrder = (index, value) => {
+      if (index >= first && index < first + pins.stride) ofPins.push(value);
+      else others++;
+      original(index, value);
+    };
+    const { store } = words;
+    words.store = (index, value) => {
+      if (index >= first && index < first + pins.stride) others++;
+      store.call(words, index, value);
+    };
+    const keptSlot = pool.session.glance(keysOf(pool), 'k2')!.slot;
+    const slot = pool.session.glance(keysOf(pool), 'k1')!.slot;
+    const kept = pool.get('k2')!;
+    for (let i = 0; i < 10; i++) pool.get('k1')!.release();
+    pool.get('k2')!.release();
+    kept.release();
+    expect(ofPins).to.deep.equal([keptSlot + 1, ...Array.from({ length: 10 }, () => [slot + 1, 0]).flat(), 0]);
+    expect(others).to.equal(0);
+  });
+
+  it('of pages released long ago are not let go again, whoever has their records by now', async () => {
+    const [pool, other] = await filled();
+    const [one, two] = [pool.get('k1')!, pool.get('k2')!];
+    one.release();
+    two.release();
+    const later = pool.getMany(['k3', 'k4', 'k3']);
+    for (const page of [one, two, one]) page.release();
+    expect(await codeOf(() => one.bytes)).to.equal('RELEASED');
+    expect(pool.node.pins).to.equal(2);
+    expect(later.map((page) => page!.bytes[0])).to.deep.equal([3, 4, 3]);
+    later[0]!.release();
+    expect(pool.node.pins).to.equal(2);
+    const { scan } = other.session.parts;
+    const slot = pool.session.glance(keysOf(pool), 'k3')!.slot;
+    await Promise.resolve();
+    scan.now();
+    expect(scan.isHeld(slot)).to.equal(true);
+    for (const page of later) page!.release();
+    expect(pool.node.pins).to.equal(0);
+  });
+
   it('are as many as the list has entries, whatever was released before', async () => {
     const [pool, other] = await filled();
     const { pinsPerNode } = pool.session.parts.geometry;

@@ -6,6 +6,7 @@ import { KIB, MIB, usePools } from '../../support/pools.js';
 
 const SLOTS_PER_SHARD = 1000;
 const NOTHING = new Uint8Array(0);
+const PAGE_KEYS = { pageKey: () => NOTHING };
 
 function entryOf(owner: NearMap, key: NearKey, slot: number, spaceGeneration = 1, from = 0): NearEntry {
   const shard = Math.floor(slot / SLOTS_PER_SHARD);
@@ -51,7 +52,7 @@ function mapOperations(work: () => void): number {
 /** An index of `shards` shards with `each` pages in each, of a space of its own. */
 function filled(shards: number, each: number): { index: NearIndex; map: NearMap } {
   const index = new NearIndex(1_000_000, SLOTS_PER_SHARD);
-  const map = index.createMap(1, true);
+  const map = index.createMap(1, PAGE_KEYS);
   for (let shard = 0; shard < shards; shard++) {
     for (let i = 0; i < each; i++) {
       const slot = shard * SLOTS_PER_SHARD + i;
@@ -66,7 +67,7 @@ describe('the near index', () => {
 
   it('forgets a version with its slot, also one that made room for the next version of its key', () => {
     const index = new NearIndex(2, SLOTS_PER_SHARD);
-    const map = index.createMap(1, true);
+    const map = index.createMap(1, PAGE_KEYS);
     index.remember(entryOf(map, 7, 1));
     index.remember(entryOf(map, 8, 2));
     for (let tries = 0; tries < 200 && map.entries.get(7)?.slot !== 3; tries++)
@@ -94,7 +95,7 @@ describe('the near index', () => {
     const chance = new Chance(7);
     for (const capacity of [1, 7, 64, 10_000]) {
       const index = new NearIndex(capacity, SLOTS_PER_SHARD);
-      const maps = [index.createMap(0, false), index.createMap(1, true), index.createMap(2, true)];
+      const maps = [index.createMap(0), index.createMap(1, PAGE_KEYS), index.createMap(2, PAGE_KEYS)];
       const generations = [0, 1, 1];
       const live = new Map<number, NearEntry>();
       const end = (isEnded: (entry: NearEntry) => boolean, tell = (_: number) => {}) => {
@@ -150,7 +151,7 @@ describe('the near index', () => {
 
   it('once full takes in some of what it meets, in the place of the oldest, and what is met often for sure', () => {
     const index = new NearIndex(100, SLOTS_PER_SHARD);
-    const map = index.createMap(0, false);
+    const map = index.createMap(0);
     for (let i = 0; i < 100; i++) index.remember(entryOf(map, `first ${i}`, i));
     expect(index.size).to.equal(100);
     for (let i = 0; i < 1000; i++) index.remember(entryOf(map, `often ${i % 3}`, 200 + (i % 3)));
@@ -169,7 +170,7 @@ describe('the near index', () => {
   it('makes room in a large full index by no more work than in a small one', () => {
     const work = (capacity: number) => {
       const index = new NearIndex(capacity, 1_000_000);
-      const map = index.createMap(0, false);
+      const map = index.createMap(0);
       for (let i = 0; i < capacity; i++) index.remember(entryOf(map, `${i}`, i));
       const started = process.cpuUsage();
       let operations = 0;
@@ -200,8 +201,8 @@ describe('the near index', () => {
 
   it('forgets a dropped space by work that depends on that space alone; of an empty one, by next to none', () => {
     const { index, map } = filled(100, 100);
-    const dropped = index.createMap(2, true);
-    const empty = index.createMap(3, true);
+    const dropped = index.createMap(2, PAGE_KEYS);
+    const empty = index.createMap(3, PAGE_KEYS);
     for (let i = 0; i < 50; i++) index.remember(entryOf(dropped, i, 100 * SLOTS_PER_SHARD + i));
     const generations = [0, 1, 1, 1];
     const work = () => mapOperations(() => index.forgetStale((space) => generations[space]!));
@@ -218,7 +219,7 @@ describe('the near index', () => {
 
   it('forgets what a drop left behind where pages of both generations are known', () => {
     const index = new NearIndex(100, SLOTS_PER_SHARD);
-    const map = index.createMap(1, true);
+    const map = index.createMap(1, PAGE_KEYS);
     index.remember(entryOf(map, 1, 1, 5));
     // Stored after a drop that this node has not met yet.
     index.remember(entryOf(map, 2, 2, 6));
@@ -230,8 +231,8 @@ describe('the near index', () => {
 
   it('remembers no page of a space under the keys of another, where a drop would not look for it', () => {
     const index = new NearIndex(100, SLOTS_PER_SHARD);
-    const whole = index.createMap(0, false);
-    const entry = entryOf(index.createMap(1, true), 1, 1);
+    const whole = index.createMap(0);
+    const entry = entryOf(index.createMap(1, PAGE_KEYS), 1, 1);
     index.remember(new NearEntry(whole, 'its whole key', { ...entry }));
     expect(index.size).to.equal(0);
   });
@@ -244,7 +245,7 @@ describe('the near index', () => {
     // What others of this process allocate or let go of meanwhile counts too, so the median.
     for (let round = 0; round < 5; round++) {
       const before = await heapBytes();
-      for (let i = 0; i < 250; i++) maps.push(index.createMap(maps.length + 1, true));
+      for (let i = 0; i < 250; i++) maps.push(index.createMap(maps.length + 1, PAGE_KEYS));
       growths.push(((await heapBytes()) - before) / 250);
     }
     // All shortcuts at once would be 512 KiB each.
@@ -267,7 +268,7 @@ describe('the near index', () => {
 
   it('of a map whose name got another space is none, whatever the generations of both; from then on it remembers those', () => {
     const index = new NearIndex(100, SLOTS_PER_SHARD);
-    const map = index.createMap(1, true);
+    const map = index.createMap(1, PAGE_KEYS);
     for (const from of [0, 5]) index.remember(entryOf(map, 7, 3 + from, 4, from));
     index.move(map, 2);
     index.forgetStale(() => 4);

@@ -8,7 +8,7 @@ const PAGES = 2000;
 const OPTIONS = { size: 4 * MIB, pageSize: KIB, maxObjects: PAGES * 1.25 };
 const names = Array.from({ length: PAGES }, (_, i) => `k${i}`);
 
-const MUTATORS = ['store', 'fill', 'compareExchange'] as const;
+const MUTATORS = ['store', 'storeInOrder', 'fill', 'compareExchange'] as const;
 
 /** Runs what the caller likes before each store of the pool's node. */
 function beforeStores<T>(pool: AttachedPool, between: () => void, work: () => T): T {

@@ -15,6 +15,7 @@ const WORD_CALLS = new Set([
   'load',
   'loadAfterStore',
   'loadInOrder',
+  'storeInOrder',
   'store',
   'exchange',
   'add',

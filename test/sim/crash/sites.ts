@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const compiled = fileURLToPath(new URL('../../../src/', import.meta.url));
-const STORE = /\bwords\.(?:store|write|exchange|add|compareExchange|fill|copyIn)\(/;
+const STORE = /\bwords\.(?:store|storeInOrder|write|exchange|add|compareExchange|fill|copyIn)\(/;
 const FOLDERS = ['pool', 'cache'];
 
 /** Files whose stores no attached node makes, and why. */

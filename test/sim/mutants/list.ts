@@ -23,7 +23,7 @@ export const MUTANTS: readonly Mutant[] = [
     '        this.words.store(this.head + BORROW_COUNT, this.light ? count | BORROWS_ARE_LIGHT : count);\n',
     '',
   ),
-  of('near/hazards', 'a pin is not published', '        this.words.store(this.blocks.wordOf(entry), slot + 1);\n', ''),
+  of('near/hazards', 'a pin is not published', 'this.words.storeInOrder(this.blocks.wordOf(entry), slot + 1);', ''),
   of(
     'near/hazardscan',
     'a scan does not look at borrows',
@@ -40,8 +40,8 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'near/hazards',
     'a pin leaves its entry before it is in another',
-    '            this.words.store(this.blocks.wordOf(leaving.entry), moved.slot + 1);\n',
-    '            this.words.store(this.blocks.wordOf(last), 0);\n            this.words.store(this.blocks.wordOf(leaving.entry), moved.slot + 1);\n',
+    '            this.words.storeInOrder(this.blocks.wordOf(leaving.entry), moved.slot + 1);\n',
+    '            this.words.storeInOrder(this.blocks.wordOf(last), 0);\n            this.words.storeInOrder(this.blocks.wordOf(leaving.entry), moved.slot + 1);\n',
   ),
   of(
     'near/hazardscan',
