@@ -70,6 +70,22 @@ describe('a page space', () => {
     expect(versions.map((bytes) => bytes?.slice())).to.deep.equal([pattern(SIZE, 1, 1), pattern(SIZE, 2), undefined]);
     expect(await codeOf(() => one.borrowMany(new Float64Array(1025), []))).to.equal('OPTION_INVALID');
     expect(await codeOf(() => one.borrowMany([-1], []))).to.equal('KEY_INVALID');
+    expect(await codeOf(() => one.borrowMany(BigInt64Array.of(1n) as never, []))).to.equal('KEY_INVALID');
+  });
+
+  it('borrowMany of pages that were remembered gives those that took their place since', async () => {
+    const [one, two] = (await makeSpaces()) as [PageSpace, PageSpace];
+    const numbers = Array.from({ length: 70 }, (_, i) => i);
+    const into: (Uint8Array | undefined)[] = [];
+    for (const pageNo of numbers) one.put(pageNo, pattern(SIZE, pageNo));
+    for (let round = 0; round < 2; round++) expect(two.borrowMany(numbers, into)).to.equal(70);
+    for (const pageNo of numbers) if (pageNo % 5 !== 0) one.put(pageNo, pattern(SIZE, pageNo, 1));
+    for (const pageNo of numbers) if (pageNo % 10 === 0) one.invalidate(pageNo);
+    expect(two.borrowMany(numbers, into)).to.equal(63);
+    for (const pageNo of numbers) {
+      const expected = pageNo % 10 === 0 ? undefined : pattern(SIZE, pageNo, pageNo % 5 === 0 ? undefined : 1);
+      expect(into[pageNo]?.slice(), `page ${pageNo}`).to.deep.equal(expected);
+    }
   });
 
   it('fetchSync, readThrough and fetch load a page once and share it with the other node', async () => {

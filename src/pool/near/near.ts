@@ -229,13 +229,14 @@ export class NearIndex implements Forgetful {
     if (first !== undefined) this.forgetSame(first, entry);
     if (this.isFull()) this.forgetAtHand();
     // Only now: what was at the hand may have been of this key.
-    entry.nextVersion = entries.get(entry.key);
+    entry.nextVersion = first === undefined ? undefined : entries.get(entry.key);
     if (entries.size === 0) owner.generation = entry.spaceGeneration;
     this.takePlace(entry);
     // (P1)
     this.link(entry);
     entries.set(entry.key, entry);
     owner.growShortcuts();
+    if (typeof entry.key === 'number') owner.shorten(entry.key, entry);
   }
 
   private isFull(): boolean {

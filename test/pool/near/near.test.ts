@@ -275,5 +275,6 @@ describe('the near index', () => {
     expect([map.entries.size, map.atShortcut(7), index.size]).to.deep.equal([0, undefined, 0]);
     index.remember(entryOf(map, 7, 3, 4));
     expect([map.entries.size, index.size]).to.deep.equal([1, 1]);
+    expect(map.atShortcut(7)).to.equal(map.entries.get(7));
   });
 });
