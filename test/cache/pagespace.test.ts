@@ -23,8 +23,28 @@ function counting(version = 0) {
   return { loaded, load };
 }
 
+const PAGE_NUMBERS = [0, 1, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+
 describe('a page space', () => {
-  for (const pageNo of [0, 1, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
+  it('gives pages whose key is that by which the pool has them, also after their release', async () => {
+    const { pools, caches } = await makeTwo();
+    const [one, two] = caches.map((cache) => cache.pages('t', { pageSize: SIZE })) as [PageSpace, PageSpace];
+    for (const pageNo of PAGE_NUMBERS) one.put(pageNo, pattern(SIZE, pageNo));
+    // Looked up, and remembered.
+    for (const space of [two, two]) {
+      const pages = PAGE_NUMBERS.map((pageNo) => space.get(pageNo)!);
+      for (const [i, page] of pages.entries()) {
+        const whole = pools[0].get(page.key);
+        expect(whole?.copy()).to.deep.equal(pattern(SIZE, PAGE_NUMBERS[i]!));
+        expect(whole?.key).to.equal(page.key);
+        whole?.release();
+        page.release();
+        expect(page.key).to.deep.equal(whole?.key);
+      }
+    }
+  });
+
+  for (const pageNo of PAGE_NUMBERS) {
     it(`every call of both nodes finds page ${pageNo} until it is invalidated`, async () => {
       const [one, two] = (await makeSpaces()) as [PageSpace, PageSpace];
       expect(one.pageSize).to.equal(SIZE);

@@ -63,6 +63,10 @@ export class Caller {
     return this.given.some(({ bytes, before }) => Buffer.compare(bytes, before) !== 0);
   }
 
+  pagesSoFar(): readonly { release(): void }[] {
+    return [...this.pages];
+  }
+
   /** Releases every page it got, those once more that it released, as `finally` does. */
   letGo(): void {
     for (const page of this.pages) page.release();

@@ -98,8 +98,15 @@ class Sequence {
   }
 
   private upkeep(): void {
+    const { node } = this.caller;
+    const { nodes } = node.session.parts;
+    const pages = this.caller.pagesSoFar();
+    const kept = node.pool.get(keyOf(0));
+    for (const page of pages) page.release();
+    if (kept !== undefined && nodes.info(nodes.self, false).pins === 0)
+      throw new CrashFault('a page lost its pin to one that was let go of before it was pinned');
     this.caller.letGo();
-    this.caller.node.upkeep.tick();
+    node.upkeep.tick();
     this.stage.survivor.upkeep.tick();
   }
 
