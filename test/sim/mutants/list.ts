@@ -375,7 +375,7 @@ export const MUTANTS: readonly Mutant[] = [
   of(
     'access/reader',
     'a page found in the table is not asked for its tags',
-    ' || this.tags.isEnded(tags, map === this.kept, now)',
+    ' || this.tags.isEnded(tags, mayBeStale, now)',
     '',
   ),
   of(
