@@ -30,8 +30,8 @@ function overflows(work: () => void): boolean {
   }
 }
 
-/** The greatest depth at which `work` is through. */
-function depthOf(work: () => void): number {
+/** The greatest depth at which `work` is through, just now: frames become smaller when the engine compiles what stands in them. */
+function searchDepth(work: () => void): number {
   let [low, high] = [1, 200_000];
   while (high - low > 1) {
     const middle = (low + high) >> 1;
@@ -39,6 +39,17 @@ function depthOf(work: () => void): number {
     else low = middle;
   }
   return low;
+}
+
+/** The same once it moves no more. */
+function depthOf(work: () => void): number {
+  let depth = searchDepth(work);
+  for (let tries = 0; tries < 50; tries++) {
+    const before = depth;
+    depth = searchDepth(work);
+    if (Math.abs(depth - before) <= 2) break;
+  }
+  return depth;
 }
 
 interface Stage {
