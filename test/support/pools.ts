@@ -6,7 +6,6 @@ import { ownFolder } from '../../lib/linux/index.js';
 import { connect, destroyStale, type PoolErrorCode } from '../../src/index.js';
 import type { ConnectOptions, FormatOptions, Pool } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
-import { IS_SOFTWARE, inMode } from './mode.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -26,8 +25,6 @@ export function roomAt(path: string): number {
 }
 
 const MEMORY = '/dev/shm';
-/** Within it every host acknowledges what it read, and frees what nobody needs. */
-const BEATS_MS = 1000;
 
 /** Where pools of so many bytes are put. */
 export function folderFor(bytes: number): string {
@@ -61,7 +58,7 @@ export class Pools {
 
   /** One more node; it is disconnected after the claim. */
   async connect(path: string, options: ConnectOptions = {}): Promise<AttachedPool> {
-    const pool = await connect(path, inMode(options));
+    const pool = await connect(path, options);
     this.open.push(pool);
     return pool as AttachedPool;
   }
@@ -88,7 +85,6 @@ export function usePools(): Pools {
 
 /** Scans the hazards of every shard and frees what nobody holds, as upkeep does once a second. */
 export async function settle(pool: AttachedPool): Promise<void> {
-  if (IS_SOFTWARE) return pause(BEATS_MS);
   // Borrows end with the run.
   await Promise.resolve();
   const { parts, writer } = pool.session;
