@@ -1,7 +1,7 @@
 /**
  * `npm run test:vm`: two kernels, one memory. One at a time has the pool, whatever the other wants; when one dies, hangs or leaves, the other
  * goes on with what it left. Ends with `two kernels: N checks passed`; exits 1 where one failed. Skipped, and says why, where
- * User Mode Linux cannot be had.
+ * User Mode Linux cannot be had, or does not boot on this processor.
  *
  * Not shown: a cache that is not coherent. Both kernels run on one machine, whose caches are.
  */
@@ -115,6 +115,18 @@ async function hangs(a: Guest, c: Guest): Promise<void> {
   await check('and the device is blank', () => c.ask('connect'), 'FORMAT_MISMATCH');
 }
 
+/** Linux 6.1 as User Mode Linux keeps fewer bytes of registers than processors with AMX have, and ends its first process where it restores them. */
+async function whyNoBoot(guest: Guest): Promise<string | undefined> {
+  try {
+    await guest.ready();
+    return undefined;
+  } catch (error) {
+    const isOfRegisters = (error as Error).message.includes('put_fp_registers');
+    if (isOfRegisters) return "User Mode Linux cannot restore this processor's registers: its kernel ends as it boots";
+    throw error;
+  }
+}
+
 async function main(): Promise<void> {
   const why = whyNoGuests();
   if (why !== undefined) {
@@ -126,6 +138,11 @@ async function main(): Promise<void> {
   const guests = ['a', 'b'].map((name) => new Guest(name, device));
   try {
     const [a, b] = guests as [Guest, Guest];
+    const whyNot = await whyNoBoot(a);
+    if (whyNot !== undefined) {
+      console.log(`two kernels: skipped: ${whyNot}`);
+      return;
+    }
     await check(`two kernels boot, with ${DEVICE} in common`, async () => (await a.ready()) !== (await b.ready()));
     await formats(a, b);
     await handsOver(a, b);
