@@ -85,12 +85,17 @@ export { type DraftFields, type Held, hashTags, marksOf } from './objects/index.
 export { connect, destroy, format, openLocked } from './open.js';
 export { AttachedPool, noWriter } from './pool.js';
 export {
+  bytesTransferred,
+  type DraftState,
   describeKey,
   NegativePage,
   type NodeSession,
   PinnedPage,
   PrivatePage,
   pinMany,
+  refuseEnded,
+  refuseFilling,
+  refuseShortFill,
   StalePage,
   showKey,
   streamOf,

@@ -82,25 +82,44 @@ async function openSource(source: SourceSpec, storage: Storage, node: number): P
   }
 }
 
-/** Milliseconds that it took. */
-async function warmUp(sqlite3: Sqlite3Static, { file, node, engineCacheKiB, warmUp }: ReadTask): Promise<number> {
-  const started = performance.now();
-  if (warmUp === undefined) return 0;
-  const { direct } = warmUp.source;
-  using storage = openStorage(file, { direct });
-  const opened = await openSource(warmUp.source, storage, node);
+interface Opened {
+  readonly database: Database;
+  readonly source: MeasuredSource;
+  readonly storage: Storage;
+}
+
+/** The task's database over pages of that source, as long as the work lasts. */
+async function over<T>(
+  sqlite3: Sqlite3Static,
+  { file, node, engineCacheKiB }: ReadTask,
+  spec: SourceSpec,
+  work: (opened: Opened) => Promise<T>,
+): Promise<T> {
+  using storage = openStorage(file, { direct: spec.direct });
+  const opened = await openSource(spec, storage, node);
   try {
-    const source = new MeasuredSource(opened.source, { asksKernel: !direct });
+    const source = new MeasuredSource(opened.source, { asksKernel: !spec.direct });
     const database = openReadOnly(sqlite3, { file, pageSource: source });
     database.exec(`PRAGMA cache_size = -${engineCacheKiB}`);
-    for (const { sql } of warmUp.queries) {
-      hashOf(database.selectArrays(sql));
-      await nextTurn();
-    }
+    const outcome = await work({ database, source, storage });
     database.close();
+    return outcome;
   } finally {
     await opened.close();
   }
+}
+
+/** Milliseconds that it took. */
+async function warmUp(sqlite3: Sqlite3Static, task: ReadTask): Promise<number> {
+  if (task.warmUp === undefined) return 0;
+  const { source, queries } = task.warmUp;
+  const started = performance.now();
+  await over(sqlite3, task, source, async ({ database }) => {
+    for (const { sql } of queries) {
+      hashOf(database.selectArrays(sql));
+      await nextTurn();
+    }
+  });
   return performance.now() - started;
 }
 
@@ -137,18 +156,12 @@ async function read(task: ReadTask, go: Promise<void>): Promise<NodeResult> {
   stayOnProcessor(task.node);
   const sqlite3 = await loadEngine();
   const warmUpMs = await warmUp(sqlite3, task);
-  using storage = openStorage(task.file, { direct: task.source.direct });
-  const opened = await openSource(task.source, storage, task.node);
-  try {
-    const source = new MeasuredSource(opened.source, { asksKernel: !task.source.direct });
-    const database = openReadOnly(sqlite3, { file: task.file, pageSource: source });
-    database.exec(`PRAGMA cache_size = -${task.engineCacheKiB}`);
+  return over(sqlite3, task, task.source, async ({ database, source, storage }) => {
     await send({ type: 'ready' });
     await go;
     const deviceBefore = deviceBytes();
     const outcome = await runQueries(task, database, source);
     const deviceAfter = deviceBytes();
-    database.close();
     const { requests, hits, latency } = source;
     return {
       ...{ requests, hits, ...outcome },
@@ -158,9 +171,7 @@ async function read(task: ReadTask, go: Promise<void>): Promise<NodeResult> {
       note: storage.note,
       warmUpMs,
     };
-  } finally {
-    await opened.close();
-  }
+  });
 }
 
 /** Whole or not at all under its name, whatever happens on the way. */

@@ -1,14 +1,19 @@
 /** Drafts and pages of a pool for memory that is not coherent, as callers hold them. */
-import { filledOf, isWhole, takeBytes } from '../../../lib/bytes.js';
+import { isWhole, takeBytes } from '../../../lib/bytes.js';
 import { PoolError } from '../../../lib/errors.js';
 import { type Shown, showAs, UNCLONEABLE } from '../../../lib/shown.js';
 import {
+  bytesTransferred,
   type Draft as DraftHandle,
+  type DraftState,
   describeKey,
   type Filler,
   type Freshness,
   type Key,
   type Page as PageHandle,
+  refuseEnded,
+  refuseFilling,
+  refuseShortFill,
   showKey,
   streamOf,
 } from '../../pool/index.js';
@@ -41,7 +46,7 @@ export class HostDraft implements DraftHandle, Shown {
   private readonly owner: HandleOwner;
   private readonly draft: Draft;
   private view: Uint8Array;
-  private state: 'open' | 'sealed' | 'aborted' = 'open';
+  private state: DraftState = 'open';
   private isFilling = false;
 
   constructor(owner: HandleOwner, key: Key, draft: Draft) {
@@ -56,11 +61,9 @@ export class HostDraft implements DraftHandle, Shown {
   }
 
   private checkOpen(): void {
-    const what = `The draft ${describeKey(this.key)}`;
-    if (this.state === 'sealed') throw new PoolError('ALREADY_SEALED', `${what} is sealed already.`);
-    if (this.state === 'aborted') throw new PoolError('NOT_OWNER', `${what} was aborted.`);
+    refuseEnded(this.key, this.state);
     this.owner.check();
-    if (this.isFilling) throw new PoolError('NOT_FILLED', `${what} is being filled.`);
+    refuseFilling(this.key, this.isFilling);
   }
 
   async fill(fill: Filler): Promise<void> {
@@ -68,12 +71,7 @@ export class HostDraft implements DraftHandle, Shown {
     if (typeof fill !== 'function') throw new PoolError('OPTION_INVALID', 'fill: expected a function.');
     this.isFilling = true;
     try {
-      const told = filledOf(await fill(this.view));
-      const { byteLength } = this.draft;
-      if (typeof told === 'number' && !(told >= byteLength)) {
-        const what = `The draft ${describeKey(this.key)} has ${byteLength} bytes, of which ${told} were filled`;
-        throw new PoolError('SHORT_LOAD', `${what}: it is aborted.`, { key: this.key, bytes: told, size: byteLength });
-      }
+      refuseShortFill(this.key, this.draft.byteLength, await fill(this.view));
     } catch (error) {
       this.isFilling = false;
       this.abort();
@@ -87,8 +85,7 @@ export class HostDraft implements DraftHandle, Shown {
     this.checkOpen();
     if (!isWhole(this.view, this.draft.byteLength)) {
       this.abort();
-      const what = `The bytes of the draft ${describeKey(this.key)} were transferred: it is aborted.`;
-      throw new PoolError('NOT_OWNER', what);
+      throw bytesTransferred(this.key);
     }
     this.owner.seal(this.draft, takeBytes(this.view, 'bytes'));
     this.end('sealed');

@@ -6,11 +6,12 @@
  *      has what the copy costs.
  * (X2) it begins as zeroes, so that what is not filled shows nothing of what lay in the extent before.
  */
-import { isWhole as areWhole, filledOf, takeBytes } from '../../../lib/bytes.js';
+import { isWhole as areWhole, takeBytes } from '../../../lib/bytes.js';
 import { PoolError } from '../../../lib/errors.js';
 import { type Shown, showAs } from '../../../lib/shown.js';
 import { type DraftPlace, poolFull } from '../access/index.js';
 import type { Draft, Filler, Key } from '../layout/index.js';
+import { bytesTransferred, type DraftState, refuseEnded, refuseFilling, refuseShortFill } from './filling.js';
 import { describeKey, showKey } from './names.js';
 import type { NodeSession } from './node.js';
 
@@ -23,7 +24,7 @@ export class OpenDraft implements Draft, Shown {
   private readonly place: DraftPlace;
   private readonly size: number;
   private view: Uint8Array;
-  private state: 'open' | 'sealed' | 'aborted' = 'open';
+  private state: DraftState = 'open';
   private isFilling = false;
 
   constructor(session: NodeSession, key: Key, place: DraftPlace, size: number) {
@@ -54,11 +55,9 @@ export class OpenDraft implements Draft, Shown {
   }
 
   private checkOpen(): void {
-    const what = `The draft ${describeKey(this.key)}`;
-    if (this.state === 'sealed') throw new PoolError('ALREADY_SEALED', `${what} is sealed already.`);
-    if (this.state === 'aborted') throw new PoolError('NOT_OWNER', `${what} was aborted.`);
+    refuseEnded(this.key, this.state);
     this.session.check();
-    if (this.isFilling) throw new PoolError('NOT_FILLED', `${what} is being filled.`);
+    refuseFilling(this.key, this.isFilling);
   }
 
   async fill(fill: Filler): Promise<void> {
@@ -66,7 +65,7 @@ export class OpenDraft implements Draft, Shown {
     if (typeof fill !== 'function') throw new PoolError('OPTION_INVALID', 'fill: expected a function.');
     this.isFilling = true;
     try {
-      this.checkAnswer(await fill(this.view));
+      refuseShortFill(this.key, this.size, await fill(this.view));
     } catch (error) {
       this.isFilling = false;
       this.abort();
@@ -76,22 +75,11 @@ export class OpenDraft implements Draft, Shown {
     this.checkOpen();
   }
 
-  /** A filler that says how much it filled, as reads of files do, has to have filled all. */
-  private checkAnswer(answer: unknown): void {
-    const told = filledOf(answer);
-    if (typeof told !== 'number' || !(told < this.size || Number.isNaN(told))) return;
-    const what = `The draft ${describeKey(this.key)} has ${this.size} bytes, of which ${told} were filled`;
-    throw new PoolError('SHORT_LOAD', `${what}: it is aborted.`, { key: this.key, bytes: told, size: this.size });
-  }
-
   seal(): void {
     this.checkOpen();
     if (!areWhole(this.view, this.size)) {
       this.abort();
-      throw new PoolError(
-        'NOT_OWNER',
-        `The bytes of the draft ${describeKey(this.key)} were transferred: it is aborted.`,
-      );
+      throw bytesTransferred(this.key);
     }
     const { writer, parts } = this.session;
     if (this.size > 0 && writer.isOurs(this.place)) {

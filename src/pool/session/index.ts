@@ -5,6 +5,7 @@
  */
 export { placeOf } from './descriptor.js';
 export { OpenDraft } from './draft.js';
+export { bytesTransferred, type DraftState, refuseEnded, refuseFilling, refuseShortFill } from './filling.js';
 export { describeKey, showKey } from './names.js';
 export { type Attached, NodeSession } from './node.js';
 export { NegativePage, PinnedPage, PrivatePage, StalePage } from './page.js';
