@@ -159,6 +159,25 @@ for (const { name, host } of MODES) {
       expect(await codeOf(() => waiting)).to.equal('DISCONNECTED');
     });
 
+    it('tells of a page once, however often the log goes round and its record is written anew', async () => {
+      const [zero, one] = await two();
+      const told = one.subscribe({ prefix: 'kept' });
+      zero.put('kept', bytes);
+      const { logRecords } = zero.parts.host.parts.members.plan.shape;
+      for (let laid = 0; laid < logRecords; laid++) {
+        zero.put('passing', bytes);
+        one.delete('passing');
+        for (const pool of [zero, one]) pool.parts.host.beat();
+        zero.parts.host.forget();
+        zero.parts.host.reclaim();
+      }
+      expect(one.get('kept')?.copy()).to.deep.equal(bytes);
+      zero.delete('kept');
+      const seen: string[] = [];
+      for await (const { type } of told) if (seen.push(type) > 0 && type === 'deleted') break;
+      expect(seen).to.deep.equal(['sealed', 'deleted']);
+    });
+
     it('waits for a page of another host, with a limit', async () => {
       const [zero, one] = await two();
       const waiting = one.waitForMany(['w', 'w']);

@@ -132,10 +132,13 @@ describe('a key of any length', () => {
   it('is waited for, also among so many that the log tells whom to look at', async () => {
     const pool = await pools.create({ ...FORMAT, maxObjects: 64 });
     const other = await pools.connect(pool.path);
-    const idle = Array.from({ length: 400 }, (_, i) => pool.waitFor(`idle/${i}`).catch(() => undefined));
+    // So many in each shard.
+    const count = 200 * pool.session.parts.geometry.shards;
+    const idle = Array.from({ length: count }, (_, i) => pool.waitFor(`idle/${i}`).catch(() => undefined));
     // Its turn among the waits does not come by itself.
     pool.session.waits['watches'].lookAtSome = () => {};
-    const page = pool.waitFor(keyOf(5000, 'w'), { timeoutMs: 5000 });
+    // Nor does the end of its time, with a last look, before that of the test.
+    const page = pool.waitFor(keyOf(5000, 'w'), { timeoutMs: 600_000 });
     await pause(100);
     other.put(keyOf(5000, 'w'), bytesOf('w'));
     expect(text((await page).bytes)).to.equal('w');
