@@ -1,4 +1,4 @@
-import { isBusy } from '../../src/pool/nodes/locks.js';
+import { isBusy } from '../../src/pool/nodes/busy.js';
 
 const OPENING_MS = 20_000;
 

@@ -3,7 +3,10 @@
  * what it reads may change under it.
  *
  * (Z1) a part without findings is sound, whoever wrote meanwhile. Findings count only when the part's lock was not held
- *      by a living node and none of its words moved from before the walk to after it; else the part is walked again.
+ *      by a living node, its word is the same after the walk (no two holds have one word (L5): nobody held it meanwhile),
+ *      and none of the part's words moved from before the walk to after it; else the part is walked again. Free before
+ *      and after is not enough: a writer may be stopped half-done all through the walk, and end while the words are
+ *      compared.
  * (Z2) a part that never stands still gives the note SHARD_BUSY at most, never a false alarm.
  */
 import { checkOfWords } from '../../../lib/hash.js';
@@ -83,15 +86,17 @@ class Census {
   }
 
   private async examine(part: CensusPart): Promise<PoolProblem[]> {
+    const { locks } = this.parts;
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       if (tries > 0) await this.parts.machine.sleep(PAUSE_MS);
+      const hold = locks.wordOf(part.lock);
       const state = this.lockState(part.lock);
       if (state === 'held') continue;
       const print = part.print();
       const findings = new Findings(state === 'left');
       part.walk(findings);
       if (findings.problems.length === 0) return [];
-      if (part.print() === print && this.lockState(part.lock) === state) return findings.summed(part.name);
+      if (part.print() === print && locks.wordOf(part.lock) === hold) return findings.summed(part.name);
     }
     const findings = new Findings(false);
     findings.add('SHARD_BUSY', part.name, `was being written each of the ${TRIES_MAX} times it was looked at`);

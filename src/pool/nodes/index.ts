@@ -6,11 +6,12 @@
  */
 export type { Activity } from './activity.js';
 export { Bells } from './bells.js';
+export { isBusy, lockOf } from './busy.js';
 export { Calls } from './calls.js';
 export { COUNTER_NAMES, type CounterName, counterIndex } from './counters.js';
 export { Fences } from './fences.js';
 export { assertHeld } from './holding.js';
-export { isBusy, Locks, lockOf } from './locks.js';
+export { Locks } from './locks.js';
 export { Nodes } from './nodes.js';
 export { PinBlocks } from './pinblocks.js';
 export { PinPlaces } from './pinplaces.js';

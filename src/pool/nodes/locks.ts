@@ -22,6 +22,7 @@ import { PoolError } from '../../../lib/errors.js';
 import type { Machine } from '../../../lib/machine.js';
 import type { Words } from '../../../lib/words.js';
 import { LockLine } from '../layout/index.js';
+import { busy } from './busy.js';
 import { Calls } from './calls.js';
 
 const OWNER_MASK = 0x3ff;
@@ -246,9 +247,14 @@ export class Locks {
     this.words.store(word, ((this.words.load(word) & ~(OWNER_MASK | WAITERS)) + TERM_STEP) | DIRTY);
   }
 
+  /** As long as it is the same, nobody took the lock or gave it back (L5). */
+  wordOf(lock: number): number {
+    return this.words.load(this.base + lock * LockLine.words);
+  }
+
   /** Row of the owner, or -1. */
   ownerOf(lock: number): number {
-    return (this.words.load(this.base + lock * LockLine.words) & OWNER_MASK) - 1;
+    return (this.wordOf(lock) & OWNER_MASK) - 1;
   }
 
   /** Whether whoever waits for the lock can do nothing but wait. */
@@ -258,7 +264,7 @@ export class Locks {
   }
 
   isDirty(lock: number): boolean {
-    return (this.words.load(this.base + lock * LockLine.words) & DIRTY) !== 0;
+    return (this.wordOf(lock) & DIRTY) !== 0;
   }
 
   /**
@@ -381,20 +387,4 @@ export class Locks {
       if (this.words.compareExchange(word, seen, seen & ~DIRTY) === seen) return;
     }
   }
-}
-
-function busy(lock: number, owner: number, waitedMs: number, isStuck: boolean): PoolError {
-  const how = isStuck ? 'is held still by' : `has been held for ${Math.round(waitedMs)} ms by`;
-  return new PoolError('BUSY', `Lock ${lock} ${how} node ${owner}.`, { lock, owner });
-}
-
-/** Whether a lock was not to be had, for which nothing was done. */
-export function isBusy(error: unknown): error is PoolError {
-  return error instanceof PoolError && error.code === 'BUSY';
-}
-
-/** The lock that was not to be had; undefined for other errors. */
-export function lockOf(error: unknown): number | undefined {
-  if (!isBusy(error) || error.details === undefined || !('lock' in error.details)) return undefined;
-  return error.details.lock as number;
 }

@@ -1,8 +1,9 @@
 /** How long others wait for a lock whose owner is alive, by a clock that only waiting moves. */
 import { expect } from 'chai';
 import { Words } from '../../../lib/words.js';
+import { isBusy } from '../../../src/pool/nodes/busy.js';
 import { Calls } from '../../../src/pool/nodes/calls.js';
-import { isBusy, Locks } from '../../../src/pool/nodes/locks.js';
+import { Locks } from '../../../src/pool/nodes/locks.js';
 
 const LOCKS = 8;
 const WAIT_MS = 50;
