@@ -5,7 +5,7 @@ import { lockCount } from '../../src/pool/layout/geometry.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { random } from '../support/content.js';
 import { settle } from '../support/pools.js';
-import { Actor } from './actor.js';
+import { actorFor } from './actors.js';
 import type { Board } from './board.js';
 import type { Scene } from './plan.js';
 
@@ -54,7 +54,7 @@ export async function checkAfterDeaths(scene: Scene, board: Board, seats: number
   if (pool.nodes().length !== 1) throw new Error(`${pool.nodes().length} nodes are listed, of one that lives`);
   if (pool.stats().drafts !== 0) throw new Error(`${pool.stats().drafts} drafts of the dead are left`);
   const plan = { scene, seat: 0, seats, seed: 1 };
-  const pagesChecked = await new Actor(pool, board, plan, random(1)).lookAtAll();
+  const pagesChecked = await actorFor(pool, board, plan, random(1)).lookAtAll();
   if (emptyIt) await empty(pool);
   refuse('after looking at everything', await problemsOf(poolPath, false));
   await pool.disconnect();
@@ -66,6 +66,8 @@ async function empty(pool: AttachedPool): Promise<void> {
   const { geometry, chunks, locks } = pool.session.parts;
   for (const { name } of pool.checkpoints()) pool.forget(name);
   for (const { keyBytes } of [...pool.list()]) pool.delete(keyBytes);
+  // What is kept for stale answers, and what says that there is nothing, is in no list.
+  pool.evict(pool.info.size);
   await settle(pool);
   const { objects, drafts, limbo, bytesUsed, pins } = pool.stats();
   const left = { objects, drafts, limbo, bytesUsed, pins, chunks: geometry.chunks - chunks.freeCount() };

@@ -7,7 +7,7 @@ import { Deadline, LinuxMachine } from '../../lib/linux/index.js';
 import { connect } from '../../src/index.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { random } from '../support/content.js';
-import { Actor } from './actor.js';
+import { actorFor, type StormActor } from './actors.js';
 import { Board } from './board.js';
 import { opened } from './opening.js';
 import type { LifePlan } from './plan.js';
@@ -24,7 +24,7 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-async function begin(plan: LifePlan, board: Board): Promise<{ pool: AttachedPool; actor: Actor }> {
+async function begin(plan: LifePlan, board: Board): Promise<{ pool: AttachedPool; actor: StormActor }> {
   const { scene, seat } = plan;
   board.leaveOperation(seat);
   board.count(seat, 'lives');
@@ -38,7 +38,7 @@ async function begin(plan: LifePlan, board: Board): Promise<{ pool: AttachedPool
     timeoutMs: CONNECT_MS,
   })) as AttachedPool;
   board.record(seat, 'connect', performance.now() - started);
-  return { pool, actor: opened(() => new Actor(pool, board, plan, random(plan.seed))) };
+  return { pool, actor: opened(() => actorFor(pool, board, plan, random(plan.seed))) };
 }
 
 export async function live(plan: LifePlan, isOver: () => boolean, onConnected: (row: number) => void): Promise<void> {

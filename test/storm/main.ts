@@ -8,6 +8,7 @@ import { ownName } from '../../lib/linux/index.js';
 import { destroyStale, parseSize } from '../../src/pool/index.js';
 import { runSoftwareStorm } from '../coherence/storm.js';
 import { folderFor } from '../support/pools.js';
+import { AnswerLedger, ledgerPath, TALLIES } from './answers/ledger.js';
 import { COUNTS } from './board.js';
 import { CAN_FORK } from './fork.js';
 import { figuresOf, type RunFigures, table } from './report.js';
@@ -27,6 +28,7 @@ interface Options {
   readonly touch: number;
   readonly keep?: boolean;
   readonly coherence: string;
+  readonly answers?: boolean;
   readonly json?: string;
 }
 
@@ -76,6 +78,12 @@ async function runHosts({ kills, seed, life }: Options): Promise<void> {
   process.exitCode = problems.length === 0 ? 0 : 1;
 }
 
+/** How often there was what, control and storm together. */
+function answersOf({ scene }: Storm): string {
+  const ledger = new AnswerLedger(ledgerPath(scene.boardPath));
+  return `answers: ${TALLIES.map((name) => `${name} ${ledger.tallied(name)}`).join(', ')}`;
+}
+
 async function main(options: Options): Promise<void> {
   if (options.coherence === 'software') {
     await runHosts(options);
@@ -87,15 +95,18 @@ async function main(options: Options): Promise<void> {
   const say = (line: string) => console.log(line);
   say(`a pool of ${options.size} at ${path}, ${options.nodes} nodes, seed ${options.seed}, Node ${process.version}`);
   let storm: Storm | undefined;
+  const isOfAnswers = options.answers === true;
   try {
     storm = await Storm.prepare({
+      does: isOfAnswers ? 'answers' : 'pages',
       path,
       poolBytes,
       nodes: options.nodes,
       seed: options.seed,
       lifeMs: options.life,
       lullEvery: options.lull,
-      ownProgramOneIn: options.own,
+      // What waits for a timer waits for ever in a forked node.
+      ownProgramOneIn: isOfAnswers ? 1 : options.own,
       touchOneIn: options.touch,
       survivors: options.survivors,
       fusedPercent: options.fused,
@@ -111,9 +122,10 @@ async function main(options: Options): Promise<void> {
     for (const { name, counts, ends } of runs) {
       say(`${name}: ${COUNTS.map((count) => `${count} ${counts[count]}`).join(', ')}; ended ${JSON.stringify(ends)}`);
     }
+    if (isOfAnswers) say(answersOf(storm));
     if (options.json !== undefined) writeFileSync(options.json, JSON.stringify({ options, runs }, undefined, 1));
     await storm.close(false);
-    if (options.own > 1) {
+    if (options.own > 1 && !isOfAnswers) {
       say('forked nodes have one thread: what V8 would compile on another, they compile while they hold the lock, so');
       say('their waits are longer than those of programs (--own 1)');
     }
@@ -122,7 +134,8 @@ async function main(options: Options): Promise<void> {
     say(`\nFAILED: ${error instanceof Error ? error.stack : String(error)}`);
     const same = ['kills', 'nodes', 'size', 'seed', 'life', 'lull', 'own', 'touch', 'survivors', 'fused'] as const;
     const words = same.map((name) => `--${name} ${options[name]}`).join(' ');
-    say(`replay (the same plans, not the same moments): npm run storm -- --control 0 ${words}`);
+    const kind = isOfAnswers ? ' --answers' : '';
+    say(`replay (the same plans, not the same moments): npm run storm -- --control 0 ${words}${kind}`);
     if (options.keep === true) say(`the pool is kept: ${path}`);
     await storm?.close(options.keep === true);
     process.exitCode = 1;
@@ -157,6 +170,7 @@ await new Command('storm')
       .choices(['hardware', 'software'])
       .default('hardware'),
   )
+  .option('--answers', 'stale, negative and tagged answers in place of pages; a smaller pool evicts more: --size 8MiB')
   .option('--keep', 'keep the pool of a failed storm')
   .option('--json <file>', 'write the figures there')
   .action(main)

@@ -2,6 +2,8 @@
 import type { BoardShape } from './board.js';
 
 export interface Scene {
+  /** What its nodes do: see actors.ts. */
+  readonly does: 'pages' | 'answers';
   readonly poolPath: string;
   readonly boardPath: string;
   readonly shape: BoardShape;
@@ -40,9 +42,16 @@ const MIB = 1024 * 1024;
 const PAGE_BYTES_MEAN = 3300;
 
 /** So many keys that the pool is full with fewer than all of them. */
-export function sceneFor(poolPath: string, boardPath: string, poolBytes: number, seats: number): Scene {
+export function sceneFor(
+  poolPath: string,
+  boardPath: string,
+  poolBytes: number,
+  seats: number,
+  does: Scene['does'] = 'pages',
+): Scene {
   const pages = Math.floor(poolBytes / PAGE_BYTES_MEAN);
   return {
+    does,
     poolPath,
     boardPath,
     shape: {

@@ -12,6 +12,7 @@ import { viewOnly } from '../../src/pool/attached.js';
 import { lockCount } from '../../src/pool/layout/geometry.js';
 import { readIdentity } from '../../src/pool/layout/superblock.js';
 import { random } from '../support/content.js';
+import { AnswerLedger, ledgerPath } from './answers/ledger.js';
 import { Board } from './board.js';
 import { Forker } from './forked.js';
 import { checkAfterDeaths, type Settled } from './ledger.js';
@@ -19,6 +20,8 @@ import { type Fuse, type LifePlan, type Scene, sceneFor } from './plan.js';
 import { type Ending, Spares, type StormNode, StormProcess } from './process.js';
 
 export interface StormOptions {
+  /** Default: 'pages'. Answers want nodes with an event loop: ownProgramOneIn 1. */
+  readonly does?: Scene['does'];
   readonly path: string;
   readonly poolBytes: number;
   readonly nodes: number;
@@ -87,9 +90,10 @@ export class Storm {
   /** Formats the pool and has one process fill it. */
   static async prepare(options: StormOptions): Promise<Storm> {
     const boardPath = `${options.path}.board`;
-    const scene = sceneFor(options.path, boardPath, options.poolBytes, options.nodes);
+    const scene = sceneFor(options.path, boardPath, options.poolBytes, options.nodes, options.does);
     rmSync(options.path, { force: true });
     await format(options.path, { size: options.poolBytes, pageSize: 4096 });
+    if (scene.does === 'answers') AnswerLedger.create(ledgerPath(boardPath));
     const storm = new Storm(options, scene, Board.create(boardPath, scene.shape));
     const filler = await storm.spares.bear({
       scene,
@@ -140,6 +144,7 @@ export class Storm {
     if (keepFiles) return;
     rmSync(this.options.path, { force: true });
     rmSync(this.scene.boardPath, { force: true });
+    rmSync(ledgerPath(this.scene.boardPath), { force: true });
   }
 
   private fail(error: Error): void {
