@@ -1,5 +1,6 @@
 /**
- * The arbiter's judgement: a host whose heartbeat has stood still for longer than its lease, by host 0's own clock, is declared dead.
+ * The arbiter's judgement: a host whose heartbeat has stood still for longer than its lease, by host 0's own clock, is declared dead, and at once
+ * one whose process this kernel knows to have ended.
  * It need not be right: a host that was taken for dead loses its work, and nothing that was acknowledged is lost (M2).
  */
 import type { MonotonicMs } from '../../lib/clock.js';
@@ -38,6 +39,10 @@ export class Arbiter {
       const row = rows[host];
       const isThere = row !== undefined && (row.state === JOINING || row.state === JOINED);
       if (!isThere || row.incarnation <= (members.deaths[host]?.incarnation ?? 0)) continue;
+      if (surroundings.isGone?.(host, row) === true) {
+        late.push(host);
+        continue;
+      }
       const before = this.seen.get(host);
       const isStill = before?.incarnation === row.incarnation && before.heartbeat === row.heartbeat;
       if (!isStill) this.seen.set(host, { incarnation: row.incarnation, heartbeat: row.heartbeat, since: now });

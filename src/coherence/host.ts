@@ -23,7 +23,7 @@
  * (H4) who was taken for dead and reads on may see bytes change under a page that it holds. `copy` looks at the deaths afterwards.
  */
 
-import { isBytes, takeBytes } from '../../lib/bytes.js';
+import { isBytes, lengthOfBytes, takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
 import { checksumOfBytes } from '../../lib/hash.js';
 import type { Directory, Entry } from './directory.js';
@@ -71,6 +71,8 @@ export function checkKey(key: string | Uint8Array): string {
   const invalid = (why: string) => new PoolError('KEY_INVALID', `The key ${why}.`);
   if (typeof key !== 'string' && !isBytes(key)) throw invalid('is neither a string nor a Uint8Array');
   if (typeof key === 'string' && !key.isWellFormed()) throw invalid('holds half of a surrogate pair');
+  // One whose buffer was transferred has no bytes either.
+  if (typeof key !== 'string' && lengthOfBytes(key) === 0) throw invalid('has no bytes');
   const bytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : takeBytes(key, 'key');
   if (bytes.length >= 1 && bytes.length <= KEY_BYTES_MAX) return nameOf(bytes);
   throw new PoolError(
@@ -102,7 +104,8 @@ export class CoherenceHost {
   }
 
   /**
-   * Claims the key and room for the bytes. Throws KEY_EXISTS, BUSY (a higher host has claimed it and says nothing further),
+   * Claims the key and room for the bytes. Throws KEY_EXISTS, BUSY (a higher host has claimed it and says nothing further, or the process that has
+   * it has ended, and host 0 has not said so yet),
    * POOL_FULL (this host's own region), OBJECT_TOO_LARGE, KEY_INVALID, NODE_FENCED.
    */
   createDraft(key: string | Uint8Array, byteLength: number): Draft {
@@ -128,6 +131,16 @@ export class CoherenceHost {
   }
 
   private refuse(name: string): never {
+    const { directory, members, surroundings } = this.parts;
+    const isHeldByGone = ({ host, state }: Entry) =>
+      state !== 'page' && host !== members.self && surroundings.isGone?.(host, members.readRow(host)) === true;
+    // Its drafts are void once host 0 has declared it dead.
+    if (directory.entriesOf(name).every(isHeldByGone)) {
+      throw new PoolError(
+        'BUSY',
+        `The process that has a draft of '${name}' has ended; host 0 has not declared it dead yet.`,
+      );
+    }
     throw new PoolError('KEY_EXISTS', `'${name}' has a page, a draft or an earlier claim.`);
   }
 

@@ -5,7 +5,7 @@
 import type { MonotonicMs } from '../../lib/clock.js';
 import { PoolError } from '../../lib/errors.js';
 import type { Directory } from './directory.js';
-import type { Members } from './members.js';
+import type { Members, Tenant } from './members.js';
 import type { LogRecord, Records } from './records.js';
 
 /** The machine as this protocol needs it. */
@@ -13,6 +13,8 @@ export interface Surroundings {
   elapsedMs(): MonotonicMs;
   /** Lets others go on, where it is waited for them. */
   pause(): void;
+  /** Whether the process that has the host's row has ended, where a kernel can say so at once. Elsewhere heartbeats tell. */
+  isGone?(host: number, tenant: Tenant): boolean;
 }
 
 export class Look {

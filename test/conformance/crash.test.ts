@@ -1,6 +1,5 @@
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
-import { connect } from '../../src/index.js';
 import { lockCount } from '../../src/pool/layout/geometry.js';
 import type { Page } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
@@ -110,7 +109,7 @@ describe('conformance: deaths', () => {
       await dying?.call('create', `draft-${round}`, 100);
       const info = pool.nodes().find(({ pid }) => pid === dying?.pid);
       seen.add(`${info?.id}`);
-      expect(await codeOf(() => connect(pool.path))).to.equal('TOO_MANY_NODES');
+      expect(await codeOf(() => pools.connect(pool.path))).to.equal('TOO_MANY_NODES');
       await dying?.kill();
       // Nobody has cleaned up yet: the next one takes the row and does it.
       const next = await pools.connect(pool.path);

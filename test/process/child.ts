@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { PoolError, type PoolErrorCode } from '../../src/index.js';
+import { type Mode, modeOfLoad } from '../support/mode.js';
 import type { Commands } from './main.js';
 
 const PROGRAM = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -102,9 +103,14 @@ export class NodeProcess {
 
 export class NodeProcesses {
   private running: NodeProcess[] = [];
+  private readonly mode: Mode;
+
+  constructor(mode: Mode = 'coherent') {
+    this.mode = mode;
+  }
 
   async start(environment?: Readonly<Record<string, string>>, launcher?: readonly string[]): Promise<NodeProcess> {
-    const node = new NodeProcess(environment, launcher);
+    const node = new NodeProcess({ ...environment, SEALPOOL_TEST_MODE: this.mode }, launcher);
     this.running.push(node);
     await node.started();
     return node;
@@ -126,7 +132,7 @@ export class NodeProcesses {
 
 /** For use directly inside a `describe`. */
 export function useProcesses(): NodeProcesses {
-  const processes = new NodeProcesses();
+  const processes = new NodeProcesses(modeOfLoad());
   afterEach(() => processes.killAll());
   return processes;
 }

@@ -15,6 +15,7 @@ import type {
 } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
 import { checkContent, contentOf, fillContent } from '../support/content.js';
+import { inMode, type Mode } from '../support/mode.js';
 import { churn, endWhenIdle, subscribe, told, toldAndMissed } from './events.js';
 import { roundTrip } from './large.js';
 import { disturb, type LoopOptions, type RecordOptions, readAndCheck, record, supersede } from './loops.js';
@@ -46,7 +47,8 @@ const membership = {
     process.umask(0o007);
   },
   async connect(path: string, options?: ConnectOptions) {
-    pool = (await connect(path, options)) as AttachedPool;
+    const mode = (process.env['SEALPOOL_TEST_MODE'] ?? 'coherent') as Mode;
+    pool = (await connect(path, inMode(mode, options ?? {}))) as AttachedPool;
     return pool.node.id;
   },
   format: (path: string, options: FormatOptions) => format(path, options),

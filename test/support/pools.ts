@@ -3,9 +3,11 @@ import { rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ownFolder } from '../../lib/linux/index.js';
+import { SoftwarePool } from '../../src/coherence/entry/pool.js';
 import { connect, destroyStale, type PoolErrorCode } from '../../src/index.js';
 import type { ConnectOptions, FormatOptions, Pool } from '../../src/pool/layout/types.js';
 import type { AttachedPool } from '../../src/pool/pool.js';
+import { inMode, type Mode, modeOfLoad } from './mode.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -43,6 +45,11 @@ export class Pools {
   private folder: string | undefined;
   private files = 0;
   private open: Pool[] = [];
+  private readonly mode: Mode;
+
+  constructor(mode: Mode = 'coherent') {
+    this.mode = mode;
+  }
 
   /** A path where nothing is yet. */
   path(): string {
@@ -58,7 +65,7 @@ export class Pools {
 
   /** One more node; it is disconnected after the claim. */
   async connect(path: string, options: ConnectOptions = {}): Promise<AttachedPool> {
-    const pool = await connect(path, options);
+    const pool = await connect(path, inMode(this.mode, options));
     this.open.push(pool);
     return pool as AttachedPool;
   }
@@ -77,16 +84,30 @@ export class Pools {
 
 /** For use directly inside a `describe`. */
 export function usePools(): Pools {
-  const pools = new Pools();
+  const pools = new Pools(modeOfLoad());
   afterEach(() => pools.disconnect());
   after(() => pools.remove());
   return pools;
+}
+
+/** Within it every host has said what it read and holds. */
+const BEATS_MS = 110;
+
+async function settleHost(pool: SoftwarePool): Promise<void> {
+  for (let rounds = 0; rounds < 2; rounds++) {
+    pool.parts.host.beat();
+    pool.parts.host.reclaim();
+    if (pool.stats().limbo === 0 || pool.nodes().length === 1) return;
+    await pause(BEATS_MS);
+  }
+  pool.parts.host.reclaim();
 }
 
 /** Scans the hazards of every shard and frees what nobody holds, as upkeep does once a second. */
 export async function settle(pool: AttachedPool): Promise<void> {
   // Borrows end with the run.
   await Promise.resolve();
+  if (pool instanceof SoftwarePool) return settleHost(pool);
   const { parts, writer } = pool.session;
   for (let shard = 0; shard < parts.geometry.shards; shard++) {
     parts.locks.acquire(shard);

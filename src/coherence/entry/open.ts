@@ -7,6 +7,8 @@
  * (O2) a process of *another kernel* has no lock that is seen here. Its row tells: it has another boot id, and a heartbeat. Who finds such a row looks at
  *      it for FOREIGN_MS, and is refused where the heartbeat moves. That a host's number is given to one machine is configuration; this notices most mistakes.
  * (O3) who formats has the membership lock, and looks at all rows as (O2) does. It is host 0: no other ever stores to superblock and deaths.
+ * (O4) a process of *this kernel* that has ended has lost that lock: where a row has this boot id and nobody its byte, it is gone (`Surroundings.isGone`), and
+ *      host 0 declares it dead at its next beat. The lock is taken before the row is written and given back after the row says that its host has left.
  */
 import { PoolError } from '../../../lib/errors.js';
 import {
@@ -263,7 +265,13 @@ async function attach(file: PoolFile, found: Found, options: CheckedConnect, mac
       const what = `${file.path}: host ${host} is there already, under another kernel. Each has a number of its own.`;
       throw new PoolError('IN_USE', what, { path: file.path, host });
     }
-    const surroundings = { elapsedMs: () => machine.elapsedMs(), pause: yieldProcessor };
+    const boot = bootWord(machine);
+    const surroundings = {
+      elapsedMs: () => machine.elapsedMs(),
+      pause: yieldProcessor,
+      // (O4)
+      isGone: (row: number, tenant: Tenant) => tenant.boot === boot && !file.isLockedByOther(row),
+    };
     const waitMs = options.syncWaitMs ?? WAIT_MS;
     const node = new Joining(device.lines, surroundings, { host, waitMs, tenant: tenantOf(machine) }).join();
     const leaseMs = options.leaseMs ?? LEASE_MS;

@@ -41,7 +41,7 @@ import type { SoftwarePoolParts } from './parts.js';
 import { nodesOf, statsOf } from './report.js';
 
 const BEAT_MS = 50;
-/** Of beats, between those that judge, forget and free. */
+/** Of beats, between those that forget and free. */
 const BEATS_A_ROUND = 4;
 const POLL_MS = 5;
 
@@ -73,6 +73,7 @@ export class SoftwarePool extends MissingCalls implements Pool, HandleOwner, Sho
     this.ticker = machine.every(BEAT_MS, () => this.upkeep());
     this.uncollected = machine.watchCollected((given: Held) => this.takeBack(given));
     host.parts.directory.onChange = (what, entry) => this.tell(what, entry);
+    this.judge();
   }
 
   /** Throws DISCONNECTED, NODE_FENCED. */
@@ -90,14 +91,18 @@ export class SoftwarePool extends MissingCalls implements Pool, HandleOwner, Sho
   /** A beat; every few of them this host judges, forgets and frees. What cannot be done now is left for the next one. */
   private upkeep(): void {
     if (!this.isOpen || this.parts.host.parts.members.isFenced) return;
-    const { host, arbiter } = this.parts;
+    const { host } = this.parts;
     this.beatMs = this.parts.machine.elapsedMs();
     this.beats++;
     this.attempt(() => host.beat());
+    this.judge();
     if (this.beats % BEATS_A_ROUND !== 0) return;
-    this.attempt(() => arbiter?.judge());
     this.attempt(() => host.forget());
     this.attempt(() => host.reclaim());
+  }
+
+  private judge(): void {
+    this.attempt(() => this.parts.arbiter?.judge());
   }
 
   private attempt(work: () => unknown): void {

@@ -10,14 +10,15 @@ function hex(word: number): string {
   return (word >>> 0).toString(16).padStart(8, '0');
 }
 
-/** Each host that is there or was declared dead. Of others than this one nobody knows what they hold. */
+/** Each host that is there, or was declared dead and may not know it. Of others than this one nobody knows what they hold. */
 export function nodesOf({ host }: SoftwarePoolParts, isSelfOnly: boolean): NodeInfo[] {
-  const { members, directory } = host.parts;
+  const { members, directory, surroundings } = host.parts;
   const rows: RowView[] = isSelfOnly ? [] : members.readRows();
   rows[members.self] = members.loadRow(members.self);
   return rows.flatMap((row, id) => {
     if (row === undefined || row.state === ABSENT || (row.state === LEFT && id !== members.self)) return [];
     const isSelf = id === members.self;
+    if (!isSelf && surroundings.isGone?.(id, row) === true) return [];
     const isDead = (members.deaths[id]?.incarnation ?? 0) >= row.incarnation;
     const own = directory.all().filter((entry) => isSelf && entry.host === id);
     const held = directory.all().filter(({ pins }) => isSelf && pins > 0);
