@@ -5,7 +5,7 @@
  */
 export type { ClientSettings, Connect, TierClient } from './connection.js';
 export type { ChannelCounts } from './host.js';
-export type { TierOptions } from './options.js';
+export type { TierOptions, TierSetOptions } from './options.js';
 export type { TierCounts } from './space.js';
 export {
   openTier,
@@ -13,6 +13,7 @@ export {
   type TieredCache,
   type TieredOptions,
   type TieredStats,
-  type TierSetOptions,
   tiered,
 } from './tiered.js';
+export type { TieredPageSpace } from './tieredpages.js';
+export type { TieredValues } from './tieredvalues.js';

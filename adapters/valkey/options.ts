@@ -35,6 +35,15 @@ export interface TierOptions {
   breakerPauseMs?: number;
 }
 
+export interface TierSetOptions {
+  ttlMs?: number;
+  staleMs?: number;
+  staleOnErrorMs?: number;
+  metadata?: Uint8Array;
+  /** What `invalidateTags` knows it by. */
+  tags?: readonly string[];
+}
+
 export type Settings = Required<TierOptions>;
 
 const NUMBERS = {

@@ -133,9 +133,12 @@ export class TierSpace {
   private readonly leases: string;
   private readonly chunks: string;
 
-  constructor(settings: Settings, namespace: string, connect: Connect) {
+  /** `pages`: the namespace's page space of that name, which is apart from its keys and from other spaces. */
+  constructor(settings: Settings, namespace: string, connect: Connect, pages?: string) {
     this.settings = settings;
-    this.tag = `{${withoutBraces(settings.prefix)}:${withoutBraces(namespace)}}`;
+    // No name has a bare % in it.
+    const space = pages === undefined ? '' : `%p:${withoutBraces(pages)}`;
+    this.tag = `{${withoutBraces(settings.prefix)}:${withoutBraces(namespace)}${space}}`;
     this.meta = `${this.tag}:meta`;
     this.log = `${this.tag}:log`;
     this.values = `${this.tag}:v:`;

@@ -6,36 +6,32 @@
  * once it never goes behind.
  */
 import { PoolError } from '../../lib/errors.js';
+import { codecOf } from '../../src/cache/index.js';
 import type {
   BulkLoader,
   CacheStats,
+  Codec,
   FetchManyOptions,
   FetchOptions,
   InvalidateTagsOptions,
   Key,
   Loader,
   Page,
-  Pool,
+  PagesOptions,
   SharedCache,
 } from '../../src/index.js';
 import { SharedCache as Cache } from '../../src/index.js';
-import { AttachedPool, noWriter } from '../../src/pool/index.js';
+import { boardOf } from './board.js';
 import { TierBulk } from './bulk.js';
-import { type Board, type ChannelCounts, Host } from './host.js';
+import { type ChannelCounts, Host } from './host.js';
 import { TierLoading } from './loading.js';
-import { checkTier, type Settings, type TierOptions } from './options.js';
+import { checkTier, type Settings, type TierOptions, type TierSetOptions } from './options.js';
 import { StaleAnswer } from './page.js';
-import { bytesOfKey, type TierCounts, TierSpace } from './space.js';
+import { bytesOfKey, type Stored, type TierCounts, TierSpace } from './space.js';
 import { checkTags, type EndOfTags } from './tagcells.js';
-
-export interface TierSetOptions {
-  ttlMs?: number;
-  staleMs?: number;
-  staleOnErrorMs?: number;
-  metadata?: Uint8Array;
-  /** What `invalidateTags` knows it by. */
-  tags?: readonly string[];
-}
+import { PageParts, TieredPageSpace } from './tieredpages.js';
+import { TieredValues } from './tieredvalues.js';
+import { tellAll, writeThrough } from './writing.js';
 
 export interface TieredOptions {
   /** How long entries live unless fetch or set says otherwise: in place of the cache's own. Default: for ever. */
@@ -90,31 +86,6 @@ export async function tiered(cache: SharedCache, tier: Tier, options: TieredOpti
   return made;
 }
 
-/** Where the processes of a host keep the record of the channel: a namespace beside those of users. */
-function boardOf(pool: Pool, name: string): Board {
-  if (!(pool instanceof AttachedPool)) throw noWriter(pool, 'A tier');
-  const records = new Cache(pool, { namespace: 'sealpool:tier' });
-  const { nodes } = pool.session.parts;
-  const processId = process.pid;
-  let held: Page | undefined;
-  return {
-    row: nodes.self,
-    processId,
-    read: () => (pool.session.isOpen ? records.peek(name)?.slice() : undefined),
-    write(bytes) {
-      if (pool.session.isOpen) records.set(name, bytes);
-      this.keep();
-    },
-    keep() {
-      const before = held;
-      held = pool.session.isOpen ? records.get(name) : undefined;
-      before?.release();
-    },
-    isDead: (row, ofProcess) => (row === nodes.self ? ofProcess !== processId : nodes.isDead(row, false)),
-    nowMs: () => Number(process.hrtime.bigint() / 1000n) / 1000,
-  };
-}
-
 /** What a page has of tags is told with what is loaded. */
 const TOLD_LATER = () => undefined;
 
@@ -127,6 +98,8 @@ export class TieredCache {
   private readonly bulk: TierBulk;
   private readonly settings: Settings;
   private readonly options: TieredOptions;
+  private readonly namespace: string;
+  private readonly spaces = new Map<string, PageParts>();
 
   constructor(cache: SharedCache, settings: Settings, options: TieredOptions) {
     if (!(cache instanceof Cache)) throw new PoolError('OPTION_INVALID', 'cache: expected a SharedCache.');
@@ -136,6 +109,7 @@ export class TieredCache {
     this.pool = cache;
     this.settings = settings;
     this.options = options;
+    this.namespace = namespace;
     this.space = new TierSpace(settings, namespace, settings.connect);
     const drop = (key: Uint8Array | undefined) => void (key === undefined ? cache.clear() : cache.delete(key));
     const endTags = ({ tags, staleFor }: EndOfTags) => cache.invalidateTags(tags, { staleFor });
@@ -190,15 +164,48 @@ export class TieredCache {
     return this.pool.fetchMany(keys, throughTier, { ...limits, tags: TOLD_LATER });
   }
 
+  /**
+   * As fetch; the page is released when what `use` makes of its bytes has settled. Gives what `use` gives. Rejects with KEY_NOT_FOUND where the
+   * source has nothing.
+   */
+  async with<T>(
+    key: Key,
+    load: Loader,
+    use: (bytes: Uint8Array) => T | Promise<T>,
+    options?: FetchOptions,
+  ): Promise<T> {
+    using page = await this.fetch(key, load, options);
+    if (page.freshness === 'negative') throw nothingFor(key);
+    return await use(page.bytes);
+  }
+
   /** As fetch, but a private copy. Rejects with KEY_NOT_FOUND where the source has nothing. */
   async fetchCopy(key: Key, load: Loader, options?: FetchOptions): Promise<Uint8Array> {
     using page = await this.fetch(key, load, options);
     if (page.freshness !== 'negative') return page.copy();
-    throw new PoolError(
-      'KEY_NOT_FOUND',
-      `The source has nothing for the key ${JSON.stringify(String(key).slice(0, 120))}.`,
-      { key },
-    );
+    throw nothingFor(key);
+  }
+
+  /** As of SharedCache: this cache by values, for all hosts. `set` and `delete` are promises, as here. Throws OPTION_INVALID. */
+  values<T>(codec: 'json' | Codec<T>): TieredValues<T>;
+  values(codec: 'string'): TieredValues<string>;
+  values<T>(codec: 'json' | 'string' | Codec<T>): TieredValues<T> {
+    return new TieredValues(this, codecOf(codec as Codec<T>));
+  }
+
+  /**
+   * The pages of one file, table or relation, for all hosts: by number, all of `pageSize` bytes. The space has a channel of its own, so opening it
+   * waits as `tiered` does. Throws OPTION_INVALID, TOO_MANY_SPACES.
+   */
+  async pages(name: string, options: PagesOptions): Promise<TieredPageSpace> {
+    const pool = this.pool.pages(name, options);
+    let parts = this.spaces.get(name);
+    if (parts === undefined) {
+      parts = new PageParts(this.settings, this.namespace, name, pool);
+      this.spaces.set(name, parts);
+    }
+    await parts.begun;
+    return new TieredPageSpace(parts, pool, { ...this.options, ...options });
   }
 
   /**
@@ -224,27 +231,12 @@ export class TieredCache {
     return this.write(key, { bytes, metadata: undefined, isNegative: true, freshMs: ttlMs, keptMs: 0 });
   }
 
-  private async write(key: Key, stored: Parameters<TierSpace['fill']>[2]): Promise<boolean> {
-    const begunMs = performance.now();
-    const bytes = bytesOfKey(key).slice();
-    const lease = await this.change(bytes, true);
-    const { freshMs } = stored;
-    const leftMs = freshMs === undefined ? undefined : freshMs - (performance.now() - begunMs);
-    if (leftMs !== undefined && leftMs + stored.keptMs <= 0) return false;
-    return (await this.space.fill(bytes, lease, { ...stored, freshMs: leftMs })) === 'stored';
+  private parts(): { space: TierSpace; host: Host } {
+    return { space: this.space, host: this.host };
   }
 
-  /** Before and after the tier knows: between the two a reader may have brought the old value back. */
-  private async change(key: Uint8Array | undefined, leases = false): Promise<string> {
-    return this.tell(key, () => void (key === undefined ? this.pool.clear() : this.pool.delete(key)), leases);
-  }
-
-  private async tell(what: Uint8Array | EndOfTags | undefined, drop: () => void, leases = false): Promise<string> {
-    drop();
-    const { count, nonce, lease } = await this.space.tell(what, this.host.origin, leases);
-    this.host.wrote({ count, nonce });
-    drop();
-    return lease;
+  private write(key: Key, stored: Stored): Promise<boolean> {
+    return writeThrough(this.parts(), bytesOfKey(key).slice(), stored, () => void this.pool.delete(key));
   }
 
   /**
@@ -254,7 +246,7 @@ export class TieredCache {
    */
   async invalidateTags(tags: readonly string[], options: InvalidateTagsOptions = {}): Promise<void> {
     const end = { tags: Array.isArray(tags) ? [...tags] : tags, staleFor: options.staleFor ?? 0 };
-    await this.tell(end, () => this.pool.invalidateTags(end.tags, options));
+    await tellAll(this.parts(), end, () => this.pool.invalidateTags(end.tags, options));
   }
 
   /**
@@ -262,7 +254,7 @@ export class TieredCache {
    * publishes, on any host. Rejects with TIER_UNREACHABLE where others could not be told: then try again. Throws BUSY.
    */
   async delete(key: Key): Promise<void> {
-    await this.change(bytesOfKey(key).slice());
+    await tellAll(this.parts(), bytesOfKey(key).slice(), () => void this.pool.delete(key));
   }
 
   /** The same as delete. */
@@ -270,9 +262,9 @@ export class TieredCache {
     await this.delete(key);
   }
 
-  /** delete of every key of the namespace. */
+  /** delete of every key of the namespace. Page spaces have a `drop` of their own. */
   async clear(): Promise<void> {
-    await this.change(undefined);
+    await tellAll(this.parts(), undefined, () => this.pool.clear());
   }
 
   stats(): TieredStats {
@@ -286,8 +278,18 @@ export class TieredCache {
     };
   }
 
+  toJSON(): object {
+    return this.pool.toJSON();
+  }
+
   close(): void {
+    for (const parts of this.spaces.values()) parts.close();
     this.host.close();
     this.space.close();
   }
+}
+
+function nothingFor(key: Key): PoolError {
+  const shown = JSON.stringify(String(key).slice(0, 120));
+  return new PoolError('KEY_NOT_FOUND', `The source has nothing for the key ${shown}.`, { key });
 }

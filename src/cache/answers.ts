@@ -4,8 +4,11 @@
  * (N1) only what the loader says it filled is believed: nothing, or its target, for all of it; a count for so many bytes from
  *      the start. What it did not fill is zero, or the page is refused; it is never what lay there before.
  */
-import { filledOf, isWhole } from '../../lib/bytes.js';
+import { filledOf, isWhole, takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
+import type { Taken } from './fetching.js';
+import { checkLife } from './options.js';
+import type { LoadedFor } from './types.js';
 
 export interface Filling {
   readonly pageNo: number;
@@ -29,6 +32,21 @@ export function completePage(answer: unknown, target: Uint8Array, filling: Filli
     throw new PoolError('SHORT_LOAD', message, { pageNo, bytes: count, pageSize });
   }
   target.fill(0, count);
+}
+
+/** Of the newest page, from another cache. Throws OPTION_INVALID. */
+export function takeWithLife({ content, life: told }: LoadedFor, pageSize: number, asOf: number | undefined): Taken {
+  const { expiresAtMs, isShared, ...others } = checkLife(told);
+  const unfit = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
+  if (unfit !== undefined) throw unfitting(`${unfit}, which pages have not`);
+  if (asOf !== undefined) throw unfitting('a page that may be of any version');
+  const bytes = takeBytes(content, 'what load gave');
+  if (bytes.length !== pageSize) throw unfitting(`${bytes.length} bytes, but the pages of this space have ${pageSize}`);
+  return { bytes, told: isShared === false ? 'untold' : 'unversioned', life: { expiresAtMs } };
+}
+
+function unfitting(what: string): PoolError {
+  return new PoolError('OPTION_INVALID', `load: it answered loadedFor with ${what}.`);
 }
 
 function countOf(answer: unknown, target: Uint8Array): number {

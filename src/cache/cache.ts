@@ -294,7 +294,7 @@ export class SharedCache implements Shown {
   values<T>(codec: 'json' | Codec<T>): ValueCache<T>;
   values(codec: 'string'): ValueCache<string>;
   values<T>(codec: 'json' | 'string' | Codec<T>): ValueCache<T> {
-    return new ValueCache(this, codecOf(codec));
+    return new ValueCache<T>(this, codecOf(codec as Codec<T>));
   }
 
   /**

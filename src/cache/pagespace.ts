@@ -4,7 +4,7 @@ import { PoolError } from '../../lib/errors.js';
 import { OutOfLine } from '../../lib/outofline.js';
 import { type Shown, showAs } from '../../lib/shown.js';
 import { type NearEntry, type NearMap, type NodeSession, type Page, PinnedPage, type Reader } from '../pool/index.js';
-import { completePage } from './answers.js';
+import { completePage, takeWithLife } from './answers.js';
 import type { Domain } from './domain.js';
 import { Fetching } from './fetching.js';
 import { checkRoom, copyAndRelease, copyInto, useAndRelease } from './lending.js';
@@ -22,6 +22,7 @@ import type {
   PageSpace,
   SyncPageLoader,
 } from './types.js';
+import { LoadedFor } from './types.js';
 import { validityOf } from './validity.js';
 
 const NOTHING = new Uint8Array(0);
@@ -267,6 +268,7 @@ export class SharedPageSpace implements PageSpace, Shown {
         return load(pageNo, scratch, { signal, asOf });
       },
       take: (answer: unknown) => {
+        if (answer instanceof LoadedFor) return takeWithLife(answer, pageSize, asOf);
         completePage(answer, scratch, { pageNo, pageSize, zeroFill });
         return { bytes: scratch, told: validityOf(answer, asOf) };
       },

@@ -98,12 +98,15 @@ export type LoadAnswer = void | number | Uint8Array | { readonly bytesRead: numb
 /** Fills the target, synchronously: a promise is refused, and so by the types. The target is zeros before. */
 export type SyncPageLoader = (pageNo: number, target: Uint8Array, context: { asOf: number | undefined }) => LoadAnswer;
 
-/** Fills the target. The signal is aborted when nobody waits for the page any more, or the load took too long. */
+/**
+ * Fills the target. The signal is aborted when nobody waits for the page any more, or the load took too long. Where the page comes from another
+ * cache it answers `loadedFor` of a whole page: how long that lives, and whether it is shared; without metadata, tags and `keptMs`.
+ */
 export type PageLoader = (
   pageNo: number,
   target: Uint8Array,
   context: { signal: AbortSignal; asOf: number | undefined },
-) => LoadAnswer | Promise<LoadAnswer>;
+) => LoadAnswer | LoadedFor | Promise<LoadAnswer | LoadedFor>;
 
 /** How a page is loaded. */
 export interface PageLoadOptions {

@@ -61,20 +61,21 @@ export function codecOf<T>(codec: 'json' | 'string' | Codec<T>): Codec<T> {
 }
 
 /** The cache below, as far as values need one. */
-export interface BytesCache extends Shown {
+export interface BytesCache<Stored, Deleted> extends Shown {
   borrow(key: Key): Uint8Array | undefined;
-  set(key: Key, bytes: Uint8Array, options?: SetOptions): boolean;
+  set(key: Key, bytes: Uint8Array, options?: SetOptions): Stored;
   with<T>(key: Key, load: Loader, use: (bytes: Uint8Array) => T, options?: FetchOptions): Promise<T>;
   has(key: Key): boolean;
-  delete(key: Key): boolean;
+  delete(key: Key): Deleted;
 }
 
-export class ValueCache<T> implements Shown {
+/** `Stored` and `Deleted`: what `set` and `delete` of the cache below give; promises where it has to ask others. */
+export class ValueCache<T, Stored = boolean, Deleted = boolean> implements Shown {
   // First: see UNCLONEABLE.
-  private readonly cache: BytesCache;
+  private readonly cache: BytesCache<Stored, Deleted>;
   private readonly codec: Codec<T>;
 
-  constructor(cache: BytesCache, codec: Codec<T>) {
+  constructor(cache: BytesCache<Stored, Deleted>, codec: Codec<T>) {
     this.cache = cache;
     this.codec = codec;
   }
@@ -86,7 +87,7 @@ export class ValueCache<T> implements Shown {
   }
 
   /** As set of the cache. Throws what the codec throws: OPTION_INVALID for what is nothing in JSON, or no string. */
-  set(key: Key, value: T, options?: SetOptions): boolean {
+  set(key: Key, value: T, options?: SetOptions): Stored {
     return this.cache.set(key, this.codec.encode(value), options);
   }
 
@@ -105,7 +106,7 @@ export class ValueCache<T> implements Shown {
   }
 
   /** As delete of the cache. */
-  delete(key: Key): boolean {
+  delete(key: Key): Deleted {
     return this.cache.delete(key);
   }
 
