@@ -242,10 +242,9 @@ export class ReadOnlyPool implements Pool, ObjectSource, Shown {
     return page === undefined ? undefined : { page, again: () => page.again() };
   }
 
-  isBlocked(id: ObjectId): boolean {
+  restingWord(id: ObjectId): number | undefined {
     const { shards, locks } = this.parts;
-    const shard = shards.ofHash(this.internalKeys.encode(bytesOfId(id)).hashLow);
-    return locks.ownerOf(shard) >= 0 || locks.isDirty(shard);
+    return locks.restingWord(shards.ofHash(this.internalKeys.encode(bytesOfId(id)).hashLow));
   }
 
   restore(name: string): Checkpoint | undefined {

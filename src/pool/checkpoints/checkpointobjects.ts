@@ -56,11 +56,10 @@ export class CheckpointObjects {
     return this.session.glance(this.keys, bytesOfId(id));
   }
 
-  /** Whether the shard in which the object would lie is being written or was left half-done. */
-  isBlocked(id: ObjectId): boolean {
+  /** Of the lock over the shard in which the object would lie. */
+  restingWord(id: ObjectId): number | undefined {
     const { shards, locks } = this.session.parts;
-    const shard = shards.ofHash(this.keys.encode(bytesOfId(id)).hashLow);
-    return locks.ownerOf(shard) >= 0 || locks.isDirty(shard);
+    return locks.restingWord(shards.ofHash(this.keys.encode(bytesOfId(id)).hashLow));
   }
 
   /** Ids of all sealed objects of checkpoints: a look without locks, at the shards where something is retained. */

@@ -132,8 +132,8 @@ export class Checkpoints implements WriterHost, ObjectSource {
     return { page, again: () => page.again() };
   }
 
-  isBlocked(id: ObjectId): boolean {
-    return this.objects.isBlocked(id);
+  restingWord(id: ObjectId): number | undefined {
+    return this.objects.restingWord(id);
   }
 
   discard(ids: readonly ObjectId[]): void {

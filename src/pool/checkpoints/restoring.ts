@@ -55,8 +55,11 @@ export interface ObjectSource {
   readonly path: string;
   readonly directory: CheckpointDirectory;
   hold(id: ObjectId, name: string): Held | undefined;
-  /** Whether the object might be found if only somebody else went on. */
-  isBlocked(id: ObjectId): boolean;
+  /**
+   * The word of the lock over the shard in which the object would lie; undefined while somebody holds it, or has left what it
+   * guards half-done. As long as it is the same, nobody was at work there (L5).
+   */
+  restingWord(id: ObjectId): number | undefined;
 }
 
 /** The manifest of the id, undefined when it is not there. Throws POOL_CORRUPT. */
@@ -116,8 +119,8 @@ export class RestoredCheckpoint implements Checkpoint, Shown {
 
 showAs(RestoredCheckpoint, 'Checkpoint');
 
-/** Every part of the manifest, or undefined when one is not there. */
-function holdParts(source: ObjectSource, manifest: Manifest): Map<string, Held> | undefined {
+/** Every part of the manifest, or the id of the first that is not there. */
+function holdParts(source: ObjectSource, manifest: Manifest): Map<string, Held> | ObjectId {
   const held = new Map<string, Held>();
   const letGo = () => {
     for (const { page } of held.values()) page.release();
@@ -128,7 +131,7 @@ function holdParts(source: ObjectSource, manifest: Manifest): Map<string, Held> 
       if (part !== undefined) held.set(name, part);
       if (part === undefined || part.page.size !== size) {
         letGo();
-        return undefined;
+        return id;
       }
     }
   } catch (error) {
@@ -138,31 +141,44 @@ function holdParts(source: ObjectSource, manifest: Manifest): Map<string, Held> 
   return held;
 }
 
+/** The checkpoint of that manifest, or the id of what of it is not to be found. Throws POOL_CORRUPT. */
+function lookFor(
+  source: ObjectSource,
+  name: string,
+  id: ObjectId,
+  sequence: number,
+): RestoredCheckpoint | { missing: ObjectId } {
+  const manifest = readManifest(source, id);
+  if (manifest?.sequence !== sequence) return { missing: id };
+  const held = holdParts(source, manifest);
+  return held instanceof Map ? new RestoredCheckpoint(name, manifest, held) : { missing: held };
+}
+
 /** Throws KEY_INVALID, POOL_CORRUPT, TOO_MANY_PINS; BUSY when what is missing is behind a stopped node. */
 export function restoreFrom(source: ObjectSource, name: string): RestoredCheckpoint | undefined {
   const bytes = encodeCheckpointName(name);
   let last = -1;
   let same = 0;
+  let rested: { readonly missing: string; readonly word: number } | undefined;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const found = source.directory.read(bytes);
     if (found === undefined) return undefined;
     // ORDER commit-2: the entry, then what it leads to, and the entry again where that is gone; pairs with discard.
     const { manifest: id, sequence } = found.committed;
-    const manifest = readManifest(source, id);
-    const held = manifest?.sequence === sequence ? holdParts(source, manifest) : undefined;
-    if (manifest !== undefined && held !== undefined) return new RestoredCheckpoint(name, manifest, held);
+    const looked = lookFor(source, name, id, sequence);
+    if (looked instanceof RestoredCheckpoint) return looked;
     same = sequence === last ? same + 1 : 0;
     last = sequence;
-    if (same >= SAME_TRIES_MAX) throw incomplete(source, name, id);
+    if (same < SAME_TRIES_MAX) continue;
+    const what = `${source.path}: an object of the checkpoint ${JSON.stringify(name)} is not to be found`;
+    const word = source.restingWord(looked.missing);
+    if (word === undefined) throw new PoolError('BUSY', `${what} while its shard is being written.`);
+    // A writer may have ended after the look. It is lost once it was looked for and nobody was at work from before to after.
+    const missing = JSON.stringify(looked.missing);
+    if (rested?.missing === missing && rested.word === word) throw new PoolError('POOL_CORRUPT', `${what}.`);
+    rested = { missing, word };
   }
   throw new PoolError('BUSY', `Commits of ${JSON.stringify(name)} overtook its reader ${TRIES_MAX} times.`);
-}
-
-function incomplete(source: ObjectSource, name: string, id: ObjectId): PoolError {
-  const what = `${source.path}: an object of the checkpoint ${JSON.stringify(name)} is not to be found`;
-  return source.isBlocked(id)
-    ? new PoolError('BUSY', `${what} while its shard is being written.`)
-    : new PoolError('POOL_CORRUPT', `${what}.`);
 }
 
 /** Names that lead to a checkpoint; one that is overtaken or forgotten while it is looked at may be left out. */

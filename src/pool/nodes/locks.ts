@@ -252,6 +252,12 @@ export class Locks {
     return this.words.load(this.base + lock * LockLine.words);
   }
 
+  /** wordOf where nobody holds the lock and what it guards is whole; undefined else. */
+  restingWord(lock: number): number | undefined {
+    const word = this.wordOf(lock);
+    return (word & (OWNER_MASK | DIRTY)) === 0 ? word : undefined;
+  }
+
   /** Row of the owner, or -1. */
   ownerOf(lock: number): number {
     return (this.wordOf(lock) & OWNER_MASK) - 1;

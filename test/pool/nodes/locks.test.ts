@@ -204,4 +204,21 @@ describe('work under a lock', () => {
     };
     expect([other.tryWithin(3, work), isDone]).to.deep.equal([false, false]);
   });
+
+  it('have a word that is the same as long as nobody takes or leaves them, and rest while it is nobody’s', () => {
+    const stage = new Stage();
+    const [one, other] = [stage.node(0), stage.node(1)];
+    const before = one.restingWord(3);
+    expect([before, one.restingWord(3), one.wordOf(3)]).to.deep.equal([before, before, before]);
+    other.acquire(3);
+    const held = one.wordOf(3);
+    expect([one.restingWord(3), held === before]).to.deep.equal([undefined, false]);
+    other.release(3);
+    const after = one.restingWord(3);
+    expect(after).to.be.a('number');
+    expect(new Set([before, held, after]).size).to.equal(3);
+    other.acquire(3);
+    other.releaseDirty(3);
+    expect(one.restingWord(3)).to.equal(undefined);
+  });
 });
