@@ -5,8 +5,8 @@ export const LOAD_MS = 2;
 /** Each way. */
 export const RELAY_MS = 1;
 
-export type Arm = 'tier alone' | 'private LRU and tier' | 'pool and tier';
-export const ARMS: readonly Arm[] = ['tier alone', 'private LRU and tier', 'pool and tier'];
+export const ARMS = ['tier alone', 'private LRU and tier', 'cache of the client and tier', 'pool and tier'] as const;
+export type Arm = (typeof ARMS)[number];
 
 export interface Task {
   readonly arm: Arm;

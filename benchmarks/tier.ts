@@ -4,7 +4,7 @@
  *
  * Two emulated hosts of two processes: a pool in shared memory each, and one Redis server over a Unix socket. What a real network adds is
  * to each request, so to the arms with more of them. Equal memory: what a host's pool holds, its processes hold together in
- * their private caches. Every arm reads the same keys, Zipf, each page checked; a load takes 2 ms.
+ * their private caches, or in those that the client keeps by itself and the server tells of changes (tracking). Every arm reads the same keys, Zipf, each page checked; a load takes 2 ms.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -107,7 +107,7 @@ function roundOf(answers: readonly Answer[]): Round {
 /** All arms in turn, a round after the other; the first fills the caches. */
 async function measure(world: World, context: Context): Promise<Record<Arm, Round[]>> {
   const reads = context.pick(400, 20_000, 100_000);
-  const rounds: Record<Arm, Round[]> = { 'tier alone': [], 'private LRU and tier': [], 'pool and tier': [] };
+  const rounds = Object.fromEntries(ARMS.map((arm) => [arm, [] as Round[]])) as Record<Arm, Round[]>;
   const members = new Map<Arm, Member[]>();
   try {
     for (const arm of ARMS) members.set(arm, await startArm(arm, world, context.seed));

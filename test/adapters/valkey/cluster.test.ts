@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { type Cluster, startCluster } from './cluster.js';
-import { bytesOf, fetchText, makeHost, type TestHost, until } from './hosts.js';
+import { bytesOf, fetchText, makeHost, type TestHost, textOf, until } from './hosts.js';
 import { program, type Server } from './server.js';
 
 const OPTIONS = { heartbeatMs: 100, vouchMs: 3000, requestTimeoutMs: 1000, breakerPauseMs: 200, chunkBytes: 1000 };
@@ -25,6 +25,33 @@ async function expectTogether(one: TestHost, other: TestHost, name: string): Pro
     ),
   );
   await until(() => !other.cache.has(key));
+}
+
+/** Of one of its tags, which ends on both and in the tier. */
+async function expectTagged(one: TestHost, other: TestHost, name: string): Promise<void> {
+  const tagged = (host: TestHost, text: string) =>
+    host.cache.fetchCopy(name, () => bytesOf(text), { tags: [`of ${name}`, 'of all'] }).then(textOf);
+  await until(async () => {
+    await tagged(one, 'old');
+    return (await tagged(other, 'old of other')) === 'old';
+  });
+  await endTag(one, `of ${name}`);
+  await until(() => !other.cache.has(name));
+  expect([one.cache.has(name), await tagged(other, 'new'), await tagged(one, 'never')]).to.deep.equal([
+    false,
+    'new',
+    'new',
+  ]);
+}
+
+/** Until it is known to all. */
+async function endTag(host: TestHost, tag: string): Promise<void> {
+  await until(() =>
+    host.cache.invalidateTags([tag]).then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 /** Slot by slot, key by key, as an operator does it. */
@@ -52,6 +79,7 @@ if (program !== undefined) {
       for (const namespace of ['n', 'm', 'o', 'p']) {
         const [one, other] = [await makeHostOf(cluster, namespace), await makeHostOf(cluster, namespace)];
         await expectTogether(one, other, namespace);
+        await expectTagged(one, other, `tagged in ${namespace}`);
         await one.cache.set('large', new Uint8Array(5500).fill(7));
         expect((await other.cache.fetchCopy('large', () => bytesOf('never'))).length).to.equal(5500);
       }
@@ -63,7 +91,11 @@ if (program !== undefined) {
       await fetchText(other, 'key', () => 'never');
       const from = cluster.primaryOf('{sealpool:n}');
       const to = cluster.servers.slice(0, 3).find((server) => server !== from) as Server;
+      await one.cache.fetchCopy('tagged', () => bytesOf('old'), { tags: ['t'] });
       moveSlot(cluster, '{sealpool:n}', from, to);
+      // What the tier knows of tags has moved with it: a host that has not got the value yet does not get it any more.
+      await endTag(one, 't');
+      expect(textOf(await other.cache.fetchCopy('tagged', () => bytesOf('new')))).to.equal('new');
       await until(() =>
         one.cache.delete('key').then(
           () => true,
@@ -73,6 +105,7 @@ if (program !== undefined) {
       await until(() => !other.cache.has('key'));
       expect(cluster.primaryOf('{sealpool:n}').port).to.equal(to.port);
       await expectTogether(one, other, 'moved');
+      await expectTagged(one, other, 'tagged and moved');
       expect(await fetchText(other, 'key', () => 'new')).to.equal('new');
     });
 
@@ -91,6 +124,7 @@ if (program !== undefined) {
       await until(() => !other.cache.has('key'));
       expect(cluster.primaryOf('{sealpool:n}').port).to.not.equal(primary.port);
       await expectTogether(one, other, 'after');
+      await expectTagged(one, other, 'tagged after');
       expect(await fetchText(other, 'key', () => 'new')).to.equal('new');
       expect(await fetchText(one, 'key', () => 'never')).to.equal('new');
     });

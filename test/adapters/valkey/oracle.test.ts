@@ -1,6 +1,7 @@
 /**
  * What is offered, looked at while it goes on: values are versions of a key, one higher with each change of the source. A host that has seen
- * version v of a key invalidated may not read it, nor one before, from then on: by its own write, or because it was told.
+ * version v of a key invalidated may not read it, nor one before, from then on: by its own write, or because it was told. A key has two tags; whoever
+ * changes what a tag stands for changes all of its keys at the source, and then ends the tag.
  */
 import { expect } from 'chai';
 import { type HostOptions, makeHost, type TestHost, until } from './hosts.js';
@@ -8,6 +9,7 @@ import { type Relay, startRelay } from './relay.js';
 import { program, startServer } from './server.js';
 
 const KEYS = Array.from({ length: 12 }, (_, i) => `key ${i}`);
+const TAGS = ['a', 'b', 'c', 'd', 'e'];
 const ROUNDS = 1500;
 const SETTINGS: HostOptions = {
   heartbeatMs: 50,
@@ -36,6 +38,11 @@ function chanceOf(seed: number): (below: number) => number {
   };
 }
 
+function tagsOf(key: string): string[] {
+  const at = KEYS.indexOf(key);
+  return [TAGS[at % 3] as string, TAGS[3 + (at % 2)] as string];
+}
+
 class Run {
   /** The source of truth. */
   readonly source = new Map(KEYS.map((key) => [key, 1]));
@@ -43,6 +50,7 @@ class Run {
   reads = 0;
   hits = 0;
   changes = 0;
+  tagsEnded = 0;
   private readonly chance: (below: number) => number;
   /** By host and key: the least version that may be read from now on. */
   private readonly least = new Map<string, number>();
@@ -65,24 +73,44 @@ class Run {
     if (version < floor) this.wrong.push(`host ${host} ${how} ${key}: version ${version}, at least ${floor} was seen`);
   }
 
+  private newest(key: string): Uint8Array {
+    return bytesOfVersion(key, this.source.get(key) as number);
+  }
+
+  /** What the source has of the keys becomes another, and then a host says so. */
+  private async change(host: number, keys: readonly string[], tell: () => Promise<unknown>): Promise<void> {
+    if (keys.some((key) => this.changing.has(key))) return;
+    for (const key of keys) {
+      this.changing.add(key);
+      this.source.set(key, (this.source.get(key) as number) + 1);
+    }
+    this.changes++;
+    const versions = keys.map((key) => this.source.get(key) as number);
+    await tell().then(
+      () => {
+        for (const [i, key] of keys.entries())
+          this.least.set(`${host} ${key}`, Math.max(this.floorOf(host, key), versions[i] as number));
+      },
+      // Others could not be told: nothing was promised.
+      () => {},
+    );
+    for (const key of keys) this.changing.delete(key);
+  }
+
   async step(hosts: readonly TestHost[]): Promise<void> {
     const at = this.chance(hosts.length);
     const { cache } = hosts[at] as TestHost;
     const key = KEYS[this.chance(KEYS.length)] as string;
     const floor = this.floorOf(at, key);
     if (this.chance(10) === 0) {
-      if (this.changing.has(key)) return;
-      this.changing.add(key);
-      const version = (this.source.get(key) as number) + 1;
-      this.source.set(key, version);
-      this.changes++;
-      const change = this.chance(3) === 0 ? cache.set(key, bytesOfVersion(key, version)) : cache.delete(key);
-      await change.then(
-        () => this.least.set(`${at} ${key}`, Math.max(this.floorOf(at, key), version)),
-        // Others could not be told: nothing was promised.
-        () => {},
-      );
-      this.changing.delete(key);
+      const kind = this.chance(4);
+      const tag = TAGS[this.chance(TAGS.length)] as string;
+      if (kind < 2) await this.change(at, [key], () => cache.delete(key));
+      else if (kind === 2) await this.change(at, [key], () => cache.set(key, this.newest(key), { tags: tagsOf(key) }));
+      else {
+        const keys = KEYS.filter((one) => tagsOf(one).includes(tag));
+        await this.change(at, keys, () => cache.invalidateTags([tag]).then(() => this.tagsEnded++));
+      }
       return;
     }
     const bytes = cache.borrow(key);
@@ -97,7 +125,7 @@ class Run {
       await new Promise((resolve) => setTimeout(resolve, this.chance(4)));
       return bytesOfVersion(key, version);
     };
-    const fetched = await cache.fetchCopy(key, load, { ttlMs: 60_000 });
+    const fetched = await cache.fetchCopy(key, load, { ttlMs: 60_000, tags: tagsOf(key) });
     this.judge(at, key, versionOf(key, fetched), floor, 'got');
   }
 }
@@ -120,6 +148,19 @@ async function trouble(relays: readonly Relay[], isOver: () => boolean): Promise
   }
 }
 
+/** Every change was told to everybody: once an entry that comes after them all was, no pool has anything from before. */
+async function expectNewest(hosts: readonly TestHost[], { source }: Run): Promise<void> {
+  for (const { cache } of hosts) await cache.fetchCopy('marker', () => bytesOfVersion('marker', 1));
+  await hosts[0]?.cache.delete('marker');
+  for (const { cache } of hosts) {
+    await until(() => !cache.has('marker'));
+    for (const key of KEYS) {
+      const bytes = cache.borrow(key);
+      if (bytes !== undefined) expect(versionOf(key, bytes), key).to.equal(source.get(key));
+    }
+  }
+}
+
 if (program !== undefined) {
   for (const troubled of [false, true]) {
     describe(`three hosts that read and write${troubled ? ' over connections that are cut, slow and dead' : ''}`, () => {
@@ -136,7 +177,7 @@ if (program !== undefined) {
         await Promise.all(Array.from({ length: 6 }, work));
         await harm;
         expect(run.wrong).to.deep.equal([]);
-        expect([run.changes > 50, run.hits > 100]).to.deep.equal([true, true]);
+        expect([run.changes > 50, run.tagsEnded > 5, run.hits > 100]).to.deep.equal([true, true, true]);
         for (const { cache } of hosts) {
           // The breaker closes when somebody asks.
           await until(() =>
@@ -146,6 +187,7 @@ if (program !== undefined) {
             ),
           );
         }
+        if (!troubled) await expectNewest(hosts, run);
         // What was not told is told now.
         for (const key of KEYS) await hosts[0]?.cache.delete(key);
         for (const [at, { cache }] of hosts.entries()) {

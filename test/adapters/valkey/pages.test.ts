@@ -122,7 +122,10 @@ if (program !== undefined) {
       // A host that has opened it with another size.
       const odd = await makeHost(server.url, PATIENT);
       const pages = await odd.cache.pages('relation', { pageSize: PAGE * 2 });
-      expect(await codeOf(() => pages.fetch(1, filled(1)))).to.equal('OPTION_INVALID');
+      const why = await pages.fetch(1, filled(1)).then(String, (error: Error) => error.message);
+      expect(why).to.contain(
+        `pageSize: ${PAGE * 2}, but the tier has a page of ${PAGE} bytes. Drop the space to change it.`,
+      );
       expect(pages.borrow(1)).to.equal(undefined);
     });
 
