@@ -10,7 +10,7 @@
  *
  * (D1) a retired object stays known until no log can show it again: a copy of its PAGE that is read later does not revive it.
  */
-import { ABORT, BEGIN, CLAIM, DELETE, DRAFT, type LogRecord, PAGE, WON } from './records.js';
+import { ABORT, BEGIN, CLAIM, DELETE, DRAFT, EVICTED, type LogRecord, PAGE, WON } from './records.js';
 
 export type State = 'claim' | 'draft' | 'page' | 'retired';
 
@@ -23,6 +23,10 @@ export interface Entry {
   extent: number;
   byteLength: number;
   dataCheck: number;
+  metadataLength: number;
+  keyLine: number;
+  expiresAtMs: number;
+  flags: number;
   /** Of the last record of its own host that shows it; 0 where none was read. */
   lastPosition: number;
   /** The DELETE that was read first. */
@@ -51,12 +55,18 @@ export function bytesOf(name: string): Uint8Array {
   return Buffer.from(name, 'latin1');
 }
 
+export type Change = 'sealed' | 'deleted' | 'evicted';
+
+function endOf({ flags }: Entry): Change {
+  return (flags & EVICTED) === 0 ? 'deleted' : 'evicted';
+}
+
 export class Directory {
   private readonly self: number;
   private readonly objects = new Map<number, Entry>();
   private readonly keys = new Map<string, Entry[]>();
   /** Told of pages as they come to be known, and as they end: each once, the seal first. Those that were there at the join are not told. */
-  onChange: ((what: 'sealed' | 'deleted', entry: Entry) => void) | undefined;
+  onChange: ((what: Change, entry: Entry) => void) | undefined;
 
   constructor(self: number) {
     this.self = self;
@@ -97,7 +107,7 @@ export class Directory {
       // Of what is retired too: its record may have to be copied forward.
       entry.key = nameOf(record.key);
       if (isNew) this.tell('sealed', entry);
-      if (isNew && entry.state === 'retired') this.tell('deleted', entry);
+      if (isNew && entry.state === 'retired') this.tell(endOf(entry), entry);
       if (entry.state === 'retired') return;
       entry.state = kind === CLAIM ? 'claim' : kind === DRAFT ? 'draft' : 'page';
       if (known === undefined) this.enter(entry);
@@ -106,7 +116,7 @@ export class Directory {
       this.forget(known);
   }
 
-  private tell(what: 'sealed' | 'deleted', entry: Entry): void {
+  private tell(what: Change, entry: Entry): void {
     this.onChange?.(what, entry);
   }
 
@@ -121,6 +131,10 @@ export class Directory {
       extent: 0,
       byteLength: 0,
       dataCheck: 0,
+      metadataLength: 0,
+      keyLine: 0,
+      expiresAtMs: 0,
+      flags: 0,
       lastPosition: 0,
       deletedBy: -1,
       deletedAt: 0,
@@ -139,6 +153,11 @@ export class Directory {
     entry.extent = record.extent;
     entry.byteLength = record.byteLength;
     entry.dataCheck = record.dataCheck;
+    entry.metadataLength = record.metadataLength;
+    entry.keyLine = record.keyLine;
+    entry.expiresAtMs = record.expiresAtMs;
+    // How it ended may have been read before.
+    entry.flags |= record.flags;
   }
 
   private enter(entry: Entry): void {
@@ -153,11 +172,12 @@ export class Directory {
     else this.keys.set(entry.key, others);
   }
 
-  private retire(by: number, { host, id, position }: LogRecord): void {
+  private retire(by: number, { host, id, position, flags }: LogRecord): void {
     const entry = this.entry(host, id) ?? this.add(host, id);
     if (by === this.self) entry.ownDelete = position;
     if (entry.state === 'retired') return;
-    if (entry.state === 'page') this.tell('deleted', entry);
+    entry.flags |= flags;
+    if (entry.state === 'page') this.tell(endOf(entry), entry);
     this.leaveKey(entry);
     entry.state = 'retired';
     entry.deletedBy = by;

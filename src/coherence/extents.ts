@@ -57,6 +57,11 @@ export class Extents {
     this.free.splice(index + 1, 1);
   }
 
+  /** Lines of the longest run. */
+  get longest(): number {
+    return this.free.reduce((most, { count }) => Math.max(most, count), 0);
+  }
+
   get freeLines(): number {
     return this.free.reduce((sum, { count }) => sum + count, 0);
   }

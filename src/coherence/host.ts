@@ -23,19 +23,22 @@
  * (H4) who was taken for dead and reads on may see bytes change under a page that it holds. `copy` looks at the deaths afterwards.
  */
 
-import { isBytes, lengthOfBytes, takeBytes } from '../../lib/bytes.js';
+import { takeBytes } from '../../lib/bytes.js';
 import { PoolError } from '../../lib/errors.js';
-import { checksumOfBytes } from '../../lib/hash.js';
 import type { Directory, Entry } from './directory.js';
-import { bytesOf, nameOf } from './directory.js';
+import { bytesOf } from './directory.js';
 import type { Extents } from './extents.js';
-import { KEY_BYTES_MAX, linesOf } from './layout.js';
+import { extentLines, linesOf } from './layout.js';
 import type { Lines } from './lines.js';
 import { fieldsOf, type OwnLog } from './log.js';
+import { linesOfKey } from './longkeys.js';
 import type { Look, Surroundings } from './look.js';
-import { LEFT, type Members } from './members.js';
+import { LEFT, type Members, type RowView } from './members.js';
+import { checkKey, type Draft, type DraftOptions, dataCheckOf, type HeldPage } from './objects.js';
 import type { Pins } from './pins.js';
-import { ABORT, CLAIM, DELETE, NO_KEY, PAGE, WON } from './records.js';
+import { ABORT, CLAIM, DELETE, EVICTED, NO_KEY, NO_MORE, PAGE, RETAINED, WON } from './records.js';
+
+export type { Draft, DraftOptions, HeldPage };
 
 export interface HostParts {
   readonly lines: Lines;
@@ -46,43 +49,6 @@ export interface HostParts {
   readonly pins: Pins;
   readonly extents: Extents;
   readonly surroundings: Surroundings;
-}
-
-/** A key that this host has alone, and room for its bytes. */
-export interface Draft {
-  readonly key: string;
-  readonly id: number;
-  readonly extent: number;
-  readonly byteLength: number;
-}
-
-/** A sealed page; it stays until it is released. */
-export interface HeldPage {
-  readonly entry: Entry;
-  readonly byteLength: number;
-}
-
-/** Of such a string the UTF-8 bytes are its characters. */
-const PLAIN = /^[\0-\x7f]+$/;
-
-/** The key as its bytes, one a character. Throws KEY_INVALID. */
-export function checkKey(key: string | Uint8Array): string {
-  if (typeof key === 'string' && key.length <= KEY_BYTES_MAX && PLAIN.test(key)) return key;
-  const invalid = (why: string) => new PoolError('KEY_INVALID', `The key ${why}.`);
-  if (typeof key !== 'string' && !isBytes(key)) throw invalid('is neither a string nor a Uint8Array');
-  if (typeof key === 'string' && !key.isWellFormed()) throw invalid('holds half of a surrogate pair');
-  // One whose buffer was transferred has no bytes either.
-  if (typeof key !== 'string' && lengthOfBytes(key) === 0) throw invalid('has no bytes');
-  const bytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : takeBytes(key, 'key');
-  if (bytes.length >= 1 && bytes.length <= KEY_BYTES_MAX) return nameOf(bytes);
-  throw new PoolError(
-    'KEY_INVALID',
-    `A key of ${bytes.length} bytes: with memory that is not coherent 1 to ${KEY_BYTES_MAX}.`,
-  );
-}
-
-export function dataCheckOf(key: string, bytes: Uint8Array): number {
-  return checksumOfBytes(bytes, checksumOfBytes(bytesOf(key), 0));
 }
 
 /** Retired, and its extent is not free; of an object that only a DELETE still names no record says where it was. */
@@ -108,38 +74,76 @@ export class CoherenceHost {
    * it has ended, and host 0 has not said so yet),
    * POOL_FULL (this host's own region), OBJECT_TOO_LARGE, KEY_INVALID, NODE_FENCED.
    */
-  createDraft(key: string | Uint8Array, byteLength: number): Draft {
-    const { members, log, look, directory } = this.parts;
+  createDraft(key: string | Uint8Array, byteLength: number, options: DraftOptions = {}): Draft {
+    const { members, log, look, directory, extents } = this.parts;
     members.assertLive();
     const name = checkKey(key);
+    const metadata = options.metadata === undefined ? NO_KEY : takeBytes(options.metadata, 'metadata').slice();
+    this.endExpired(directory.entriesOf(name));
     if (directory.entriesOf(name).length > 0) {
       look.look();
       if (directory.entriesOf(name).some(({ state }) => state !== 'claim')) this.refuse(name);
     }
     // For the claim and for how it ends, so that it does not end by being forgotten.
     log.makeRoomForObject(2);
-    const extent = this.takeExtent(byteLength);
+    const size = { byteLength, metadataLength: metadata.length };
+    const extent = this.takeExtent(extentLines(size), linesOfKey(name.length));
     const id = log.head;
-    const fields = { kind: CLAIM, host: members.self, id, extent, byteLength, dataCheck: 0, key: bytesOf(name) };
+    const keyLine = this.writeKey(name);
+    const { ttlMs, retain } = options;
+    const expiresAtMs = ttlMs === undefined ? 0 : Math.ceil(this.nowMs() + ttlMs);
+    const fields = {
+      ...{ kind: CLAIM, host: members.self, id, extent, ...size, dataCheck: 0, key: bytesOf(name) },
+      ...{ keyLine, expiresAtMs, flags: retain === true ? RETAINED : 0 },
+    };
     log.append(fields);
     const verdict = this.tryContend(name, id);
-    log.append({ ...fields, kind: verdict === 'alone' ? WON : ABORT, key: NO_KEY });
-    if (verdict === 'alone') return { key: name, id, extent, byteLength };
-    this.parts.extents.give(extent, linesOf(byteLength));
+    log.append({ ...fields, ...NO_MORE, kind: verdict === 'alone' ? WON : ABORT, key: NO_KEY });
+    if (verdict === 'alone') return { key: name, id, extent, byteLength, metadata };
+    extents.give(extent, extentLines(size));
     if (verdict === 'exists') this.refuse(name);
     throw new PoolError('BUSY', `Another host has claimed '${name}', and neither won nor gave up.`);
   }
 
+  private nowMs(): number {
+    return this.parts.surroundings.nowMs?.() ?? 0;
+  }
+
+  /** Its time is over, by this host's clock. */
+  isExpired({ expiresAtMs }: Entry): boolean {
+    return expiresAtMs > 0 && expiresAtMs <= this.nowMs();
+  }
+
+  /** Ends those pages whose time is over, whoever made them. Nothing is told to a caller, so no look at the deaths is needed. */
+  private endExpired(entries: readonly Entry[]): void {
+    for (const entry of [...entries]) if (entry.state === 'page' && this.isExpired(entry)) this.endAsEvicted(entry);
+  }
+
+  private endAsEvicted(entry: Entry): void {
+    const { log } = this.parts;
+    log.makeRoomForEnd();
+    log.append({ ...fieldsOf(DELETE, entry), flags: EVICTED });
+  }
+
+  /** Lays a key down that does not fit its record (K2); 0 where it does. There is room for it. */
+  private writeKey(name: string): number {
+    const { extents, lines } = this.parts;
+    const count = linesOfKey(name.length);
+    if (count === 0) return 0;
+    const line = extents.tryTake(count) as number;
+    lines.copyIn(line, bytesOf(name));
+    lines.writeback(line, count);
+    return line;
+  }
+
   private refuse(name: string): never {
     const { directory, members, surroundings } = this.parts;
-    const isHeldByGone = ({ host, state }: Entry) =>
-      state !== 'page' && host !== members.self && surroundings.isGone?.(host, members.readRow(host)) === true;
-    // Its drafts are void once host 0 has declared it dead.
-    if (directory.entriesOf(name).every(isHeldByGone)) {
-      throw new PoolError(
-        'BUSY',
-        `The process that has a draft of '${name}' has ended; host 0 has not declared it dead yet.`,
-      );
+    const rows = members.readRows();
+    const isGone = ({ host }: Entry) =>
+      host !== members.self && surroundings.isGone?.(host, rows[host] as RowView) === true;
+    // Drafts of who is gone are void once host 0 has declared it dead, and a page whose time is over is ended by the next try.
+    if (directory.entriesOf(name).every((entry) => (entry.state === 'page' ? this.isExpired(entry) : isGone(entry)))) {
+      throw new PoolError('BUSY', `What '${name}' has is void, and that was not told to all yet.`);
     }
     throw new PoolError('KEY_EXISTS', `'${name}' has a page, a draft or an earlier claim.`);
   }
@@ -166,24 +170,32 @@ export class CoherenceHost {
     }
   }
 
-  private takeExtent(byteLength: number): number {
-    const { extents, members } = this.parts;
-    const count = linesOf(byteLength);
-    if (count > members.plan.shape.dataLines) {
+  /** Room for so many lines; as many as the key takes are free besides. */
+  private takeExtent(count: number, keyCount: number): number {
+    const { members } = this.parts;
+    if (count + keyCount > members.plan.shape.dataLines) {
       throw new PoolError(
         'OBJECT_TOO_LARGE',
-        `${byteLength} bytes in a host's region of ${members.plan.shape.dataLines} lines.`,
+        `${count + keyCount} lines of 64 bytes in a host's region of ${members.plan.shape.dataLines}.`,
       );
     }
-    const extent = extents.tryTake(count);
+    const extent = this.tryTakeExtent(count, keyCount);
     if (extent !== undefined) return extent;
     this.reclaim();
-    const second = extents.tryTake(count);
+    const second = this.tryTakeExtent(count, keyCount);
     if (second !== undefined) return second;
     throw new PoolError(
       'POOL_FULL',
       `Host ${members.self} has no ${count} lines in one piece. Nothing is evicted here.`,
     );
+  }
+
+  private tryTakeExtent(count: number, keyCount: number): number | undefined {
+    const { extents } = this.parts;
+    const extent = extents.tryTake(count);
+    if (extent === undefined || extents.longest >= keyCount) return extent;
+    extents.give(extent, count);
+    return undefined;
   }
 
   /** Throws NODE_FENCED, where the page may or may not be there. */
@@ -196,10 +208,16 @@ export class CoherenceHost {
     }
     log.makeRoom(1);
     // (H2): who reads the record drops the lines after that, and finds them.
+    const { metadata } = draft;
+    const behind = draft.extent + linesOf(bytes.length);
+    if (metadata.length > 0) {
+      lines.copyIn(behind, metadata);
+      lines.writeback(behind, linesOf(metadata.length));
+    }
     lines.copyIn(draft.extent, bytes);
     lines.writeback(draft.extent, linesOf(bytes.length));
     lines.order();
-    const dataCheck = dataCheckOf(draft.key, bytes);
+    const dataCheck = dataCheckOf(draft.key, bytes, metadata);
     log.append({ ...fieldsOf(PAGE, entry), extent: draft.extent, byteLength: bytes.length, dataCheck });
     members.readDeaths();
   }
@@ -210,12 +228,13 @@ export class CoherenceHost {
     const entry = directory.entry(members.self, draft.id);
     if (entry?.state !== 'draft') return;
     log.makeRoomForEnd();
-    log.append({ ...fieldsOf(ABORT, entry), key: NO_KEY });
-    extents.give(draft.extent, linesOf(draft.byteLength));
+    log.append({ ...fieldsOf(ABORT, entry), ...NO_MORE, key: NO_KEY });
+    extents.give(draft.extent, extentLines(entry));
   }
 
-  private pageOf(name: string): Entry | undefined {
-    return this.parts.directory.entriesOf(name).find(({ state }) => state === 'page');
+  /** As of the last look; none whose time is over. */
+  pageOf(name: string): Entry | undefined {
+    return this.parts.directory.entriesOf(name).find((entry) => entry.state === 'page' && !this.isExpired(entry));
   }
 
   /**
@@ -245,12 +264,12 @@ export class CoherenceHost {
     const { lines, members } = this.parts;
     // After the record was read (H2): what was fetched before may be what lay there before.
     if (entry.host !== members.self) {
-      lines.invalidate(entry.extent, linesOf(entry.byteLength));
+      lines.invalidate(entry.extent, extentLines(entry));
       lines.order();
     }
     const bytes = new Uint8Array(entry.byteLength);
     lines.copyOut(entry.extent, bytes);
-    if (dataCheckOf(entry.key, bytes) !== entry.dataCheck) {
+    if (dataCheckOf(entry.key, bytes, this.metadataIn(entry)) !== entry.dataCheck) {
       members.readDeaths();
       throw new PoolError(
         'POOL_CORRUPT',
@@ -264,6 +283,19 @@ export class CoherenceHost {
   copyPage(page: HeldPage): Uint8Array {
     const bytes = new Uint8Array(page.byteLength);
     this.parts.lines.copyOut(page.entry.extent, bytes);
+    this.parts.members.readDeaths();
+    return bytes;
+  }
+
+  private metadataIn(entry: Entry): Uint8Array {
+    const bytes = new Uint8Array(entry.metadataLength);
+    if (bytes.length > 0) this.parts.lines.copyOut(entry.extent + linesOf(entry.byteLength), bytes);
+    return bytes;
+  }
+
+  /** As copyPage. */
+  copyMetadata({ entry }: HeldPage): Uint8Array {
+    const bytes = this.metadataIn(entry);
     this.parts.members.readDeaths();
     return bytes;
   }
@@ -303,8 +335,10 @@ export class CoherenceHost {
   forget(): void {
     const { members, look, directory, log } = this.parts;
     const rows = members.readRows();
+    log.freeKeys(rows);
     look.look();
     for (const host of members.others) directory.forgetBelow(host, rows[host]?.tail ?? 0);
+    this.endExpired(directory.all().filter(({ host }) => host === members.self));
     log.rotate();
   }
 
@@ -333,7 +367,7 @@ export class CoherenceHost {
     const free = known.filter(({ id }) => !pinned.has(id));
     for (const entry of free) {
       entry.isFreed = true;
-      extents.give(entry.extent, linesOf(entry.byteLength));
+      extents.give(entry.extent, extentLines(entry));
     }
     return free.length;
   }
@@ -344,7 +378,7 @@ export class CoherenceHost {
     for (const entry of directory.all()) {
       if (entry.host !== members.self || entry.state !== 'draft') continue;
       log.makeRoomForEnd();
-      log.append({ ...fieldsOf(ABORT, entry), key: NO_KEY });
+      log.append({ ...fieldsOf(ABORT, entry), ...NO_MORE, key: NO_KEY });
     }
     members.beat(pins, log.head);
     members.become(LEFT);

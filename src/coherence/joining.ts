@@ -22,13 +22,14 @@ import { MAGIC_HIGH, MAGIC_LOW } from '../pool/index.js';
 import { Directory } from './directory.js';
 import { Extents } from './extents.js';
 import { CoherenceHost, type HostParts } from './host.js';
-import { ARBITER, Deaths, LAYOUT, linesOf, Plan, type PoolId, type Shape, Superblock, VERSION } from './layout.js';
+import { ARBITER, Deaths, extentLines, LAYOUT, Plan, type PoolId, type Shape, Superblock, VERSION } from './layout.js';
 import type { Lines } from './lines.js';
 import { OwnLog } from './log.js';
+import { LongKeys } from './longkeys.js';
 import { Look, type Surroundings } from './look.js';
 import { JOINED, Members, NO_TENANT, type Tenant } from './members.js';
 import { Pins } from './pins.js';
-import { BEGIN, type LogRecord, NO_KEY, Records } from './records.js';
+import { BEGIN, type LogRecord, NO_KEY, NO_MORE, Records } from './records.js';
 
 const at = Superblock.word;
 const READY = 0x79646572;
@@ -146,12 +147,13 @@ export class Joining {
     this.members = new Members(lines, plan, pool, host);
     this.records = new Records(lines, plan, pool);
     const directory = new Directory(host);
+    const extents = new Extents(plan.data(host), plan.shape.dataLines);
     this.parts = {
       ...{ lines, members: this.members, directory, surroundings },
-      log: new OwnLog(this.members, this.records, directory),
+      log: new OwnLog(this.members, this.records, directory, new LongKeys(extents)),
       look: new Look(this.members, this.records, directory, surroundings, { waitMs }),
       pins: new Pins(lines, plan, host),
-      extents: new Extents(plan.data(host), plan.shape.dataLines),
+      extents,
     };
   }
 
@@ -246,11 +248,12 @@ export class Joining {
   private settle(): void {
     const { members, parts } = this;
     const { log, directory, extents } = parts;
+    log.keys.takeAll();
     const own = directory.all().filter(({ host }) => host === members.self);
     // Where two say that they have a place, the one whose last record is older was freed before.
     const held = own.filter(({ state }) => state === 'page' || state === 'retired');
     for (const entry of held.sort((a, b) => b.lastPosition - a.lastPosition)) {
-      if (entry.lastPosition === 0 || extents.tryTakeAt(entry.extent, linesOf(entry.byteLength))) continue;
+      if (entry.lastPosition === 0 || extents.tryTakeAt(entry.extent, extentLines(entry))) continue;
       if (entry.state === 'page') {
         throw new PoolError('POOL_CORRUPT', `Two pages of host ${members.self} have one place: ${entry.extent}.`);
       }
@@ -259,7 +262,16 @@ export class Joining {
     if (!own.some(({ state }) => state === 'claim' || state === 'draft')) return;
     directory.voidUnsealed(members.self, members.incarnation - 1);
     this.awaitRoom();
-    log.append({ kind: BEGIN, host: members.self, id: 0, extent: 0, byteLength: 0, dataCheck: 0, key: NO_KEY });
+    log.append({
+      kind: BEGIN,
+      host: members.self,
+      id: 0,
+      extent: 0,
+      byteLength: 0,
+      dataCheck: 0,
+      key: NO_KEY,
+      ...NO_MORE,
+    });
   }
 
   /** Others may wait for this host's acknowledgement while it waits for theirs: so it says how far it has read. */

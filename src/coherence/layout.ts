@@ -18,9 +18,11 @@ import { SOFTWARE_VERSIONS } from '../pool/index.js';
 export const HOSTS_MAX = 7;
 /** The host that formats and declares others dead. */
 export const ARBITER = 0;
-export const KEY_BYTES_MAX = LINE_BYTES;
+export const KEY_BYTES_MAX = 65_535;
+/** Longer ones have lines of their own, in their host's data. */
+export const KEY_IN_RECORD_MAX = LINE_BYTES;
 /** Of this protocol, among the layouts of all pools. */
-export const VERSION = SOFTWARE_VERSIONS + 1;
+export const VERSION = SOFTWARE_VERSIONS + 2;
 
 export const Superblock = struct('DeviceSuperblock', [
   {
@@ -69,7 +71,7 @@ export const HostRow = struct('HostRow', [
   },
 ]);
 
-/** A key, where the record has one, fills the line after it. */
+/** A key, where the record has one, fills the line after it, or from `keyLine` on lines of data. Metadata follows the data, in lines of its own. */
 export const RecordHead = struct('RecordHead', [
   {
     writer: 'the host',
@@ -84,7 +86,10 @@ export const RecordHead = struct('RecordHead', [
       dataCheck: 'u32',
       keyLength: 'u32',
       keyCheck: 'u32',
-      reserved: ['u32', 5],
+      metadataLength: 'u32',
+      keyLine: 'u32',
+      expiresAt: 'u64',
+      flags: 'u32',
       check: 'u32',
     },
   },
@@ -153,4 +158,9 @@ export interface PoolId {
 
 export function linesOf(byteLength: number): number {
   return Math.max(1, Math.ceil(byteLength / LINE_BYTES));
+}
+
+/** Lines of an object's data and metadata. */
+export function extentLines({ byteLength, metadataLength }: { byteLength: number; metadataLength: number }): number {
+  return linesOf(byteLength) + Math.ceil(metadataLength / LINE_BYTES);
 }

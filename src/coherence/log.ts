@@ -14,8 +14,9 @@
 import { assert } from '../../lib/assert.js';
 import { PoolError } from '../../lib/errors.js';
 import { bytesOf, type Directory, type Entry } from './directory.js';
-import type { Members } from './members.js';
-import { CLAIM, DELETE, DRAFT, type Fields, NO_KEY, PAGE, type Records, WON } from './records.js';
+import type { LongKeys } from './longkeys.js';
+import type { Members, RowView } from './members.js';
+import { CLAIM, DELETE, DRAFT, EVICTED, type Fields, NO_KEY, NO_MORE, PAGE, type Records, WON } from './records.js';
 
 /** Places that are left free, of which records that end something may take all but the one that a copy needs. */
 const SPARE = 3;
@@ -31,6 +32,7 @@ export class OwnLog {
   private readonly members: Members;
   private readonly records: Records;
   private readonly directory: Directory;
+  readonly keys: LongKeys;
   private readonly kept = new Map<number, Kept>();
   /** Of every host that counts, this much of the log was acknowledged. */
   private acknowledged = 0;
@@ -38,7 +40,8 @@ export class OwnLog {
   private counted = 0;
   private countedAt = 1;
 
-  constructor(members: Members, records: Records, directory: Directory) {
+  constructor(members: Members, records: Records, directory: Directory, keys: LongKeys) {
+    this.keys = keys;
     this.members = members;
     this.records = records;
     this.directory = directory;
@@ -55,6 +58,7 @@ export class OwnLog {
   /** What it left, in order. */
   adopt(position: number, fields: Fields): void {
     this.kept.set(position, fields);
+    this.keys.note(position, fields);
     this.head = position + 1;
   }
 
@@ -157,25 +161,35 @@ export class OwnLog {
     const old = position - members.plan.shape.logRecords;
     if (old < this.acknowledged) return;
     if (old < 1) return;
-    const rows = members.readRows();
+    const least = this.leastRead(members.readRows());
+    this.acknowledged = least;
+    if (old >= least) throw new PoolError('BUSY', `Another host has not read the log of host ${members.self} yet.`);
+  }
+
+  /** Up to where every host that counts has read this log. */
+  private leastRead(rows: readonly RowView[]): number {
+    const { members } = this;
     let least = Number.POSITIVE_INFINITY;
     for (const host of members.others) {
       const view = rows[host];
       if (view !== undefined && members.counts(host, view)) least = Math.min(least, view.acks[members.self] ?? 0);
     }
-    this.acknowledged = least;
-    if (old >= least) throw new PoolError('BUSY', `Another host has not read the log of host ${members.self} yet.`);
+    return least;
+  }
+
+  /** Gives back the lines of keys that nobody can read any more (K1). The rows were read after the last tail was published. */
+  freeKeys(rows: readonly RowView[]): void {
+    this.keys.freeBelow(Math.min(this.publishedTail, this.leastRead(rows)));
   }
 
   /** Stores the next record, for which there is room, writes it back, and notes it. Returns its position. */
   append(fields: Fields): number {
     const position = this.head;
-    const { kind, host, id, extent, byteLength, dataCheck, key } = fields;
-    const { incarnation } = this.members;
-    const record = { position, kind, incarnation, host, id, extent, byteLength, dataCheck, key };
+    const record = { ...fields, position, incarnation: this.members.incarnation };
     this.records.store(this.members.self, record);
     this.members.lines.order();
     this.kept.set(position, fields);
+    this.keys.note(position, fields);
     this.head = position + 1;
     this.directory.note(this.members.self, record);
     return position;
@@ -183,7 +197,8 @@ export class OwnLog {
 }
 
 export function fieldsOf(kind: number, entry: Entry): Fields {
-  const { host, id, extent, byteLength, dataCheck } = entry;
-  const isKeyed = kind !== DELETE && kind !== WON;
-  return { kind, host, id, extent, byteLength, dataCheck, key: isKeyed ? bytesOf(entry.key) : NO_KEY };
+  const { host, id, extent, byteLength, dataCheck, metadataLength, keyLine, expiresAtMs } = entry;
+  const said = { kind, host, id, extent, byteLength, dataCheck };
+  if (kind === DELETE || kind === WON) return { ...said, ...NO_MORE, flags: entry.flags & EVICTED, key: NO_KEY };
+  return { ...said, metadataLength, keyLine, expiresAtMs, flags: entry.flags, key: bytesOf(entry.key) };
 }

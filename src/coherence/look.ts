@@ -2,7 +2,7 @@
  * One host's look at what the others have done: their logs from where it stopped, then the deaths, then what counts of it (M3).
  */
 
-import type { MonotonicMs } from '../../lib/clock.js';
+import type { MonotonicMs, WallMs } from '../../lib/clock.js';
 import { PoolError } from '../../lib/errors.js';
 import type { Directory } from './directory.js';
 import type { Members, Tenant } from './members.js';
@@ -13,6 +13,8 @@ export interface Surroundings {
   elapsedMs(): MonotonicMs;
   /** Lets others go on, where it is waited for them. */
   pause(): void;
+  /** Of this machine's clock. Without it nothing expires. */
+  nowMs?(): WallMs;
   /** Whether the process that has the host's row has ended, where a kernel can say so at once. Elsewhere heartbeats tell. */
   isGone?(host: number, tenant: Tenant): boolean;
 }

@@ -133,13 +133,6 @@ export class Members {
     };
   }
 
-  /** Another's row, fresh. */
-  readRow(host: number): RowView {
-    this.lines.invalidate(this.plan.row(host), 1);
-    this.lines.order();
-    return this.loadRow(host);
-  }
-
   /** The rows of all others, fresh, by host. */
   readRows(): RowView[] {
     const rows: RowView[] = this.next.map(() => NOBODY);

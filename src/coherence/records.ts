@@ -4,6 +4,7 @@
  * (R1) a record is valid when its check agrees and its position is the one that was looked for. The check covers pool, host and
  *      every word, and through `keyCheck` the key. So a record that is half in memory, of another lap or of another pool is none.
  * (R2) a record is in memory before the next one is begun: who finds one finds all before it.
+ * (R3) a key over 64 bytes lies in lines of its own (K1), which whoever reads the record drops before, as he drops the record.
  *
  * | kind | says | has the key |
  * |---|---|---|
@@ -17,7 +18,7 @@
  */
 import { checkOfArray, checksumOfBytes } from '../../lib/hash.js';
 import { LINE_WORDS } from '../../lib/struct.js';
-import { KEY_BYTES_MAX, type Plan, type PoolId, RecordHead } from './layout.js';
+import { KEY_BYTES_MAX, KEY_IN_RECORD_MAX, linesOf, type Plan, type PoolId, RecordHead } from './layout.js';
 import type { Lines } from './lines.js';
 
 export const CLAIM = 1;
@@ -28,10 +29,26 @@ export const ABORT = 5;
 export const DELETE = 6;
 export const BEGIN = 7;
 
+/** Flags: never evicted; of DELETE: by its host, or as its time was over, and not by who asked for that. */
+export const RETAINED = 1;
+export const EVICTED = 2;
+
 const at = RecordHead.word;
 
+/** Of an object, besides its bytes. */
+export interface More {
+  readonly metadataLength: number;
+  /** Where a key lies that does not fit the record; 0 where it fits. */
+  readonly keyLine: number;
+  /** By the clock of its host; 0 is never. */
+  readonly expiresAtMs: number;
+  readonly flags: number;
+}
+
+export const NO_MORE: More = { metadataLength: 0, keyLine: 0, expiresAtMs: 0, flags: 0 };
+
 /** What a record says, without who wrote it and where. */
-export interface Fields {
+export interface Fields extends More {
   readonly kind: number;
   /** Whose object: of DELETE anybody's, else the writer's. */
   readonly host: number;
@@ -85,10 +102,16 @@ export class Records {
     head[at.dataCheck] = record.dataCheck;
     head[at.keyLength] = record.key.length;
     head[at.keyCheck] = checksumOfBytes(record.key, 0);
+    head[at.metadataLength] = record.metadataLength;
+    head[at.keyLine] = record.keyLine;
+    head[at.expiresAt] = record.expiresAtMs % 2 ** 32;
+    head[at.expiresAt + 1] = record.expiresAtMs / 2 ** 32;
+    head[at.flags] = record.flags;
     head[at.check] = this.checkOf(host);
-    if (record.key.length > 0) lines.copyIn(line + 1, record.key);
+    const isInside = record.key.length > 0 && record.key.length <= KEY_IN_RECORD_MAX;
+    if (isInside) lines.copyIn(line + 1, record.key);
     for (let word = 0; word < LINE_WORDS; word++) lines.store(line * LINE_WORDS + word, head[word] as number);
-    lines.writeback(line, record.key.length > 0 ? 2 : 1);
+    lines.writeback(line, isInside ? 2 : 1);
   }
 
   /** Begins to drop the head of the record at the position. */
@@ -116,11 +139,24 @@ export class Records {
       byteLength: head[at.byteLength] as number,
       dataCheck: head[at.dataCheck] as number,
       key: length === 0 ? NO_KEY : new Uint8Array(length),
+      metadataLength: head[at.metadataLength] as number,
+      keyLine: head[at.keyLine] as number,
+      expiresAtMs: ((head[at.expiresAt] as number) >>> 0) + ((head[at.expiresAt + 1] as number) >>> 0) * 2 ** 32,
+      flags: head[at.flags] as number,
     };
     if (length === 0) return record;
-    lines.invalidate(line + 1, 1);
+    const where = length <= KEY_IN_RECORD_MAX ? line + 1 : this.keyLineOf(host, record);
+    if (where === undefined) return undefined;
+    lines.invalidate(where, linesOf(length));
     lines.order();
-    lines.copyOut(line + 1, record.key);
+    lines.copyOut(where, record.key);
     return checksumOfBytes(record.key, 0) === keyCheck ? record : undefined;
+  }
+
+  /** Undefined where it is none of the host's data. */
+  private keyLineOf(host: number, { keyLine, key }: LogRecord): number | undefined {
+    const first = this.plan.data(host);
+    const isThere = keyLine >= first && keyLine + linesOf(key.length) <= first + this.plan.shape.dataLines;
+    return isThere ? keyLine : undefined;
   }
 }

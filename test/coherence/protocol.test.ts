@@ -16,6 +16,8 @@ class Hosts {
   readonly lines: HostLines[];
   readonly nodes: CoherenceHost[] = [];
   private nowMs = 0;
+  /** Of all hosts' clocks. */
+  wallMs = 0;
 
   constructor(shape: Partial<Shape> = {}, hosts = 2) {
     const whole = { hosts, logRecords: 64, pinLines: 2, dataLines: 400, ...shape };
@@ -36,7 +38,8 @@ class Hosts {
   }
 
   join(host: number, by = host): CoherenceHost {
-    const surroundings = { elapsedMs: () => this.nowMs++, pause: () => {} };
+    const nowMs = () => this.wallMs;
+    const surroundings = { elapsedMs: () => this.nowMs++, nowMs, pause: () => {} };
     return new Joining(this.linesOf(by), surroundings, { host, waitMs: 10 }).join();
   }
 
@@ -88,7 +91,7 @@ describe('a device of several hosts', () => {
       expect(hosts.of(1).findPage(Buffer.from(key, 'utf8')), key).to.not.equal(undefined);
       expect(hosts.of(1).findPage(key), key).to.not.equal(undefined);
     }
-    expect(codeOf(() => hosts.of(0).createDraft('東'.repeat(22), 1))).to.equal('KEY_INVALID');
+    expect(codeOf(() => hosts.of(0).createDraft('東'.repeat(21_846), 1))).to.equal('KEY_INVALID');
   });
 
   it('gives one key once, also where the one that has it is not sealed', () => {
@@ -132,6 +135,63 @@ describe('a device of several hosts', () => {
     expect(hosts.device.linesOfTwoWriters()).to.deep.equal([]);
   });
 
+  it('keeps keys that do not fit their record for as long as anybody may read that, also of what was given up, and over a new life', () => {
+    const hosts = new Hosts({ logRecords: 32, dataLines: 60 });
+    const long = (name: number) => `${name} `.repeat(40);
+    for (let i = 0; i < 120; i++) {
+      const draft = hosts.of(0).createDraft(long(i), 100, { metadata: Uint8Array.of(i) });
+      if (i % 3 === 0) hosts.of(0).abortDraft(draft);
+      else hosts.of(0).sealDraft(draft, new Uint8Array(100).fill(i));
+      // It reads the CLAIM of what was given up only now.
+      const page = hosts.of(1).findPage(long(i));
+      expect(page !== undefined, `page ${i}`).to.equal(i % 3 !== 0);
+      if (page !== undefined) {
+        expect([hosts.of(1).copyPage(page)[7], hosts.of(1).copyMetadata(page)]).to.deep.equal([i, Uint8Array.of(i)]);
+        hosts.of(1).releasePage(page);
+        expect(hosts.of(1).deletePage(Buffer.from(long(i)))).to.equal(true);
+      }
+      if (i === 60) hosts.nodes[0] = hosts.join(0);
+      for (const node of [...hosts.nodes, ...hosts.nodes]) {
+        node.beat();
+        node.forget();
+        node.reclaim();
+      }
+    }
+    const { log, extents } = hosts.of(0).parts;
+    expect(extents.freeLines + log.keys.lines).to.equal(60);
+    expect(log.keys.lines).to.be.below(60);
+  });
+
+  it('gives no line of a key away while a host that counts has not read its record', () => {
+    const hosts = new Hosts({ logRecords: 16, dataLines: 40 });
+    const { keys } = hosts.of(0).parts.log;
+    hosts.of(0).abortDraft(hosts.of(0).createDraft('k'.repeat(100), 1));
+    for (let i = 0; i < 4; i++) hosts.of(0).forget();
+    expect(keys.lines).to.equal(2);
+    for (let i = 0; i < 8; i++) {
+      for (const node of hosts.nodes) node.beat();
+      hosts.of(0).forget();
+    }
+    expect(keys.lines).to.equal(0);
+  });
+
+  it('ends a page whose time is over, by the clock of whoever looks, and tells that it was evicted', () => {
+    const hosts = new Hosts();
+    put(hosts.of(0), 'for ever', bytes);
+    const draft = hosts.of(0).createDraft(KEY, 5, { ttlMs: 10 });
+    hosts.of(0).sealDraft(draft, bytes.subarray(0, 5));
+    const told: string[] = [];
+    hosts.of(1).parts.directory.onChange = (what, { key }) => told.push(`${what} ${key}`);
+    hosts.wallMs = 9;
+    expect(hosts.of(1).findPage(KEY)).to.not.equal(undefined);
+    hosts.wallMs = 10;
+    expect([hosts.of(1).findPage(KEY), hosts.of(1).deletePage(KEY)]).to.deep.equal([undefined, false]);
+    put(hosts.of(1), KEY, bytes);
+    expect(hosts.of(0).findPage(KEY)?.byteLength).to.equal(bytes.length);
+    expect(hosts.of(1).findPage('for ever')).to.not.equal(undefined);
+    expect(told).to.deep.equal(['sealed for ever', `sealed ${KEY}`, `evicted ${KEY}`, `sealed ${KEY}`]);
+  });
+
   it('declares a host dead whose heartbeat stands still, and frees its keys, not its pages', () => {
     const hosts = new Hosts();
     put(hosts.of(1), KEY, bytes);
@@ -172,7 +232,7 @@ describe('a device of several hosts', () => {
     expect(change(at.dataLines, 1)).to.equal('POOL_CORRUPT');
     const shape = { hosts: 2, logRecords: 64, pinLines: 2, dataLines: 40_000 };
     expect(codeOf(() => formatDevice(lines, shape, POOL))).to.equal('NO_SPACE');
-    expect(codeOf(() => hosts.of(0).createDraft('k'.repeat(65), 1))).to.equal('KEY_INVALID');
+    expect(codeOf(() => hosts.of(0).createDraft('k'.repeat(65_536), 1))).to.equal('KEY_INVALID');
     expect(codeOf(() => hosts.of(0).createDraft('k', 64 * 401))).to.equal('OBJECT_TOO_LARGE');
   });
 });

@@ -1,7 +1,7 @@
 /** Hosts that are killed, through the public entry; and what a host tells of pages. */
 import { expect } from 'chai';
 import { Directory } from '../../src/coherence/directory.js';
-import { DELETE, NO_KEY, PAGE } from '../../src/coherence/records.js';
+import { DELETE, NO_KEY, NO_MORE, PAGE } from '../../src/coherence/records.js';
 import { runSoftwareStorm } from './storm.js';
 
 describe('what a host knows', () => {
@@ -9,7 +9,8 @@ describe('what a host knows', () => {
     const directory = new Directory(0);
     const told: string[] = [];
     directory.onChange = (what) => told.push(what);
-    const fields = { host: 1, id: 5, extent: 0, byteLength: 9, dataCheck: 0, key: Buffer.from('k'), incarnation: 1 };
+    const object = { host: 1, id: 5, extent: 0, byteLength: 9, dataCheck: 0, key: Buffer.from('k'), incarnation: 1 };
+    const fields = { ...object, ...NO_MORE };
     for (const position of [6, 90, 170]) directory.note(1, { ...fields, kind: PAGE, position });
     directory.note(0, { ...fields, kind: DELETE, position: 3, key: NO_KEY });
     directory.note(1, { ...fields, kind: PAGE, position: 250 });

@@ -37,6 +37,7 @@ export interface HandleOwner {
   /** The bytes in place where there is a place, else private. Throws NODE_FENCED. */
   bytesOf(page: HeldPage): Uint8Array;
   copyOf(page: HeldPage): Uint8Array;
+  metadataOf(page: HeldPage): Uint8Array;
   release(page: HeldPage): void;
 }
 
@@ -117,6 +118,7 @@ export class HostPage implements PageHandle, Shown {
   private readonly owner: HandleOwner;
   private readonly held: Held;
   private view: Uint8Array | undefined;
+  private about: Uint8Array | undefined;
 
   constructor(owner: HandleOwner, held: Held) {
     this.owner = owner;
@@ -138,8 +140,9 @@ export class HostPage implements PageHandle, Shown {
     return this.view;
   }
   get metadata(): Uint8Array {
-    this.check();
-    return EMPTY;
+    const page = this.check();
+    this.about ??= page.entry.metadataLength === 0 ? EMPTY : this.owner.metadataOf(page);
+    return this.about;
   }
   get size(): number {
     return this.check().byteLength;

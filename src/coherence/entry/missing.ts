@@ -1,32 +1,23 @@
-/** What a pool for memory that is not coherent has not: each says so. */
+/** What a pool for memory that is not coherent has not, or nothing to do for: each says so. */
 import { PoolError } from '../../../lib/errors.js';
-import {
-  type Checkpoint,
-  type CheckpointInfo,
-  type CheckpointWriter,
-  type CreateOptions,
-  checkCreate,
-  type Page,
-  type SpaceInfo,
-} from '../../pool/index.js';
+import type { Checkpoint, CheckpointInfo, CheckpointWriter, Page, SpaceInfo } from '../../pool/index.js';
 
 export function refuse(what: string): never {
   throw new PoolError('UNSUPPORTED', `A pool with coherence 'software' has not ${what} yet.`);
 }
 
-/** What is retained is never evicted; nothing is here. */
-export function refuseMetadata(options: CreateOptions | undefined): void {
-  const { metadata, ttlMs } = checkCreate(options);
-  if (metadata !== undefined && metadata.length > 0) refuse('metadata of pages');
-  if (ttlMs !== undefined) refuse('pages that expire');
-}
+export abstract class MissingCalls {
+  /** Throws DISCONNECTED, NODE_FENCED. */
+  abstract check(): void;
 
-export class MissingCalls {
+  /** Nothing is evicted here (`info.eviction` is 'none'), so nothing is freed: 0. Throws OPTION_INVALID. */
+  evict(bytes: number): number {
+    this.check();
+    if (!(bytes >= 0)) throw new PoolError('OPTION_INVALID', `bytes: ${bytes} is no number of bytes.`);
+    return 0;
+  }
   open(): Page | undefined {
     return refuse('descriptors of pages');
-  }
-  evict(): number {
-    return refuse('eviction');
   }
   checkpoint(): CheckpointWriter {
     return refuse('checkpoints');

@@ -268,6 +268,7 @@ async function attach(file: PoolFile, found: Found, options: CheckedConnect, mac
     const boot = bootWord(machine);
     const surroundings = {
       elapsedMs: () => machine.elapsedMs(),
+      nowMs: () => machine.nowMs(),
       pause: yieldProcessor,
       // (O4)
       isGone: (row: number, tenant: Tenant) => tenant.boot === boot && !file.isLockedByOther(row),

@@ -15,6 +15,7 @@ import { type Shown, showAs, UNCLONEABLE } from '../../../lib/shown.js';
 import {
   bytesOfPrefix,
   type CreateOptions,
+  checkCreate,
   checkSubscribe,
   checkWait,
   type Draft,
@@ -32,13 +33,13 @@ import {
   startsWith,
   type WaitOptions,
 } from '../../pool/index.js';
-import { bytesOf, type Entry } from '../directory.js';
-import { checkKey, type HeldPage, type Draft as HostDraftFields } from '../host.js';
+import { bytesOf, type Change, type Entry } from '../directory.js';
+import { checkKey, type HeldPage, type Draft as HostDraftFields } from '../objects.js';
 import { HostFeed } from './feed.js';
 import { type HandleOwner, type Held, HostDraft, HostPage } from './handles.js';
-import { MissingCalls, refuse, refuseMetadata } from './missing.js';
+import { MissingCalls, refuse } from './missing.js';
 import type { SoftwarePoolParts } from './parts.js';
-import { nodesOf, statsOf } from './report.js';
+import { nodesOf, objectOf, statsOf } from './report.js';
 
 const BEAT_MS = 50;
 /** Of beats, between those that forget and free. */
@@ -136,21 +137,22 @@ export class SoftwarePool extends MissingCalls implements Pool, HandleOwner, Sho
 
   create(key: Key, size: number, options?: CreateOptions): Draft {
     this.enter();
-    refuseMetadata(options);
+    const more = checkCreate(options);
     if (!Number.isSafeInteger(size) || size < 0)
       throw new PoolError('OPTION_INVALID', `size: ${size} is no number of bytes.`);
-    const draft = this.patiently(() => this.parts.host.createDraft(key, size));
+    const draft = this.patiently(() => this.parts.host.createDraft(key, size, more));
     return new HostDraft(this, isBytes(key) ? key.slice() : key, draft);
   }
 
   put(key: Key, bytes: Uint8Array, options?: CreateOptions): boolean {
     this.enter();
-    refuseMetadata(options);
+    // Before the bytes are looked at: what reads options may change them.
+    const more = checkCreate(options);
     const content = takeBytes(bytes, 'bytes');
     const { host } = this.parts;
     let draft: HostDraftFields;
     try {
-      draft = this.patiently(() => host.createDraft(key, content.length));
+      draft = this.patiently(() => host.createDraft(key, content.length, more));
     } catch (error) {
       if (error instanceof PoolError && error.code === 'KEY_EXISTS') return false;
       throw error;
@@ -195,6 +197,10 @@ export class SoftwarePool extends MissingCalls implements Pool, HandleOwner, Sho
 
   copyOf(page: HeldPage): Uint8Array {
     return this.parts.host.copyPage(page);
+  }
+
+  metadataOf(page: HeldPage): Uint8Array {
+    return this.parts.host.copyMetadata(page);
   }
 
   release(page: HeldPage): void {
@@ -253,10 +259,10 @@ export class SoftwarePool extends MissingCalls implements Pool, HandleOwner, Sho
   }
 
   private pageEntry(key: Key): Entry | undefined {
-    const { look, directory } = this.parts.host.parts;
+    const { host } = this.parts;
     const name = checkKey(key);
-    this.patiently(() => look.look());
-    return directory.entriesOf(name).find(({ state }) => state === 'page');
+    this.patiently(() => host.parts.look.look());
+    return host.pageOf(name);
   }
 
   has(key: Key): boolean {
@@ -276,12 +282,10 @@ export class SoftwarePool extends MissingCalls implements Pool, HandleOwner, Sho
     this.patiently(() => look.look());
     for (const entry of directory.all()) {
       this.check();
-      if (entry.state !== 'draft' && entry.state !== 'page') continue;
+      if ((entry.state !== 'draft' && entry.state !== 'page') || this.parts.host.isExpired(entry)) continue;
       const keyBytes = Uint8Array.from(bytesOf(entry.key));
       if (prefix !== undefined && !startsWith(keyBytes, prefix)) continue;
-      const state = entry.state === 'page' ? 'sealed' : 'draft';
-      const { byteLength: size, id: generation } = entry;
-      yield { key: displayKey(keyBytes), keyBytes, size, state, generation, metadataSize: 0, retained: false };
+      yield objectOf(entry, keyBytes);
     }
   }
 
@@ -311,14 +315,14 @@ export class SoftwarePool extends MissingCalls implements Pool, HandleOwner, Sho
     return feed;
   }
 
-  private eventOf(type: 'sealed' | 'deleted', entry: Entry) {
+  private eventOf(type: Change, entry: Entry) {
     const keyBytes = Uint8Array.from(bytesOf(entry.key));
     const { byteLength: size } = entry;
     const keyLength = keyBytes.length;
     return { type, key: displayKey(keyBytes), keyBytes, keyLength, size, sequence: this.sequence };
   }
 
-  private tell(type: 'sealed' | 'deleted', entry: Entry): void {
+  private tell(type: Change, entry: Entry): void {
     this.sequence++;
     if (this.feeds.size === 0) return;
     const event = this.eventOf(type, entry);

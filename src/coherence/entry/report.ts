@@ -1,9 +1,10 @@
 /** What a host tells of its pool: who is there, and what is in it. */
 import { LINE_BYTES } from '../../../lib/struct.js';
-import type { NodeInfo, PoolStats } from '../../pool/index.js';
+import { displayKey, type NodeInfo, type ObjectInfo, type PoolStats } from '../../pool/index.js';
 import type { Entry } from '../directory.js';
-import { linesOf } from '../layout.js';
+import { extentLines } from '../layout.js';
 import { ABSENT, LEFT, type RowView } from '../members.js';
+import { RETAINED } from '../records.js';
 import type { SoftwarePoolParts } from './parts.js';
 
 function hex(word: number): string {
@@ -38,8 +39,17 @@ export function nodesOf({ host }: SoftwarePoolParts, isSelfOnly: boolean): NodeI
   });
 }
 
+/** A draft or a page. */
+export function objectOf(entry: Entry, keyBytes: Uint8Array): ObjectInfo {
+  const { byteLength: size, id: generation, metadataLength: metadataSize, expiresAtMs } = entry;
+  const state = entry.state === 'page' ? 'sealed' : 'draft';
+  const retained = (entry.flags & RETAINED) !== 0;
+  const expires = expiresAtMs === 0 ? {} : { expiresAt: new Date(expiresAtMs) };
+  return { key: displayKey(keyBytes), keyBytes, size, state, generation, metadataSize, retained, ...expires };
+}
+
 function linesIn(entries: readonly Entry[]): number {
-  return entries.reduce((sum, { byteLength }) => sum + linesOf(byteLength), 0);
+  return entries.reduce((sum, entry) => sum + extentLines(entry), 0);
 }
 
 /** As this host knows it. */

@@ -13,8 +13,9 @@ function of(file: string, name: string, find: string, replace = '', survives?: s
 
 const WRITEBACKS: readonly Mutant[] = [
   of('host', 'writeback: data', 'lines.writeback(draft.extent, linesOf(bytes.length));'),
-  of('records', 'writeback: a record', 'lines.writeback(line, record.key.length > 0 ? 2 : 1);'),
-  of('records', 'writeback: the key of a record', 'record.key.length > 0 ? 2 : 1);', '1);'),
+  of('records', 'writeback: a record', 'lines.writeback(line, isInside ? 2 : 1);'),
+  of('records', 'writeback: the key of a record', 'isInside ? 2 : 1);', '1);'),
+  of('host', 'writeback: a key of its own lines', 'lines.writeback(line, count);'),
   of('members', 'writeback: a row', 'this.lines.writeback(this.plan.row(this.self), 1);'),
   of('members', 'writeback: a death', 'lines.writeback(plan.deaths, 1);'),
   of('pins', 'writeback: pins', 'this.lines.writeback(this.plan.pins(this.self) + line, 1);'),
@@ -22,9 +23,9 @@ const WRITEBACKS: readonly Mutant[] = [
 ];
 
 const INVALIDATES: readonly Mutant[] = [
-  of('host', 'invalidate: data', 'lines.invalidate(entry.extent, linesOf(entry.byteLength));'),
+  of('host', 'invalidate: data', 'lines.invalidate(entry.extent, extentLines(entry));'),
   of('records', 'invalidate: a record', 'this.lines.invalidate(this.plan.record(host, position), 1);'),
-  of('records', 'invalidate: the key of a record', 'lines.invalidate(line + 1, 1);\n        lines.order();'),
+  of('records', 'invalidate: the key of a record', 'lines.invalidate(where, linesOf(length));\n        lines.order();'),
   of('members', 'invalidate: rows', 'this.lines.invalidate(this.plan.row(host), 1);', ';'),
   of('members', 'invalidate: the deaths', 'lines.invalidate(plan.deaths, 1);'),
   of('pins', 'invalidate: pins', 'this.lines.invalidate(this.plan.pins(host), this.plan.shape.pinLines);'),
@@ -53,8 +54,8 @@ const ORDERS: readonly Mutant[] = [
   of(
     'records',
     'order: a key dropped',
-    'lines.invalidate(line + 1, 1);\n        lines.order();',
-    'lines.invalidate(line + 1, 1);',
+    'lines.invalidate(where, linesOf(length));\n        lines.order();',
+    'lines.invalidate(where, linesOf(length));',
   ),
   of(
     'members',
@@ -82,12 +83,7 @@ const ORDERS: readonly Mutant[] = [
     '        this.changed',
   ),
   of('host', 'order: pins dropped', 'pins.drop(host);\n        lines.order();', 'pins.drop(host);'),
-  of(
-    'host',
-    'order: data dropped',
-    'linesOf(entry.byteLength));\n            lines.order();',
-    'linesOf(entry.byteLength));',
-  ),
+  of('host', 'order: data dropped', 'extentLines(entry));\n            lines.order();', 'extentLines(entry));'),
 ];
 
 const RULES: readonly Mutant[] = [
@@ -95,7 +91,7 @@ const RULES: readonly Mutant[] = [
     'host',
     'the record before its data',
     'lines.copyIn(draft.extent, bytes);',
-    'log.append({ ...fieldsOf(PAGE, entry), extent: draft.extent, byteLength: bytes.length, dataCheck: dataCheckOf(draft.key, bytes) });\n        lines.copyIn(draft.extent, bytes);',
+    'log.append({ ...fieldsOf(PAGE, entry), extent: draft.extent, byteLength: bytes.length, dataCheck: dataCheckOf(draft.key, bytes, metadata) });\n        lines.copyIn(draft.extent, bytes);',
   ),
   of('host', 'no look at the deaths after a seal', 'dataCheck });\n        members.readDeaths();', 'dataCheck });'),
   of(
@@ -176,6 +172,19 @@ const RULES: readonly Mutant[] = [
     "if (entry.state === 'retired')\n                return;\n            entry.state",
     'entry.state',
   ),
+  of(
+    'log',
+    'lines of keys are given back unread',
+    'Math.min(this.publishedTail, this.leastRead(rows))',
+    'this.publishedTail',
+  ),
+  of(
+    'log',
+    'lines of keys are given back before the tail has passed',
+    'Math.min(this.publishedTail, this.leastRead(rows))',
+    'this.leastRead(rows)',
+  ),
+  of('joining', 'lines of keys of a former life are free', 'log.keys.takeAll();'),
   of('log', 'places are written again unread', 'if (old >= least)', 'if (false)'),
   of('log', 'the tail is not published', 'this.members.publishTail(this.tail);'),
   of(
