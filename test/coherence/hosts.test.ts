@@ -7,7 +7,7 @@ import { emulatedBeginning, HostDevice } from '../../src/coherence/entry/device.
 import type { SoftwarePool } from '../../src/coherence/entry/pool.js';
 import { Joining } from '../../src/coherence/joining.js';
 import { type ConnectOptions, connect, PoolError, SharedCache } from '../../src/index.js';
-import { codeOf, eventually } from '../support/pools.js';
+import { codeOf, eventually, pause } from '../support/pools.js';
 import { bytes, EMULATE, SMALL, useOpened } from './opened.js';
 
 describe('a pool with software coherence', () => {
@@ -122,6 +122,20 @@ describe('a pool with software coherence', () => {
     await one.disconnect();
     const again = await opened.connect(path, EMULATE);
     expect([again.node.id, again.has('page'), again.has('late')]).to.deep.equal([1, true, false]);
+  });
+
+  it('gives away the key of a page whose time is over, also to a host that had not heard of the page', async () => {
+    const path = opened.path();
+    const zero = await opened.connect(path, { ...EMULATE, create: SMALL });
+    const one = await opened.connect(path, EMULATE);
+    one.parts.host.beat = () => {};
+    zero.put('k', bytes, { ttlMs: 1, metadata: bytes.subarray(0, 7), retain: true });
+    await pause(3);
+    zero.parts.host.forget = () => {};
+    expect(one.parts.host.parts.directory.all()).to.deep.equal([]);
+    expect(one.put('k', bytes.subarray(0, 9), { metadata: bytes.subarray(1, 70) })).to.equal(true);
+    const page = zero.get('k');
+    expect([page?.size, page?.metadata, page?.copy()]).to.deep.equal([9, bytes.slice(1, 70), bytes.slice(0, 9)]);
   });
 
   it('leaves nothing of a put that could not be sealed', async () => {

@@ -175,6 +175,25 @@ describe('a device of several hosts', () => {
     expect(keys.lines).to.equal(0);
   });
 
+  it('keeps the lines of a key that was claimed in vain, and takes none where there is no room for both key and bytes', () => {
+    const hosts = new Hosts({ dataLines: 6 });
+    put(hosts.of(0), 'k'.repeat(100), bytes.subarray(0, 1));
+    expect(codeOf(() => hosts.of(1).createDraft('k'.repeat(100), 1))).to.equal('KEY_EXISTS');
+    expect([hosts.of(1).parts.log.keys.lines, hosts.of(1).parts.extents.freeLines]).to.deep.equal([2, 4]);
+    expect(codeOf(() => hosts.of(0).createDraft('l'.repeat(100), 65))).to.equal('POOL_FULL');
+    expect(codeOf(() => hosts.of(0).createDraft('l'.repeat(300), 65))).to.equal('OBJECT_TOO_LARGE');
+    put(hosts.of(0), 'short', bytes.subarray(0, 192));
+    expect(hosts.of(0).parts.extents.freeLines).to.equal(0);
+  });
+
+  it('tells metadata that is not what was sealed from what was', () => {
+    const hosts = new Hosts();
+    const draft = hosts.of(0).createDraft(KEY, 65, { metadata: bytes.subarray(0, 70) });
+    hosts.of(0).sealDraft(draft, bytes.subarray(0, 65));
+    hosts.device.memory[(draft.extent + 3) * 16] = 7;
+    expect(codeOf(() => hosts.of(1).findPage(KEY))).to.equal('POOL_CORRUPT');
+  });
+
   it('ends a page whose time is over, by the clock of whoever looks, and tells that it was evicted', () => {
     const hosts = new Hosts();
     put(hosts.of(0), 'for ever', bytes);
