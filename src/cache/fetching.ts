@@ -16,7 +16,7 @@ import { PoolError } from '../../lib/errors.js';
 import type { Machine } from '../../lib/machine.js';
 import { type DraftName, type DraftPlace, type Key, type NearEntry, type Page, PinnedPage } from '../pool/index.js';
 import type { Domain, KnownTags } from './domain.js';
-import { type Claim, type ClaimKey, Loading, type Published } from './loading.js';
+import { type Claim, type ClaimKey, Loading, type Published, SEALED, UNSHARED } from './loading.js';
 import { aborted, type Limits, type Loaded, Run, type Runs, runsOf } from './runs.js';
 import type { Lease, Life } from './types.js';
 import type { Told } from './validity.js';
@@ -200,7 +200,7 @@ export class Fetching {
     const claim = this.claim(sought);
     if (claim instanceof Promise) {
       if (!patience.isOverWithTurns()) return { page: lookAgainAfter(claim), isWait: false };
-      return this.load(sought, name, { kind: 'unshared' }, limits);
+      return this.load(sought, name, UNSHARED, limits);
     }
     if (claim.kind === 'won') {
       // (F3) The load before it may have ended with nothing.
@@ -249,7 +249,7 @@ export class Fetching {
     const claim = this.loading.claimInTurn(0, { isBeside: true });
     if (claim instanceof Promise || claim.kind !== 'won' || sought.look() === undefined) return claim;
     this.loading.abandonInTurn(claim.place);
-    return { kind: 'sealed' };
+    return SEALED;
   }
 
   /** Begins to load the key anew, for whoever comes, where nobody does and that can be done at once. */

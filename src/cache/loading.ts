@@ -39,9 +39,13 @@ const PAUSE_MS = 1;
  * by now, perhaps of another version than the one asked for; unshared: there is no room.
  */
 export type Claim =
-  | { kind: 'won'; place: DraftPlace; lease: Lease; from: number }
-  | { kind: 'others' | 'own'; draft: DraftName; from: number }
-  | { kind: 'sealed' | 'unshared' };
+  | { kind: 'won'; from: number; place: DraftPlace; lease: Lease; draft: undefined }
+  | { kind: 'others' | 'own'; from: number; place: undefined; lease: undefined; draft: DraftName }
+  | { kind: 'sealed' | 'unshared'; from: number; place: undefined; lease: undefined; draft: undefined };
+
+// All of one shape: code that knows one only would be compiled anew when it meets another.
+export const UNSHARED: Claim = { kind: 'unshared', from: 0, place: undefined, lease: undefined, draft: undefined };
+export const SEALED: Claim = { kind: 'sealed', from: 0, place: undefined, lease: undefined, draft: undefined };
 
 /** The key of a claim. */
 export interface ClaimKey {
@@ -74,7 +78,7 @@ export class Loading {
       return this.claimOrThrow(size, options);
     } catch (error) {
       // Behind a lock holder that does not run there is no room either.
-      if (isBusy(error)) return { kind: 'unshared' };
+      if (isBusy(error)) return UNSHARED;
       throw error;
     }
   }
@@ -87,7 +91,7 @@ export class Loading {
     } catch (error) {
       const turn = this.turnAfter(error);
       if (turn === undefined && !isBusy(error)) throw error;
-      return turn ?? { kind: 'unshared' };
+      return turn ?? UNSHARED;
     }
   }
 
@@ -111,11 +115,12 @@ export class Loading {
       fields = this.domain.fields(size, FLAG_LEASED, options, lease);
       place = this.tryCreate(fields);
     }
-    if (place === 'full') return { kind: 'unshared' };
-    if (place !== 'exists') return { kind: 'won', place, lease, from: fields.from };
+    if (place === 'full') return UNSHARED;
+    if (place !== 'exists') return { kind: 'won', from: fields.from, place, lease, draft: undefined };
     const draft = draftUnder(session.parts, fields);
-    if (draft === undefined) return { kind: 'sealed' };
-    return { kind: draft.row === session.parts.nodes.self ? 'own' : 'others', draft, from: fields.from };
+    if (draft === undefined) return SEALED;
+    const kind = draft.row === session.parts.nodes.self ? 'own' : 'others';
+    return { kind, from: fields.from, place: undefined, lease: undefined, draft };
   }
 
   /** Calls back once the claim, under that from-version, no longer has its key. */

@@ -111,5 +111,7 @@ describe('a node that rests', () => {
     expect([activity.next(33, 63), activity.next(33, 64), activity.next(100, 200)]).to.deep.equal([-1, 63, -1]);
     for (const row of [31, 32, 32]) activity.hide(row);
     expect(all()).to.deep.equal([0, 1, 30, 63, 64, 95, 99]);
+    for (const row of rows) if (row < 95) activity.hide(row);
+    expect(all()).to.deep.equal([95, 99]);
   });
 });

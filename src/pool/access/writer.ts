@@ -31,7 +31,7 @@ import {
 } from '../layout/index.js';
 import { REASON_EXPIRED, REASON_SUPERSEDED } from '../near/index.js';
 import { type Calls, isBusy } from '../nodes/index.js';
-import { type DraftFields, extentBytes, flagsOf, Probe, type Stripes } from '../objects/index.js';
+import { type DraftFields, extentBytes, flagsOf, hasKey, Probe, type Stripes } from '../objects/index.js';
 import type { CreateOutcome, DraftName, DraftPlace, SealOutcome } from './drafts.js';
 import { Evictor } from './evict.js';
 import { Leftovers } from './leftovers.js';
@@ -186,7 +186,7 @@ export class Writer {
       for (let local = table.next(probe); local >= 0; local = table.next(probe)) {
         const slot = shard * this.slotsPerShard + local;
         const state = slots.stateWord(slot) & STATE_MASK;
-        if (state !== STATE_SEALED && state !== STATE_DRAFT) continue;
+        if (!hasKey(state)) continue;
         if (!slots.keyEquals(slot, fields.key, fields.keyLength) || slots.from(slot) !== fields.from) continue;
         if (state === STATE_DRAFT && nodes.isGone(slots.ownerRow(slot), slots.ownerIncarnation(slot))) {
           this.reclaimer.undoDraft(shard, local);

@@ -16,8 +16,10 @@ export function writeUnsigned64(words: Words, word: number, value: number): void
     words.write(word + 1, -1);
     return;
   }
-  words.write(word, value | 0);
-  words.write(word + 1, Math.floor(value / HIGH) | 0);
+  // By floats, whatever the value: compiled for small integers this would be compiled anew when a larger one comes.
+  const high = Math.floor(value / HIGH);
+  words.write(word, (value - high * HIGH) | 0);
+  words.write(word + 1, high | 0);
 }
 
 /** Raises a bound: a crash between the two stores leaves it no lower than it was. */

@@ -13,6 +13,7 @@
  * | bit := 1   | show    | a row that is looked at, and has nothing                          |
  * | bit := 0   | hide    | a row that is not looked at, and has nothing                      |
  */
+import { lowestBit } from '../../../lib/bits.js';
 import type { Words } from '../../../lib/words.js';
 import type { Geometry } from '../layout/index.js';
 
@@ -55,10 +56,9 @@ export class Activity {
     const end = Math.min(high, this.rows);
     for (let from = row; from < end; from = (from | ROW_MASK) + 1) {
       // ORDER active-1: after what hides the page was stored; pairs with change.
-      const bits = this.words.load(this.base + (from >> ROWS_OF_WORD_BITS)) >>> (from & ROW_MASK);
-      if (bits === 0) continue;
-      const found = from + 31 - Math.clz32(bits & -bits);
-      return found < end ? found : -1;
+      const bits = this.words.load(this.base + (from >> ROWS_OF_WORD_BITS)) >> (from & ROW_MASK);
+      const found = from + lowestBit(bits);
+      if (bits !== 0) return found < end ? found : -1;
     }
     return -1;
   }

@@ -11,6 +11,7 @@ export { makePolicies } from './shardpolicy.js';
 export { Shards } from './shards.js';
 export { SlotImage } from './slotimage.js';
 export { type DraftFields, extentBytes, flagsOf, NO_FIELDS, Slots } from './slots.js';
+export { hasKey } from './slotstates.js';
 export { type Held, type NamedSpace, Spaces } from './spaces.js';
 export { Stripes } from './stripes.js';
 export { Table } from './table.js';

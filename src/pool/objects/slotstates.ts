@@ -54,3 +54,11 @@ export function isStep(from: number, to: number): boolean {
 export function isForcedStep(read: number, to: number): boolean {
   return (((forced[read] as number) >>> to) & 1) === 1;
 }
+
+// By a bit for each state, without a branch: which states there are is met late, and would cost the code of all that this is compiled into.
+const LIVE = (1 << STATE_SEALED) | (1 << STATE_DRAFT);
+
+/** Whether a slot in the state has its key, so that nobody else can. */
+export function hasKey(state: number): boolean {
+  return ((LIVE >> state) & 1) === 1;
+}

@@ -61,9 +61,9 @@ export class Table {
         probe.entryWord = entry + 1;
         return local;
       }
-      if (words.load(bucket + OVERFLOW) === 0) break;
       probe.step++;
       probe.index = 0;
+      if (words.load(bucket + OVERFLOW) === 0) break;
     }
     probe.step = this.probes;
     return -1;
@@ -88,16 +88,18 @@ export class Table {
     const { words } = this;
     const first = this.base + shard * this.stride;
     const home = hashLow & this.mask;
-    for (let step = 0; step < this.probes; step++) {
-      const entry = this.freeEntry(first + ((home + step) & this.mask) * Bucket.words);
-      if (entry < 0) continue;
-      this.count(first, home, step, 1);
-      words.store(entry, tag);
-      // ORDER table-1: slot filled and tag stored before the slot word; pairs with next.
-      words.store(entry + 1, local + 1);
-      return true;
+    let entry = -1;
+    let tried = 0;
+    while (entry < 0 && tried < this.probes) {
+      entry = this.freeEntry(first + ((home + tried) & this.mask) * Bucket.words);
+      tried++;
     }
-    return false;
+    if (entry < 0) return false;
+    this.count(first, home, tried - 1, 1);
+    words.store(entry, tag);
+    // ORDER table-1: slot filled and tag stored before the slot word; pairs with next.
+    words.store(entry + 1, local + 1);
+    return true;
   }
 
   private freeEntry(bucket: number): number {

@@ -24,6 +24,7 @@
  * Where this differs from the letter of the paper: the ghost forgets after so many departures, not beyond so many hashes,
  * and the parts are taken of what is there (two-queues.ts).
  */
+import { OutOfLine } from '../../../lib/outofline.js';
 import { LINE_WORDS } from '../../../lib/struct.js';
 import { AgedGhost, agedGhostLines } from './aged-ghost.js';
 import {
@@ -47,6 +48,14 @@ const IS_STAMPED = { isStamped: true };
 /** Entries into small between two looks at the learner's choice, less one. */
 const FOLLOW_MASK = 15;
 
+/**
+ * So many parts of a whole of them, of that many objects, rounded down. The half changes nothing but that floats are divided each time: a
+ * division that comes out even until it is compiled is compiled anew when one does not.
+ */
+function partOf(objects: number, parts: number, whole: number): number {
+  return Math.floor((objects * parts + 0.5) / whole);
+}
+
 function shadowLines(capacity: number): number {
   return Math.ceil(shadowWords(capacity) / LINE_WORDS);
 }
@@ -66,6 +75,8 @@ export class Adaptive2Q extends TwoQueues {
   /** Of the shard that learns for this one. */
   private readonly learnedWord: number;
   private readonly shadows: Shadows | undefined;
+  /** What is rare in it would cost the compiled code of all that it would be compiled into. */
+  private readonly learning: OutOfLine<number, undefined, void>;
   private readonly ghost: AgedGhost;
 
   constructor(region: PolicyRegion) {
@@ -77,6 +88,8 @@ export class Adaptive2Q extends TwoQueues {
     const learner = region.learner ?? head;
     this.learnedWord = learner + PolicyHead.word.choice;
     this.shadows = learner === head ? new Shadows(words, ghost, capacity) : undefined;
+    const { shadows } = this;
+    this.learning = new OutOfLine(shadows === undefined ? () => {} : (hash) => this.learn(shadows, hash));
     this.ghost = new AgedGhost(region, ghost + before * LINE_WORDS, ghostLines - before, reachMaxOf(capacity));
   }
 
@@ -96,8 +109,8 @@ export class Adaptive2Q extends TwoQueues {
   insert(slot: number, hash: number): void {
     const { words } = this.region;
     const total = this.count();
-    this.request(hash);
-    const reach = Math.floor((total * this.sizes().ghost) / 100);
+    this.learning.call(hash, undefined);
+    const reach = partOf(total, this.sizes().ghost, 100);
     if (this.ghost.takeHash(hash, reach)) {
       this.main.put(slot, hash, 0);
       return;
@@ -118,7 +131,7 @@ export class Adaptive2Q extends TwoQueues {
     } else if (counter < PROMOTE_MIN && ageOf(info, this.region.words.read(this.clockWord)) >= this.window()) {
       queue.setCounter(slot, PROMOTE_MIN);
     }
-    this.request(queue.hash(slot));
+    this.learning.call(queue.hash(slot), undefined);
   }
 
   check(problems: (message: string) => void): void {
@@ -155,12 +168,11 @@ export class Adaptive2Q extends TwoQueues {
   /** Pages that must have entered small after one for a hit of it to count. */
   private window(): number {
     const { small, window } = this.sizes();
-    return Math.floor((this.count() * small * window) / 10_000);
+    return partOf(this.count(), small * window, 10_000);
   }
 
-  private request(hash: number): void {
-    const { shadows } = this;
-    if (shadows === undefined || !shadows.request(hash)) return;
+  private learn(shadows: Shadows, hash: number): void {
+    if (!shadows.request(hash)) return;
     const choice = this.choice();
     const next = shadows.decide(choice);
     if (next !== choice) this.region.words.write(this.choiceWord, next);

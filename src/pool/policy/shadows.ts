@@ -113,26 +113,31 @@ class Shadow {
 
   /** One request for the id, whose two lowest bits are zero. Whether it was a hit. */
   access(id: number): boolean {
-    const { words, small, main, ghost, end } = this;
-    for (let word = small; word < main; word++) {
-      if ((words.read(word) & ~COUNTER_MASK) !== id) continue;
+    const { words } = this;
+    const word = this.find(id);
+    if (word < 0) {
+      this.putSmall(id);
+      return false;
+    }
+    if (word < this.main) {
       if (this.ageInSmall(word) >= this.window) words.write(word, id | 1);
       return true;
     }
-    for (let word = main; word < ghost; word++) {
-      const entry = words.read(word);
-      if ((entry & ~COUNTER_MASK) !== id) continue;
+    const entry = words.read(word);
+    if (word < this.ghost) {
       if ((entry & COUNTER_MASK) < COUNTER_MASK) words.write(word, entry + 1);
       return true;
     }
-    for (let word = ghost; word < end; word++) {
-      if (words.read(word) !== id) continue;
-      words.write(word, 0);
-      this.putMain(id);
-      return false;
-    }
-    this.putSmall(id);
+    words.write(word, 0);
+    this.putMain(id);
     return false;
+  }
+
+  /** The word where the id is, in whichever of the three; -1 where it is in none. All the work, in a loop that knows no rare cases. */
+  private find(id: number): number {
+    const { words, small, end } = this;
+    for (let word = small; word < end; word++) if ((words.read(word) & ~COUNTER_MASK) === id) return word;
+    return -1;
   }
 
   /** Ids that entered small since, this one included. */

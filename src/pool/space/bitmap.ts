@@ -5,13 +5,9 @@
  * (X5) each word stands twice: where the two differ nothing is allocated or freed by it. A cleared bit would otherwise
  *      give one extent to two pages, and nobody would notice before a reader does.
  */
+import { lowestBit } from '../../../lib/bits.js';
 import { PoolError } from '../../../lib/errors.js';
 import type { Words } from '../../../lib/words.js';
-
-/** The lowest set bit's place; 32 for zero. */
-function lowestBit(word: number): number {
-  return word === 0 ? 32 : 31 - Math.clz32(word & -word);
-}
 
 /** Bits from `from` up to before `to`, within one word; both 0..32. */
 export function maskOf(from: number, to: number): number {
@@ -103,7 +99,8 @@ export class Bitmap {
       const index = bit >>> 5;
       const mask = maskOf(bit & 31, ((end - 1) & 31) + 1);
       const before = this.read(index);
-      const after = taken ? before | mask : before & ~mask;
+      // Both are reckoned each time: a branch that is met late costs compiled code.
+      const after = (before & ~mask) | (taken ? mask : 0);
       this.words.write(this.base + index, after);
       this.words.write(this.base + index + this.copy, after);
       bit = end;

@@ -17,11 +17,16 @@ const ROOMS = ['lib', 'src/pool/policy'];
 /** File, what is broken, and how. */
 const MUTANTS: readonly (readonly [file: string, name: string, find: string, replace: string])[] = [
   ['adaptive-2q', 'a hit within the window counts', '>= this.window()) {', '>= 0) {'],
-  ['adaptive-2q', 'the window is all of small', 'small * window) / 10_000', 'small) / 100'],
-  ['adaptive-2q', 'hits are not sampled', '        this.request(queue.hash(slot));\n', ''],
-  ['adaptive-2q', 'misses are not sampled', '        this.request(hash);\n        const reach', '        const reach'],
+  ['adaptive-2q', 'the window is all of small', 'small * window, 10_000', 'small, 100'],
+  ['adaptive-2q', 'hits are not sampled', '        this.learning.call(queue.hash(slot), undefined);\n', ''],
+  [
+    'adaptive-2q',
+    'misses are not sampled',
+    '        this.learning.call(hash, undefined);\n        const reach',
+    '        const reach',
+  ],
   ['adaptive-2q', 'the ghost is not asked', 'if (this.ghost.takeHash(hash, reach)) {', 'if (false) {'],
-  ['adaptive-2q', 'the ghost reaches as far with every choice', 'total * this.sizes().ghost', 'total * 200'],
+  ['adaptive-2q', 'the ghost reaches as far with every choice', 'total, this.sizes().ghost, 100', 'total, 200, 100'],
   ['adaptive-2q', 'small is as large with every choice', 'return this.sizes().small;', 'return 10;'],
   ['adaptive-2q', 'what is chosen is not kept', 'if (next !== choice)', 'if (false)'],
   ['adaptive-2q', 'the clock of small stands still', 'this.clockWord, (clock + 1) | 0', 'this.clockWord, clock'],
@@ -35,8 +40,8 @@ const MUTANTS: readonly (readonly [file: string, name: string, find: string, rep
   [
     'shadows',
     'a shadow puts what its ghost knew into small',
-    'this.putMain(id);\n            return',
-    'this.putSmall(id);\n            return',
+    'this.putMain(id);\n        return',
+    'this.putSmall(id);\n        return',
   ],
   ['shadows', 'a shadow gives no other round', 'if ((entry & COUNTER_MASK) === 0)', 'if (true)'],
   ['shadows', 'a shadow has no ghost', '        words.write(ghost + next, id);\n', ''],

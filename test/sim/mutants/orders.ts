@@ -12,8 +12,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
   of(
     'objects/table',
     'an entry names its slot before it has its tag',
-    '            words.store(entry, tag);\n            // ORDER table-1: slot filled and tag stored before the slot word; pairs with next.\n            words.store(entry + 1, local + 1);\n',
-    '            words.store(entry + 1, local + 1);\n            words.store(entry, tag);\n',
+    '        words.store(entry, tag);\n        // ORDER table-1: slot filled and tag stored before the slot word; pairs with next.\n        words.store(entry + 1, local + 1);\n',
+    '        words.store(entry + 1, local + 1);\n        words.store(entry, tag);\n',
   ),
   of(
     'objects/slots',
