@@ -32,7 +32,7 @@ import { formatPool } from './shared-source.js';
 
 export const DEFAULT_NODES = 4;
 export const DEFAULT_MEMORY = '30%';
-const DEFAULT_SCALE = 0.14;
+const DEFAULT_SCALE = 0.11;
 const DEFAULT_ROUNDS = 1;
 const sqliteArms: readonly ArmName[] = ['private-lru', 'shared', 'os-cache-limited', 'os-cache'];
 const LATE_UNTIL = 0.125;
@@ -48,7 +48,7 @@ export interface CompareSqliteOptions {
   readonly storage?: string;
   readonly seed: number;
   readonly progress: Progress;
-  /** Share of the specification's rows per warehouse. Default 0.14: a file of 23 MiB. */
+  /** Share of the specification's rows per warehouse. Default 0.11: a file of 18 MiB. */
   readonly scale?: number;
   /** How often each node runs the queries. Default 1. */
   readonly rounds?: number;
