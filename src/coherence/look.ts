@@ -52,9 +52,10 @@ export class Look {
     members.assertLive();
     let until: MonotonicMs | undefined;
     for (;;) {
+      const before = members.deaths.map(({ incarnation }) => incarnation);
       const news = this.fetchAll();
       members.readDeaths();
-      if (this.noteAll(news)) return;
+      if (this.noteAll(news, before)) return;
       until ??= surroundings.elapsedMs() + this.waitMs;
       if (surroundings.elapsedMs() > until) {
         throw new PoolError(
@@ -102,10 +103,15 @@ export class Look {
     return news;
   }
 
-  /** False where something that was read cannot be judged yet. */
-  private noteAll(news: readonly LogRecord[][]): boolean {
+  /** `before`: who was known to be dead when the news were read. False where something of them cannot be judged, or not yet. */
+  private noteAll(news: readonly LogRecord[][], before: readonly number[]): boolean {
     let isAll = true;
-    for (const host of this.members.others) if (!this.noteOf(host, news[host] ?? [])) isAll = false;
+    for (const host of this.members.others) {
+      const ofHost = news[host] ?? [];
+      // (M3) What the deaths between did not count, this one may seem to.
+      const isStale = ofHost.length > 0 && this.members.deaths[host]?.incarnation !== before[host];
+      if (isStale || !this.noteOf(host, ofHost)) isAll = false;
+    }
     return isAll;
   }
 

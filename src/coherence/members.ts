@@ -6,7 +6,8 @@
  * (M2) *acknowledge after looking*: nothing is told to a caller before a look at the deaths that began when all it rests on was
  *      written back. Where that look finds no death, whoever declares one later reads the log later still: its limit lies beyond.
  * (M3) *believe after looking*: a record counts only if a look at the deaths, begun after it was read, finds it below the limit.
- *      So no two hosts differ in what counts.
+ *      So no two hosts differ in what counts. Only the newest death of a host is told. Where it is another than was known when the
+ *      record was read, the host may have come again between, and written over what the death before did not count: it is read again.
  * (M4) an acknowledgement is written back after every pin that was made before it: who reads it reads those pins.
  */
 

@@ -230,6 +230,32 @@ describe('a device of several hosts', () => {
     expect(again.findPage(KEY)).to.not.equal(undefined);
   });
 
+  it('believes nothing that a death did not count, where its host has come again and died once more between two looks', () => {
+    const hosts = new Hosts({}, 3);
+    const arbiter = new Arbiter(hosts.of(0), { leaseMs: 50 });
+    const { plan } = readPlan(hosts.linesOf(0));
+    const draft = hosts.of(1).createDraft('lost', bytes.length);
+    // Declared dead just before the record of its page is in memory.
+    hosts.linesOf(1).trace = (what, line) => {
+      if (what !== 'writeback' || line < plan.record(1, 0) || line >= plan.data(1)) return;
+      hosts.linesOf(1).trace = undefined;
+      arbiter.declare(1, 1);
+    };
+    expect(codeOf(() => hosts.of(1).sealDraft(draft, bytes))).to.equal('NODE_FENCED');
+    // Host 2 has read that record, and not yet who is dead.
+    hosts.linesOf(2).trace = (what, line) => {
+      if (what !== 'invalidate' || line !== plan.deaths) return;
+      hosts.linesOf(2).trace = undefined;
+      put(hosts.join(1), KEY, bytes);
+      arbiter.declare(1, 2);
+    };
+    for (const host of [2, 0]) {
+      expect(hosts.of(host).findPage('lost'), `host ${host}`).to.equal(undefined);
+      expect(hosts.of(host).findPage(KEY), `host ${host}`).to.not.equal(undefined);
+    }
+    expect(hosts.linesOf(2).trace).to.equal(undefined);
+  });
+
   it('refuses what is no pool, of another layout, damaged, too small, or of fewer hosts', () => {
     const hosts = new Hosts();
     expect(codeOf(() => hosts.join(2, 0))).to.equal('OPTION_INVALID');

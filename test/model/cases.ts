@@ -2,11 +2,11 @@
 import { dropModel } from './drops.js';
 import { Explorer, type Model, type Verdict } from './explore.js';
 import { fenceModel } from './fences.js';
+import { deathCases, deathLargeCases } from './hostdeaths-cases.js';
 import { joinModel } from './joins.js';
 import { leaseModel } from './leases.js';
 import { type PagesCase, pagesModel } from './pages-model.js';
 import { lockCases, lockExceptions, lockLargeCases } from './softlock-cases.js';
-import type { LockWorld } from './softlock-world.js';
 import { untilModel } from './until.js';
 import { installer, OPEN, SEALED, type VersionsBounds, VersionsWorld } from './versions.js';
 import { asOfReader, installerDies, versionsHeir } from './versions-reader.js';
@@ -45,11 +45,11 @@ const versions = (bounds: Partial<VersionsBounds>): Case => {
 
 const two = { readers: 2, gets: 2 };
 
-/** Of the lock between hosts, which has a world of its own. */
-function all<Name extends string>(
-  models: Readonly<Record<Name, (mutation: Mutation) => Model<LockWorld>>>,
+/** Of what has a world of its own: the lock between hosts, and their deaths. */
+function all<Name extends string, W extends World>(
+  models: Readonly<Record<Name, (mutation: Mutation) => Model<W>>>,
 ): Record<Name, Case> {
-  const entries = Object.entries<(mutation: Mutation) => Model<LockWorld>>(models);
+  const entries = Object.entries<(mutation: Mutation) => Model<W>>(models);
   return Object.fromEntries(entries.map(([name, of]) => [name, (mutation: Mutation) => as(of(mutation))])) as Record<
     Name,
     Case
@@ -83,6 +83,7 @@ export const cases = {
   until: (mutation) => as(untilModel(mutation, [15, 9, 4, 2], false)),
   'until, once open': (mutation) => as(untilModel(mutation, [15, 6], true)),
   ...all(lockCases),
+  ...all(deathCases),
 } satisfies Record<string, Case>;
 
 /** For `npm run model`: minutes. */
@@ -104,6 +105,7 @@ export const largeCases = {
   'versions, two readers': versions({ readers: 2, calls: 2, slots: 2 }),
   'versions, deaths, longer': versions({ calls: 3, slots: 2, gets: 2, deaths: 1 }),
   ...all(lockLargeCases),
+  ...all(deathLargeCases),
 } satisfies Record<string, Case>;
 
 export type CaseName = keyof typeof cases | keyof typeof largeCases;

@@ -4,6 +4,7 @@
  * not needed for what the model covers, and the reason is part of the claim.
  */
 import type { CaseName } from './cases.js';
+import { deathMutants } from './hostdeaths-cases.js';
 import { lockMutants } from './softlock-mutants.js';
 import type { Mutation } from './world.js';
 
@@ -343,4 +344,5 @@ export const mutants: readonly Mutant[] = [
   known,
   ...unflushed(),
   ...lockMutants,
+  ...deathMutants,
 ];

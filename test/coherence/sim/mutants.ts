@@ -112,6 +112,13 @@ const RULES: readonly Mutant[] = [
     'const news = this.fetchAll();\n            members.readDeaths();',
     'members.readDeaths();\n            const news = this.fetchAll();',
   ),
+  of(
+    'look',
+    'news of before a new death count',
+    'const isStale = ofHost.length > 0 &&',
+    'const isStale = false &&',
+    'a host would have to die, come again and die between two looks: found by protocol.test.ts, and in test/model/hostdeaths.ts',
+  ),
   of('host', 'a claim without a look', 'look.look();\n            const others', 'const others'),
   of(
     'host',
