@@ -3,6 +3,7 @@ import { dropModel } from './drops.js';
 import { Explorer, type Model, type Verdict } from './explore.js';
 import { fenceModel } from './fences.js';
 import { deathCases, deathLargeCases } from './hostdeaths-cases.js';
+import { pinCases, pinLargeCases } from './hostpins-cases.js';
 import { joinModel } from './joins.js';
 import { leaseModel } from './leases.js';
 import { type PagesCase, pagesModel } from './pages-model.js';
@@ -45,7 +46,7 @@ const versions = (bounds: Partial<VersionsBounds>): Case => {
 
 const two = { readers: 2, gets: 2 };
 
-/** Of what has a world of its own: the lock between hosts, and their deaths. */
+/** Of what has a world of its own: the lock between hosts, their deaths and pins. */
 function all<Name extends string, W extends World>(
   models: Readonly<Record<Name, (mutation: Mutation) => Model<W>>>,
 ): Record<Name, Case> {
@@ -84,6 +85,7 @@ export const cases = {
   'until, once open': (mutation) => as(untilModel(mutation, [15, 6], true)),
   ...all(lockCases),
   ...all(deathCases),
+  ...all(pinCases),
 } satisfies Record<string, Case>;
 
 /** For `npm run model`: minutes. */
@@ -106,6 +108,7 @@ export const largeCases = {
   'versions, deaths, longer': versions({ calls: 3, slots: 2, gets: 2, deaths: 1 }),
   ...all(lockLargeCases),
   ...all(deathLargeCases),
+  ...all(pinLargeCases),
 } satisfies Record<string, Case>;
 
 export type CaseName = keyof typeof cases | keyof typeof largeCases;

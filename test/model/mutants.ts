@@ -5,6 +5,7 @@
  */
 import type { CaseName } from './cases.js';
 import { deathMutants } from './hostdeaths-cases.js';
+import { pinMutants } from './hostpins-cases.js';
 import { lockMutants } from './softlock-mutants.js';
 import type { Mutation } from './world.js';
 
@@ -345,4 +346,5 @@ export const mutants: readonly Mutant[] = [
   ...unflushed(),
   ...lockMutants,
   ...deathMutants,
+  ...pinMutants,
 ];
