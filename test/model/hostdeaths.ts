@@ -21,7 +21,7 @@
  * (K) a look knows, when it ends, all that was acknowledged when it began, and all below the limit of a death that it found.
  */
 import type { Model } from './explore.js';
-import { Apart, type Choose } from './memory.js';
+import { Apart } from './memory.js';
 import { BLOCKED, type Mutation, type Next, type Routine, type Step, World } from './world.js';
 
 const [ARBITER, WRITER, READER] = [0, 1, 2];
@@ -54,20 +54,14 @@ function byteOf({ incarnation, limit }: Death): number {
   return incarnation === 0 ? 0 : (incarnation << 4) | limit;
 }
 
-class HostMemory extends Apart {
-  losePower(host: number, choose: Choose): void {
-    this.cutShort(host, choose);
-  }
-}
-
 export class DeathWorld extends World {
-  readonly lines: HostMemory;
+  readonly lines: Apart;
   readonly bounds: DeathBounds;
 
   constructor(bounds: DeathBounds, mutation: Mutation) {
     const records = Array.from({ length: POSITIONS }, (_, i) => `record ${i + 1}`);
     const owners = [ARBITER, WRITER, ...records.map(() => WRITER)];
-    const lines = new HostMemory(owners, 3, () => (mutation.unflushed ?? []).length > 0);
+    const lines = new Apart(owners, 3, () => (mutation.unflushed ?? []).length > 0);
     const wordNames = ['deaths', 'row', ...records];
     super({ memory: lines, mutation, wordNames, actors: 3, locals: LOCALS, ghosts: 2 * POSITIONS + 1 });
     this.lines = lines;
@@ -365,7 +359,7 @@ export function deathModel(bounds: DeathBounds, mutation: Mutation): Model<W> {
 function endProcess(m: W): boolean {
   if (m.actor !== WRITER || m.ghost(ENDS) === m.bounds.ends) return false;
   m.setGhost(ENDS, m.ghost(ENDS) + 1);
-  if (m.choose(2) === 1) m.lines.losePower(WRITER, (count) => m.choose(count));
+  if (m.choose(2) === 1) m.lines.cutShort(WRITER, (count) => m.choose(count));
   m.tell('the process ends');
   return true;
 }

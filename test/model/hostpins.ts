@@ -9,7 +9,7 @@
  * (R) what host 2 reads of a page, and a look at the deaths afterwards lets stand, is what was sealed.
  */
 import type { Model } from './explore.js';
-import { Apart, type Choose } from './memory.js';
+import { Apart } from './memory.js';
 import { BLOCKED, type Mutation, type Next, type Routine, type Step, World } from './world.js';
 
 const [ARBITER, OWNER, READER] = [0, 1, 2];
@@ -31,20 +31,14 @@ export interface PinBounds {
   readonly ends: number;
 }
 
-class HostMemory extends Apart {
-  losePower(host: number, choose: Choose): void {
-    this.cutShort(host, choose);
-  }
-}
-
 export class PinWorld extends World {
-  readonly lines: HostMemory;
+  readonly lines: Apart;
   readonly bounds: PinBounds;
 
   constructor(bounds: PinBounds, mutation: Mutation) {
     // Of the place host 2 keeps a copy, whatever is flushed: it is dropped once for each page.
     const isKept = (_host: number, word: number) => word === DATA || (mutation.unflushed ?? []).length > 0;
-    const lines = new HostMemory(OWNERS, 3, isKept);
+    const lines = new Apart(OWNERS, 3, isKept);
     const wordNames = ['deaths', 'end of the first page', 'second page', 'place', 'pin', 'row'];
     super({ memory: lines, mutation, wordNames, actors: 3, locals: LOCALS, ghosts: 2 });
     this.lines = lines;
@@ -157,6 +151,16 @@ const choosing: Step<W> = {
   },
 };
 
+/** In the cache only: a beat writes it back. */
+function holding(name: string, isHeld: number): Routine<W> {
+  const run = (m: W): void => {
+    m.setGhost(TAKES, m.ghost(TAKES) + isHeld);
+    m.dirty(PIN, isHeld);
+    m.set(HELD, isHeld);
+  };
+  return { name, steps: [{ name: `${name}.pin`, run }], onward: () => 'idle' };
+}
+
 const reader: readonly Routine<W>[] = [
   { name: 'idle', steps: [choosing], onward: () => 'look' },
   { name: 'gone', steps: [{ name: 'gone', run: () => BLOCKED }], onward: () => 'gone' },
@@ -184,37 +188,10 @@ const reader: readonly Routine<W>[] = [
       { name: 'beat.pins', run: (m) => m.clean(PIN) },
       { name: 'beat.row', run: (m) => m.store(ROW, rowOf(m.get(INCARNATION), m.get(ENDED))) },
     ],
-    onward: () => {
-      return 'idle';
-    },
-  },
-  {
-    name: 'take',
-    steps: [
-      {
-        name: 'take.pin',
-        run: (m) => {
-          m.setGhost(TAKES, m.ghost(TAKES) + 1);
-          m.dirty(PIN, 1);
-          m.set(HELD, 1);
-        },
-      },
-    ],
     onward: () => 'idle',
   },
-  {
-    name: 'let go',
-    steps: [
-      {
-        name: 'let go.pin',
-        run: (m) => {
-          m.dirty(PIN, 0);
-          m.set(HELD, 0);
-        },
-      },
-    ],
-    onward: () => 'idle',
-  },
+  holding('take', 1),
+  holding('let go', 0),
   {
     name: 'read',
     steps: [
@@ -272,7 +249,7 @@ const reader: readonly Routine<W>[] = [
 function endProcess(m: W): boolean {
   if (m.actor === ARBITER || m.ghost(ENDS) === m.bounds.ends) return false;
   m.setGhost(ENDS, m.ghost(ENDS) + 1);
-  if (m.choose(2) === 1) m.lines.losePower(m.actor, (count) => m.choose(count));
+  if (m.choose(2) === 1) m.lines.cutShort(m.actor, (count) => m.choose(count));
   m.tell('the process ends');
   return true;
 }

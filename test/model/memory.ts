@@ -238,7 +238,7 @@ export class Apart implements Memory {
     return at;
   }
   /** The host loses power: of each of its lines what memory holds is now the newest. */
-  protected cutShort(host: number, choose: Choose): void {
+  cutShort(host: number, choose: Choose): void {
     this.lines.forEach((line, word) => {
       if (this.owners[word] !== host) return;
       line.reached += choose(line.values.length - line.reached);
