@@ -2,6 +2,7 @@
 import { dropModel } from './drops.js';
 import { Explorer, type Model, type Verdict } from './explore.js';
 import { fenceModel } from './fences.js';
+import { claimCases } from './hostclaims-cases.js';
 import { deathCases, deathLargeCases } from './hostdeaths-cases.js';
 import { pinCases, pinLargeCases } from './hostpins-cases.js';
 import { joinModel } from './joins.js';
@@ -46,7 +47,7 @@ const versions = (bounds: Partial<VersionsBounds>): Case => {
 
 const two = { readers: 2, gets: 2 };
 
-/** Of what has a world of its own: the lock between hosts, their deaths and pins. */
+/** Of what has a world of its own: the lock between hosts, their deaths, pins and claims. */
 function all<Name extends string, W extends World>(
   models: Readonly<Record<Name, (mutation: Mutation) => Model<W>>>,
 ): Record<Name, Case> {
@@ -86,6 +87,7 @@ export const cases = {
   ...all(lockCases),
   ...all(deathCases),
   ...all(pinCases),
+  ...all(claimCases),
 } satisfies Record<string, Case>;
 
 /** For `npm run model`: minutes. */

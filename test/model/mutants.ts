@@ -4,6 +4,7 @@
  * not needed for what the model covers, and the reason is part of the claim.
  */
 import type { CaseName } from './cases.js';
+import { claimMutants } from './hostclaims-cases.js';
 import { deathMutants } from './hostdeaths-cases.js';
 import { pinMutants } from './hostpins-cases.js';
 import { lockMutants } from './softlock-mutants.js';
@@ -347,4 +348,5 @@ export const mutants: readonly Mutant[] = [
   ...lockMutants,
   ...deathMutants,
   ...pinMutants,
+  ...claimMutants,
 ];
