@@ -33,12 +33,10 @@ import type { Lines } from './lines.js';
 import { fieldsOf, type OwnLog } from './log.js';
 import { linesOfKey } from './longkeys.js';
 import type { Look, Surroundings } from './look.js';
-import { LEFT, type Members, type RowView } from './members.js';
+import { LEFT, type Members } from './members.js';
 import { checkKey, type Draft, type DraftOptions, dataCheckOf, type HeldPage } from './objects.js';
 import type { Pins } from './pins.js';
 import { ABORT, CLAIM, DELETE, EVICTED, NO_KEY, NO_MORE, PAGE, RETAINED, WON } from './records.js';
-
-export type { Draft, DraftOptions, HeldPage };
 
 export interface HostParts {
   readonly lines: Lines;
@@ -136,13 +134,18 @@ export class CoherenceHost {
     return line;
   }
 
+  /** Whether the process that made it has ended, where a kernel can say so. */
+  private isGone({ host }: Entry): boolean {
+    const { members, surroundings } = this.parts;
+    if (host === members.self || surroundings.isGone === undefined) return false;
+    const row = members.readRows()[host];
+    return row !== undefined && surroundings.isGone(host, row);
+  }
+
   private refuse(name: string): never {
-    const { directory, members, surroundings } = this.parts;
-    const rows = members.readRows();
-    const isGone = ({ host }: Entry) =>
-      host !== members.self && surroundings.isGone?.(host, rows[host] as RowView) === true;
     // Drafts of who is gone are void once host 0 has declared it dead, and a page whose time is over is ended by the next try.
-    if (directory.entriesOf(name).every((entry) => (entry.state === 'page' ? this.isExpired(entry) : isGone(entry)))) {
+    const isVoid = (entry: Entry) => (entry.state === 'page' ? this.isExpired(entry) : this.isGone(entry));
+    if (this.parts.directory.entriesOf(name).every(isVoid)) {
       throw new PoolError('BUSY', `What '${name}' has is void, and that was not told to all yet.`);
     }
     throw new PoolError('KEY_EXISTS', `'${name}' has a page, a draft or an earlier claim.`);

@@ -6,7 +6,7 @@ export { Arbiter } from './arbiter.js';
 export { EmulatedLines } from './emulated.js';
 export { connect, destroy, format } from './entry/open.js';
 export { SoftwarePool } from './entry/pool.js';
-export { CoherenceHost, type Draft, type HeldPage, type HostParts } from './host.js';
+export { CoherenceHost, type HostParts } from './host.js';
 export { formatDevice, Joining, type JoinOptions, readPlan } from './joining.js';
 export { ARBITER, HOSTS_MAX, KEY_BYTES_MAX, Plan, type PoolId, type Shape } from './layout.js';
 export type { Lines } from './lines.js';

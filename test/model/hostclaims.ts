@@ -22,8 +22,9 @@ const [NOTHING, CLAIM, WON, ABORT, PAGE] = [0, 1, 2, 3, 4];
 const RECORDS = [0, 1, 2, 2, 3];
 /** Of a death: none, its limit is looked for, or this more than the limit. */
 const [ALIVE, PENDING, DECIDED] = [0, 1, 2];
-// Private bytes: what was read of the other, whether it was found dead, what its caller was told that it has; whom host 0 declares.
-const [OTHER, FENCED, TOLD, DECLARED] = [1, 2, 3, 1];
+// Private bytes of a claimant: what was read of the other, whether it was found dead, what its caller was told that it has. Of host 0: whom it declares, and the limit.
+const [OTHER, FENCED, TOLD] = [1, 2, 3];
+const [DECLARED, LIMIT] = [1, 2];
 const LOCALS = 4;
 
 export class ClaimWorld extends World {
@@ -85,10 +86,10 @@ const arbiter: readonly Routine<W>[] = [
       {
         name: 'limit.claims',
         run: (m) => {
-          m.set(OTHER + 1, RECORDS[m.load(m.get(DECLARED))] as number);
+          m.set(LIMIT, RECORDS[m.load(m.get(DECLARED))] as number);
         },
       },
-      { name: 'limit.claims stored', run: (m) => m.declare(m.get(DECLARED), DECIDED + m.get(OTHER + 1)) },
+      { name: 'limit.claims stored', run: (m) => m.declare(m.get(DECLARED), DECIDED + m.get(LIMIT)) },
     ],
     onward: () => 'idle',
   },

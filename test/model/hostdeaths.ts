@@ -75,12 +75,6 @@ export class DeathWorld extends World {
     const byte = this.load(DEATHS);
     return { incarnation: byte >> 4, limit: byte & 15 };
   }
-  ghost(index: number): number {
-    return this.privates[3 * LOCALS + index] as number;
-  }
-  setGhost(index: number, value: number): void {
-    this.privates[3 * LOCALS + index] = value;
-  }
 
   /** From now on the host takes it that the incarnation's record stands there. */
   believe(position: number, incarnation: number): void {

@@ -45,12 +45,6 @@ export class PinWorld extends World {
     this.bounds = bounds;
   }
 
-  ghost(index: number): number {
-    return this.privates[3 * LOCALS + index] as number;
-  }
-  setGhost(index: number, value: number): void {
-    this.privates[3 * LOCALS + index] = value;
-  }
   /** Into the cache only. */
   dirty(word: number, value: number): void {
     this.lines.store(this.actor, word, value);

@@ -175,7 +175,6 @@ function memoryOf(bounds: PagesBounds, words: WordsOf, mutation: Mutation, world
 export class PagesWorld extends World {
   readonly bounds: PagesBounds;
   readonly words: WordsOf;
-  private readonly ghosts: number;
 
   constructor(bounds: PagesBounds, mutation: Mutation) {
     const words = wordsOf(bounds);
@@ -190,15 +189,8 @@ export class PagesWorld extends World {
     });
     this.bounds = bounds;
     this.words = words;
-    this.ghosts = actors * LOCALS;
   }
 
-  private ghost(index: number): number {
-    return this.privates[this.ghosts + index] as number;
-  }
-  private setGhost(index: number, value: number): void {
-    this.privates[this.ghosts + index] = value;
-  }
   get pages(): number {
     return this.ghost(0);
   }

@@ -7,12 +7,10 @@ const LOCALS = 8;
 /** Words by name; private bytes 1 to 7 of each actor are its own to use, the oracle has as many as it asks for. */
 export class SmallWorld extends World {
   private readonly numbers: ReadonlyMap<string, number>;
-  private readonly first: number;
 
   constructor(mutation: Mutation, wordNames: readonly string[], actors: number, ghosts: number) {
     super({ memory: new Buffered(wordNames.length, actors), mutation, wordNames, actors, locals: LOCALS, ghosts });
     this.numbers = new Map(wordNames.map((name, i) => [name, i]));
-    this.first = actors * LOCALS;
   }
   word(name: string): number {
     const number = this.numbers.get(name);
@@ -27,11 +25,5 @@ export class SmallWorld extends World {
   }
   now(name: string): number {
     return this.own(this.word(name));
-  }
-  ghost(index: number): number {
-    return this.privates[this.first + index] as number;
-  }
-  setGhost(index: number, value: number): void {
-    this.privates[this.first + index] = value;
   }
 }

@@ -46,14 +46,12 @@ export class LockWorld extends World {
   /** Lines by the byte that stands for them. */
   private readonly known: Line[] = [];
   private readonly bytes = new Map<string, number>();
-  private readonly first: number;
 
   constructor(bounds: LockBounds, mutation: Mutation) {
     const { hosts } = bounds;
     const names = Array.from({ length: hosts }, (_, host) => `line ${host}`);
     const lines = new HostMemory(hosts, 1 + TERM_MAX * hosts, (mutation.unflushed ?? []).length > 0);
     super({ memory: lines, mutation, wordNames: names, actors: hosts + 1, locals: SEEN + hosts, ghosts: 4 });
-    this.first = (hosts + 1) * (SEEN + hosts);
     this.bounds = bounds;
     this.hosts = hosts;
     this.lines = lines;
@@ -95,12 +93,6 @@ export class LockWorld extends World {
     return host === this.actor ? this.mine : this.lineOf(this.get(SEEN + host));
   }
 
-  ghost(index: number): number {
-    return this.privates[this.first + index] as number;
-  }
-  setGhost(index: number, value: number): void {
-    this.privates[this.first + index] = value;
-  }
   isVoid(host: number): boolean {
     return (this.ghost(VOID) & (1 << host)) !== 0;
   }

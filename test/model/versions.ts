@@ -72,7 +72,6 @@ export class VersionsWorld extends World {
   readonly published: number;
   readonly told: number;
   readonly lock: number;
-  private readonly ghosts: number;
 
   constructor(bounds: VersionsBounds, mutation: Mutation) {
     const { slots, ring, readers } = bounds;
@@ -89,15 +88,8 @@ export class VersionsWorld extends World {
     [this.from, this.until, this.entry, this.record] = [slots, slots * 2, slots * 3, slots * 4];
     this.sequence = slots * 4 + ring;
     [this.published, this.told, this.lock] = [this.sequence + 1, this.sequence + 2, this.sequence + 3];
-    this.ghosts = (readers + 1) * locals;
   }
-  /** 0: versions that are in force, as bits; 1: calls made; 2: deaths. */
-  ghost(index: number): number {
-    return this.privates[this.ghosts + index] as number;
-  }
-  setGhost(index: number, value: number): void {
-    this.privates[this.ghosts + index] = value;
-  }
+  // Ghost 0: versions that are in force, as bits; 1: calls made; 2: deaths.
   inForce(version: number): void {
     this.setGhost(0, this.ghost(0) | (1 << version));
   }

@@ -65,6 +65,8 @@ export class World {
   /** The actors' private bytes, one after another, then what only the oracle knows. */
   readonly privates: Uint8Array;
   readonly stride: number;
+  /** Where the oracle's own begin. */
+  private readonly ghosts: number;
   actor = 0;
   /** Why the state must not be, if so. */
   fault: string | undefined;
@@ -91,7 +93,8 @@ export class World {
     this.mutation = options.mutation;
     this.wordNames = options.wordNames;
     this.stride = options.locals;
-    this.privates = new Uint8Array(options.actors * options.locals + options.ghosts);
+    this.ghosts = options.actors * options.locals;
+    this.privates = new Uint8Array(this.ghosts + options.ghosts);
     this.flags = new Set(options.mutation.flags);
     this.unflushed = new Set(options.mutation.unflushed);
   }
@@ -112,6 +115,13 @@ export class World {
   }
   setOf(actor: number, local: number, value: number): void {
     this.privates[actor * this.stride + local] = value;
+  }
+
+  ghost(index: number): number {
+    return this.privates[this.ghosts + index] as number;
+  }
+  setGhost(index: number, value: number): void {
+    this.privates[this.ghosts + index] = value;
   }
 
   // One of so many ways to go on: each is tried, by running the step again.

@@ -10,8 +10,6 @@ import { CrashStepper } from './crash/stepper.js';
 import { attachSimulated, SEED, type SimulatedNode } from './node.js';
 import { SMALL, World } from './world.js';
 
-const TERM_STEP = 0x1000;
-const OWNER_MASK = 0x3ff;
 const STEP = 29;
 
 /** Tells when a shard is looked at, which is between a read of the one word and a read of the other, and of one access after the first time. */
@@ -81,12 +79,12 @@ describe('a census beside a writer', () => {
       const { writer, looker, beside } = makeTwo();
       beside.begins = (pass) => {
         if (pass > 1) return;
-        words.store(lock, (words.load(lock) & ~OWNER_MASK) | (writer.row + 1));
+        writer.session.parts.locks.acquire(0);
         count(-1);
       };
       beside.reached = () => {
         count(1);
-        words.store(lock, (words.load(lock) & ~OWNER_MASK) + TERM_STEP);
+        writer.session.parts.locks.release(0);
       };
       beside.after = access;
       return alarmsOf(looker, beside);

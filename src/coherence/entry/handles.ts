@@ -17,7 +17,7 @@ import {
   showKey,
   streamOf,
 } from '../../pool/index.js';
-import type { Draft, HeldPage } from '../host.js';
+import type { Draft, HeldPage } from '../objects.js';
 
 const EMPTY = new Uint8Array(0);
 

@@ -89,7 +89,7 @@ export class SoftwarePool extends MissingCalls implements Pool, HandleOwner, Sho
     if (this.parts.machine.elapsedMs() - this.beatMs >= BEAT_MS) this.upkeep();
   }
 
-  /** A beat; every few of them this host judges, forgets and frees. What cannot be done now is left for the next one. */
+  /** A beat, after which host 0 judges; every few of them this host forgets and frees. What cannot be done now is left for the next one. */
   private upkeep(): void {
     if (!this.isOpen || this.parts.host.parts.members.isFenced) return;
     const { host } = this.parts;

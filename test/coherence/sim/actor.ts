@@ -1,10 +1,11 @@
 /** One life of one host: it comes, does by chance what hosts do, tells the journal, and goes. Made into a coroutine. */
 import { PoolError } from '../../../lib/errors.js';
 import { Arbiter } from '../../../src/coherence/arbiter.js';
-import type { CoherenceHost, Draft, HeldPage } from '../../../src/coherence/host.js';
+import type { CoherenceHost } from '../../../src/coherence/host.js';
 import { formatDevice, Joining } from '../../../src/coherence/joining.js';
 import { ARBITER, linesOf } from '../../../src/coherence/layout.js';
 import { JOINED, JOINING } from '../../../src/coherence/members.js';
+import type { Draft, HeldPage } from '../../../src/coherence/objects.js';
 import type { HostLines } from '../memory.js';
 import type { Journal, Made } from './journal.js';
 import { POOL, WAIT_MS, type World } from './world.js';

@@ -4,9 +4,10 @@
  */
 import { PoolError } from '../../../lib/errors.js';
 import { Arbiter } from '../../../src/coherence/arbiter.js';
-import type { CoherenceHost, Draft, HeldPage } from '../../../src/coherence/host.js';
+import type { CoherenceHost } from '../../../src/coherence/host.js';
 import { formatDevice, Joining } from '../../../src/coherence/joining.js';
 import { Plan } from '../../../src/coherence/layout.js';
+import type { Draft, HeldPage } from '../../../src/coherence/objects.js';
 import { Device, HostLines } from '../memory.js';
 
 const SHAPE = { hosts: 3, logRecords: 24, pinLines: 1, dataLines: 6 };
